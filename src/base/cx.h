@@ -3,6 +3,7 @@
 ///
 /// The explicit `cx` replaces hidden thread-local areas. One cx belongs to one session fiber or one thread at a time.
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/ec.h"
