@@ -106,7 +106,7 @@ struct frame_head {
 	uint32_t status; // answers: enum ec; the body follows on E_OK only
 	uint64_t seq;    // chosen by the asker, repeated in the answer
 };
-enum { FRAME_MAX = 4096 };
+enum { FRAME_MAX = 2560 };
 
 /// What the table says about a verb.
 struct verb_info {
