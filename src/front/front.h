@@ -65,7 +65,7 @@ struct front {
 	bool stopping;
 };
 
-/// What every session has. Protocol sessions embed it as their first member `s`.
+/// What every session has. The structs of the protocols hold a pointer to it.
 struct session {
 	struct session *next, **prev;
 	struct front *front;
