@@ -18,7 +18,8 @@ struct sasl_login {
 	const uint8_t *peer_ip; // 16 octets
 	sasl_ask *ask;
 	void *arg;
-	bool may_plain; // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
+	bool may_plain;    // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
+	struct buf *tried; // NULL, or receives the user's name as sent, for log lines; also where the login fails
 };
 
 struct sasl_result {
@@ -33,7 +34,7 @@ struct sl sasl_mechanisms(void);
 ///
 /// out:    *out on E_OK.
 /// yields: yes. errors: E_UNSUPPORTED (mechanism unknown), E_AUTH (wrong credentials; also an authzid that is not the user), E_DENIED (right,
-/// but this service is switched off for the user), E_SYNTAX (client's message is not well formed), E_CANCELED ("*"), E_TEMP, wire errors.
+/// but this service is switched off for the user), E_SYNTAX (client's message is not well formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
 FIB enum ec sasl_run(
 	struct cx *cx, const struct sasl_login *l, struct sl mechanism, struct sl initial, struct sasl_result *out);
 /// The LOGIN command of IMAP, USER/PASS of POP3: a plain check.
