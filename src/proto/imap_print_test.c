@@ -102,7 +102,7 @@ static void test_mailboxes(void **state)
 			struct buf b = BUF(4096);
 			uint8_t mem[256];
 			struct arena a = ARENA_OVER(mem, sizeof mem);
-			struct sl name;
+			struct sl name = { 0 };
 			imap_print_mailbox(&b, sl_cstr(mailboxes[i].in), utf8);
 			CHECK(sl_eq(buf_sl(&b), sl_cstr(utf8 ? mailboxes[i].utf8 : mailboxes[i].plain)),
 				mailboxes[i].name);
