@@ -57,8 +57,8 @@ bool body_is_full(const struct body *b)
 
 	if (!last_is_full(b))
 		return false;
-	// Where the arena runs low, full chunks go to the store at once: a sender that waited for another chunk while it
-	// holds some could wait for one that waits for it.
+	// Where the arena runs low, full chunks go to the store at once: a sender that waited for another chunk while
+	// it holds some could wait for one that waits for it.
 	return b->n == BODY_CHUNKS || chunks_used(arena) >= chunks_octets(arena) / CHUNK_OCTETS / 4 * 3;
 }
 

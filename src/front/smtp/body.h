@@ -1,9 +1,10 @@
 #pragma once
-/// body — a message on its way in: octets collected in chunks of the arena, the first MiB in place, more as an upload.
+/// body — a message on its way in: octets collected in chunks of the arena, the first MiB in place, more as an
+/// upload.
 ///
 /// A sender costs only the chunks that it has filled. Octets are written straight into a chunk by the decoder
-/// (body_room, body_took), with room kept in front of them for the trace header, which is known only when the message's
-/// own header has been seen. After body_fail it holds nothing, and the session must drop what still comes.
+/// (body_room, body_took), with room kept in front of them for the trace header, which is known only when the
+/// message's own header has been seen. After body_fail it holds nothing, and the session must drop what still comes.
 #include <stdbool.h>
 
 #include "base/cx.h"

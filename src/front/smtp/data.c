@@ -1,7 +1,7 @@
 /// data — DATA and BDAT: the message from the connection into the body's chunks, decoded on the way.
 ///
-///   io → smtp_data_feed → chunk: one copy. What cannot be kept (too large, store away) is read and dropped, so that the
-///   session goes on with the reply.
+///   io → smtp_data_feed → chunk: one copy. What cannot be kept (too large, store away) is read and dropped, so that
+///   the session goes on with the reply.
 #include "front/smtp/smtp.h"
 
 #include "base/clock.h"
@@ -12,8 +12,8 @@
 
 enum { SCRATCH = 512 };
 
-/// Date and Message-ID where a user's client left them out. Only where the whole header can be seen: a header that does
-/// not fit into the first chunk has them somewhere, more likely than not.
+/// Date and Message-ID where a user's client left them out. Only where the whole header can be seen: a header that
+/// does not fit into the first chunk has them somewhere, more likely than not.
 /// source: RFC 6409 §8.2, §8.3.
 static void add_missing(const struct smtp *m, const struct date *now, struct buf *b)
 {
@@ -117,7 +117,8 @@ FIB static enum ec need_input(struct cx *cx, struct smtp *m)
 	if (io_input(m->io).n)
 		return E_OK;
 	cx_deadline_in(cx, SMTP_BLOCK_MS);
-	return io_fill(cx, m->io);
+	enum ec e = io_flush(cx, m->io); // answers to commands before a BDAT
+	return e == E_OK ? io_fill(cx, m->io) : e;
 }
 
 /// The message is complete: judge, deliver, answer.

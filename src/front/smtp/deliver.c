@@ -1,14 +1,14 @@
 /// deliver — the message to the store, and the answer to the client.
 ///
-/// Nothing is acknowledged that is not on disk: 250 follows the store's answer. The recipients were checked at RCPT and
-/// get some room beyond their quota, so it is rare that some targets take the message and others do not. Then
+/// Nothing is acknowledged that is not on disk: 250 follows the store's answer. The recipients were checked at RCPT
+/// and get some room beyond their quota, so it is rare that some targets take the message and others do not. Then
 ///   LMTP  answers each recipient for itself;
 ///   SMTP  has one answer for all of them:
 ///         - nothing stored: 4xx where any failure may pass, else 5xx;
-///         - some stored, another failed for a passing reason of ours: 451. The client sends again and those who have it
-///           get it twice: better than once too few;
-///         - some stored, another mailbox is full: 250, and the event smtp.deliver.partial. A 4xx would bring the message
-///           to the others again with every try, for days.
+///         - some stored, another failed for a passing reason of ours: 451. The client sends again, and those who
+///           have it get it twice: better than once too few;
+///         - some stored, another mailbox is full: 250, and the event smtp.deliver.partial. A 4xx would bring the
+///           message to the others again with every try, for days.
 ///
 /// Events:
 ///   smtp.accept id= from= rcpts= octets= ms=   the message is on disk for at least one recipient

@@ -7,9 +7,9 @@
 ///                       ^                              \--BDAT--> BDAT (only BDAT, RSET …)
 ///                       \--RSET, EHLO: from each of them; STARTTLS: back to START
 ///
-/// Files: smtp.c the loop, greetings and small commands; envelope.c MAIL and RCPT; data.c DATA and BDAT; deliver.c what
-/// the store is asked and who is told what; body.c octets in chunks; targets.c accounts; trace.c Return-Path and Received;
-/// login.c AUTH; reply.c error codes to replies.
+/// Files: smtp.c the loop, greetings and small commands; envelope.c MAIL and RCPT; data.c DATA and BDAT; deliver.c
+/// what the store is asked and who is told what; body.c octets in chunks; targets.c accounts; trace.c Return-Path and
+/// Received; login.c AUTH; reply.c error codes to replies.
 ///
 /// Every command function returns only what ends the session (errors of the connection); what a client did wrong is
 /// answered and is E_OK.
@@ -117,5 +117,6 @@ FIB enum ec smtp_do_auth(struct cx *cx, struct smtp *m, const struct smtp_comman
 
 /// Delivers the message in m->mail, answers (LMTP: once for each recipient), logs, and ends the transaction.
 FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m);
-/// Refuses the message in m->mail with `w` (`each`, in LMTP: once for each recipient), logs, and ends the transaction.
+/// Refuses the message in m->mail with `w` (`each`, in LMTP: once for each recipient), logs, and ends the
+/// transaction.
 FIB enum ec smtp_refuse(struct cx *cx, struct smtp *m, struct smtp_words w, bool each);
