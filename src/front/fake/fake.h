@@ -6,6 +6,7 @@
 ///
 ///     # comment          C: a line, sent with CRLF       C<: octets with \r \n \0 \t \\ \xNN escapes, no CRLF added
 ///     S: a line, where * stands for anything             C*: N text: the text N times, then CRLF
+///     S<: octets at the very end of the output, without CRLF
 ///     !: stop | silence | tls-fails: the server stops, the client sends nothing for too long, the handshake fails
 #include "base/buf.h"
 #include "front/front.h"
@@ -44,8 +45,7 @@ struct fake {
 	unsigned chunks; // of the arena
 	enum verb fail_verb;
 	enum ec fail_code;
-	unsigned fail_after; // calls of fail_verb that still go well
-	uint32_t presence_blocks;
+	unsigned fail_after; // calls of fail_verb that go well before the one that fails
 	// what happened
 	unsigned calls[VERBS];
 	unsigned chunks_taken, chunks_peak;

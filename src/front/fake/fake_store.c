@@ -357,7 +357,7 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	assert_int_equal(info->check(req, chunks_octets(NULL)), E_OK);
 	fake.calls[verb]++;
 	if (verb == fake.fail_verb && fake.fail_after-- == 0) {
-		fake.fail_after = 0;
+		fake.fail_verb = VERB_NONE;
 		return fail(cx, fake.fail_code, "the test wants it");
 	}
 #define ON(name)                                              \

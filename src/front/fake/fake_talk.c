@@ -81,6 +81,10 @@ static void compare_output(struct io *io)
 		got = rest;
 		drop_line(io);
 	}
+	if (sl_starts(line, SL("S<: ")) && sl_eq(sl_from(line, 4), got)) {
+		drop_line(io);
+		got.n = 0;
+	}
 	if (got.n)
 		bad(io, "the server said more", line, got);
 	buf_clear(&io->flushed);
@@ -142,7 +146,7 @@ static void take_input(struct io *io)
 				drop_line(io);
 				return;
 			}
-		} else if (sl_starts(line, SL("S:")) || sl_starts(line, SL("!: "))) {
+		} else if (sl_starts(line, SL("S")) || sl_starts(line, SL("!: "))) {
 			return;
 		} else {
 			bad(io, "a line that this format does not know", line, SL(""));

@@ -169,8 +169,10 @@ FIB static enum ec list_mechanisms(struct cx *cx, struct pop3 *p)
 	struct sl rest = sasl_mechanisms();
 	enum ec e = pop3_ok(cx, p, "Login mechanisms follow");
 
-	while (rest.n && e == E_OK)
-		e = io_printf(cx, p->io, "%.*s\r\n", SLF(sl_cut(&rest, ' ')));
+	while (rest.n && e == E_OK) {
+		struct sl name = sl_cut(&rest, ' ');
+		e = io_printf(cx, p->io, "%.*s\r\n", SLF(name));
+	}
 	return e == E_OK ? io_put(cx, p->io, SL(".\r\n")) : e;
 }
 
