@@ -1,8 +1,8 @@
 #pragma once
 /// fake — what session tests put in place of the network, the scheduler and the store, at link time.
 ///
-/// One transcript runs in lock-step with the session, without threads: when the session waits for input, its output so
-/// far must be flushed and must be what the next `S:` lines say; then the following `C:` lines are its input.
+/// One transcript runs in lock-step with the session, without threads: when the session waits for input, its output
+/// so far must be flushed and must be what the next `S:` lines say; then the following `C:` lines are its input.
 ///
 ///     # comment          C: a line, sent with CRLF       C<: octets with \r \n \0 \t \\ \xNN escapes, no CRLF added
 ///     S: a line, where * stands for anything             C*: N text: the text N times, then CRLF
@@ -60,7 +60,8 @@ struct fake {
 
 /// The one fake store of the test program; set up anew by fake_start.
 extern struct fake fake;
-/// alice (account 11, password "secret-a"), bob (12, "secret-b") and full (13) of example.org; alias "all" of all three.
+/// alice (account 11, password "secret-a"), bob (12, "secret-b") and full (13) of example.org; alias "all" of all
+/// three.
 void fake_start(void);
 /// Frees what it holds, after checking that no chunk and no upload is left.
 void fake_stop(void);
@@ -82,5 +83,7 @@ struct fake_talk {
 ///
 /// out: what the session returned.
 enum ec fake_talk_run(const struct fake_talk *t, const char *name, struct sl transcript);
-/// The same, with a transcript from a file under tests/talk.
+/// Runs a session on plain input, for fuzzing. out: what it said is added to *output.
+enum ec fake_raw_run(const struct fake_talk *t, struct sl input, struct buf *output);
+/// The same as fake_talk_run, with a transcript from a file under tests/talk.
 enum ec fake_talk_file(const struct fake_talk *t, const char *path);

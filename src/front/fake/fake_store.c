@@ -241,14 +241,13 @@ static enum ec on_mbox_find(const struct req_mbox_find *req, struct ans_mbox_fin
 
 static enum ec on_mbox_list(const struct req_mbox_list *req, struct ans_mbox_list *ans)
 {
-	struct {
-		struct pl_mbox head;
-		char name[8];
-	} inbox = { { .size = sizeof inbox, .use = MBOX_USE_INBOX, .exists = 1, .name_octets = 5, .mbox = 1 },
-		"INBOX" };
+	struct pl_mbox inbox = {
+		.size = sizeof inbox + 8, .use = MBOX_USE_INBOX, .exists = 1, .name_octets = 5, .mbox = 1
+	};
 
 	*ans = (struct ans_mbox_list){ .count = 1 };
 	memcpy(map + req->out.off, &inbox, sizeof inbox);
+	memcpy(map + req->out.off + sizeof inbox, "INBOX", 5);
 	return E_OK;
 }
 

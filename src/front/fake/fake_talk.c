@@ -16,8 +16,8 @@ struct io {
 	struct buf in;    // what the session has and did not consume
 	size_t consumed;
 	struct buf out, flushed; // written; what the transcript did not compare yet
-	bool tls, silence, stop, tls_fails, dead;
-	enum ec end;
+	bool tls, silence, stop, tls_fails;
+	bool raw; // no transcript: the input is there from the start, the output goes nowhere
 	struct session *session;
 	struct addr peer;
 };
@@ -202,7 +202,7 @@ FIB enum ec io_fill(struct cx *cx, struct io *io)
 	assert_true(cx->deadline_ns > clock_mono_ns()); // nobody waits for ever
 	if (io->out.n)
 		bad(io, "the session waits with unsent output", SL(""), buf_sl(&io->out));
-	if (io->ready.n == 0) {
+	if (io->ready.n == 0 && !io->raw) {
 		compare_output(io);
 		take_input(io);
 	}
@@ -281,7 +281,7 @@ enum ec session_rest(struct session *s)
 	struct io *io = s->io;
 
 	s->at_rest = true;
-	if (io_input(io).n == 0 && io->ready.n == 0 && !io->stop) { // an order to stop may be next
+	if (io_input(io).n == 0 && io->ready.n == 0 && !io->stop && !io->raw) { // an order to stop may be next
 		compare_output(io);
 		struct sl line = next_line(io);
 		if (sl_eq(line, SL("!: stop")))
@@ -307,7 +307,7 @@ FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 	return E_OK;
 }
 
-enum ec fake_talk_run(const struct fake_talk *t, const char *name, struct sl transcript)
+static enum ec run(const struct fake_talk *t, struct io *io)
 {
 	struct cx cx = { .sid = 1 };
 	struct front_conf conf = {
@@ -322,29 +322,49 @@ enum ec fake_talk_run(const struct fake_talk *t, const char *name, struct sl tra
 		.tls = t->offer_tls ? (struct tls_table *)&conf : NULL,
 	};
 	struct front front = { .conf = &conf, .store = (struct client *)&fake };
-	struct io io = { .talk = t,
-		.name = name,
-		.script = transcript,
-		.line = 1,
-		.ready = BUF(64 << 20),
-		.in = BUF(16 << 20),
-		.out = BUF(64 << 20),
-		.flushed = BUF(64 << 20),
-		.tls = t->tls,
-		.peer = { .v4 = true, .ip = { [10] = 0xff, 0xff, 192, 0, 2, 7 } } };
-	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = &io, .kind = t->kind };
+	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = io, .kind = t->kind };
 
-	io.session = &s;
+	io->talk = t;
+	io->in = BUF(16 << 20);
+	io->out = BUF(64 << 20);
+	io->flushed = BUF(64 << 20);
+	io->tls = t->tls;
+	io->peer = (struct addr){ .v4 = true, .ip = { [10] = 0xff, 0xff, 192, 0, 2, 7 } };
+	io->session = &s;
 	enum ec e = t->session(&cx, &s);
-	assert_int_equal(io_flush(&cx, &io), E_OK); // as io_close does
+	assert_int_equal(io_flush(&cx, io), E_OK); // as io_close does
+	cx_end(&cx);
+	return e;
+}
+
+static void io_end(struct io *io)
+{
+	buf_free(&io->ready);
+	buf_free(&io->in);
+	buf_free(&io->out);
+	buf_free(&io->flushed);
+}
+
+enum ec fake_talk_run(const struct fake_talk *t, const char *name, struct sl transcript)
+{
+	struct io io = { .name = name, .script = transcript, .line = 1, .ready = BUF(64 << 20) };
+	enum ec e = run(t, &io);
+
 	compare_output(&io);
 	if (next_line(&io).n || io.ready.n)
 		bad(&io, "the session ended early", next_line(&io), buf_sl(&io.ready));
-	buf_free(&io.ready);
-	buf_free(&io.in);
-	buf_free(&io.out);
-	buf_free(&io.flushed);
-	cx_end(&cx);
+	io_end(&io);
+	return e;
+}
+
+enum ec fake_raw_run(const struct fake_talk *t, struct sl input, struct buf *output)
+{
+	struct io io = { .name = "raw", .raw = true, .ready = BUF(64 << 20) };
+
+	buf_add(&io.ready, input);
+	enum ec e = run(t, &io);
+	buf_add(output, buf_sl(&io.flushed));
+	io_end(&io);
 	return e;
 }
 

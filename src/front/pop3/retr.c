@@ -5,6 +5,9 @@
 ///
 /// Reading ahead costs one chunk and no extra request, and is done only for clients that go through their messages in
 /// order or send commands ahead.
+///
+/// Events:
+///   pop3.retr.failed why= code=   a message could not be read; in its middle this ends the session
 #include "front/pop3/pop3.h"
 
 #include <stdlib.h>

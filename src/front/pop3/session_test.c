@@ -189,7 +189,7 @@ static void test_lock(void **)
 	fake.fail_verb = VERB_mbox_rows; // a login that fails after the lock gives it back
 	fake.fail_code = E_TEMP;
 	assert_int_equal(talk(&t, "S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\nS: -ERR *\nC: "
-	                          "NOOP\nS: -ERR *\n"),
+				  "NOOP\nS: -ERR *\n"),
 		E_CLOSED);
 	assert_false(fake.user[0].locked);
 	fake_stop();

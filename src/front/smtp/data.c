@@ -2,6 +2,9 @@
 ///
 ///   io → smtp_data_feed → chunk: one copy. What cannot be kept (too large, store away) is read and dropped, so that
 ///   the session goes on with the reply.
+///
+/// Events:
+///   smtp.data.store why= code=   the store did not take what came so far; the rest is read and dropped
 #include "front/smtp/smtp.h"
 
 #include "base/clock.h"
