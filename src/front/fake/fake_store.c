@@ -9,7 +9,7 @@
 enum { MBOX_INBOX = 1, MBOX_ARCHIVE = 2, UIDVALIDITY = 7 };
 
 struct fake fake;
-static uint8_t *map;
+static uint8_t map[FAKE_CHUNKS_MAX * CHUNK_OCTETS];
 static bool taken[FAKE_CHUNKS_MAX];
 
 void fake_start(void)
@@ -28,9 +28,6 @@ void fake_start(void)
 		.upload = BUF(64 << 20),
 		.delivered = BUF(64 << 20),
 	};
-	map = malloc((size_t)FAKE_CHUNKS_MAX * CHUNK_OCTETS);
-	assert_non_null(map);
-	memset(map, 0xee, (size_t)FAKE_CHUNKS_MAX * CHUNK_OCTETS); // what other sessions left there
 }
 
 void fake_stop(void)
@@ -42,8 +39,6 @@ void fake_stop(void)
 			free((void *)(uintptr_t)fake.user[i].message[j].body.p);
 	buf_free(&fake.upload);
 	buf_free(&fake.delivered);
-	free(map);
-	map = NULL;
 }
 
 void fake_append(struct fake_user *u, struct sl body)
@@ -78,6 +73,7 @@ FIB enum ec chunks_take(struct cx *cx, struct chunks *, struct range *r)
 	fake.chunks_taken++;
 	fake.chunks_peak = fake.chunks_peak > fake.chunks_taken ? fake.chunks_peak : fake.chunks_taken;
 	*r = (struct range){ i * CHUNK_OCTETS, CHUNK_OCTETS };
+	memset(map + r->off, 0xee, r->len); // what another session left there
 	return E_OK;
 }
 
@@ -86,7 +82,6 @@ void chunks_give(struct chunks *, struct range r)
 	assert_true(taken[r.off / CHUNK_OCTETS]);
 	taken[r.off / CHUNK_OCTETS] = false;
 	fake.chunks_taken--;
-	memset(map + r.off / CHUNK_OCTETS * CHUNK_OCTETS, 0xee, CHUNK_OCTETS);
 }
 
 uint8_t *chunks_at(struct chunks *, struct range r)

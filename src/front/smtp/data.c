@@ -214,8 +214,7 @@ FIB enum ec smtp_do_bdat(struct cx *cx, struct smtp *m, const struct smtp_comman
 	if (m->phase == PHASE_MAIL)
 		return smtp_say(cx, m, (struct smtp_words){ 554, "5.5.1", "No recipient was accepted" });
 	if (!fits)
-		return smtp_say_bad(
-			cx, m, (struct smtp_words){ 503, "5.5.1", "No message is under way, send MAIL first" });
+		return smtp_say(cx, m, (struct smtp_words){ 503, "5.5.1", "No message is under way, send MAIL first" });
 	m->phase = PHASE_BDAT;
 	if (c->bdat.last) {
 		finish_chunks(cx, m);

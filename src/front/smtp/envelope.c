@@ -107,7 +107,7 @@ static enum ec targets_take(struct cx *cx, struct smtp *m, struct smtp_rcpt *rcp
 	rcpt->n = count;
 	if (e != E_OK)
 		targets_cut(&m->mail.targets, before);
-	return e ? fail(cx, e, "more than %d accounts in one message", TARGETS_MAX) : E_OK;
+	return e ? fail(cx, e, "taking %u more accounts beside %u", count, before) : E_OK;
 }
 
 /// Asks the store which accounts an address means, and takes them where they are ours and have room.

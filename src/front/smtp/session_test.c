@@ -318,6 +318,14 @@ static void test_delays(void **)
 		E_OK);
 	assert_int_equal(fake.slept_ms, 2000);
 	fake.slept_ms = 0;
+	t.message_max = 10; // what was sent ahead of a refusal costs nothing
+	assert_int_equal(
+		talk(&t, HELLO "C: MAIL FROM:<a@example.net> SIZE=11\nC: RCPT TO:<b@example.org>\n"
+			       "C: RCPT TO:<b@example.org>\nC: RCPT TO:<b@example.org>\nC: RCPT TO:<b@example.org>\n"
+			       "C: RCPT TO:<b@example.org>\nC: RCPT TO:<b@example.org>\nC: DATA\nS: 552 *\nS: 503 *\n"
+			       "S: 503 *\nS: 503 *\nS: 503 *\nS: 503 *\nS: 503 *\nS: 503 *\n" QUIT),
+		E_OK);
+	assert_int_equal(fake.slept_ms, 0);
 	t = (struct fake_talk){ .kind = PORT_SUBMISSIONS, .tls = true, .session = smtp_session };
 	assert_int_equal(fake_talk_file(&t, "tests/talk/smtp/rfc4954-too-many.talk"), E_LIMIT);
 	assert_int_equal(fake.slept_ms, 15000);

@@ -149,7 +149,7 @@ FIB static enum ec do_hello(struct cx *cx, struct smtp *m, const struct smtp_com
 	if (name.n)
 		memcpy(m->helo, name.p, name.n);
 	if (!m->esmtp)
-		return smtp_say(cx, m, (struct smtp_words){ 250, NULL, "Welcome" });
+		return smtp_sayf(cx, m, 250, NULL, "%.*s", SLF(m->s->conf->hostname));
 
 	struct ehlo *h = arena_alloc(&m->memory, 1, sizeof *h);
 	struct buf reply = BUF(REPLY_MAX);
@@ -284,9 +284,11 @@ FIB static enum ec run_line(struct cx *cx, struct smtp *m, struct sl line)
 	const struct command *row = &commands[c.verb];
 	if (!(row->ports & 1u << m->s->kind))
 		return smtp_say_bad(cx, m, (struct smtp_words){ 502, "5.5.1", "Not offered on this port" });
-	if (!(row->phases & m->phase))
-		return smtp_say_bad(cx, m, words_phase(m));
-	return row->run(cx, m, &c);
+	if (row->phases & m->phase)
+		return row->run(cx, m, &c);
+	if (c.verb == SMTP_RCPT || c.verb == SMTP_DATA) // sent ahead of the answer that refused MAIL: no mistake
+		return smtp_say(cx, m, words_phase(m));
+	return smtp_say_bad(cx, m, words_phase(m));
 }
 
 FIB static enum ec one_command(struct cx *cx, struct smtp *m)
