@@ -19,14 +19,27 @@ enum {
 /// The directory's own cell.
 #define DIRECTORY_CELL ((struct cell_id){ 0, 0 })
 
-/// An address in its stored form: folded, split. Borrowed from `text`.
+/// An address in its stored form: folded, "local@domain" in one piece.
 struct address {
+	uint16_t local_octets, domain_octets;
 	uint8_t text[ADDRESS_MAX];
-	struct sl local, domain;
 };
+static inline struct sl address_local(const struct address *a)
+{
+	return (struct sl){ a->text, a->local_octets };
+}
+static inline struct sl address_domain(const struct address *a)
+{
+	return (struct sl){ a->text + a->local_octets + 1, a->domain_octets };
+}
+static inline struct sl address_text(const struct address *a)
+{
+	return (struct sl){ a->text, (size_t)a->local_octets + 1 + a->domain_octets };
+}
+/// Folds the two parts. errors: E_SYNTAX (controls, SP, not UTF-8), E_TOOBIG (local > 64 or domain > 255).
+[[nodiscard]] enum ec address_fold(struct sl local, struct sl domain, struct address *out);
 /// Splits and folds "local@domain" at the last '@'.
-/// errors: E_SYNTAX (no '@', empty domain, controls or spaces, not UTF-8), E_TOOBIG (local > 64 or domain > 255).
-/// An empty local part is accepted (catch-all); callers that want a user refuse it.
+/// errors: E_SYNTAX (no '@', empty domain), address_fold's. An empty local part is accepted (catch-all).
 [[nodiscard]] enum ec address_parse(struct sl text, struct address *out);
 
 /// Adds a domain; `alias_of` (may be empty) names a domain whose users it shares.

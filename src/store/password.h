@@ -2,18 +2,15 @@
 /// password — making and proving passwords, away from the threads that answer requests.
 ///
 /// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), a cache of successes (≤ 1 h, keyed by an
-/// HMAC so that it holds no password), the secret behind fake SCRAM salts and nonces. Unknown users cost the same work.
+/// HMAC so that it holds no password), counts of failures. Unknown users cost the same work.
 /// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
 /// cache knows the answer.
-/// source: RFC 9106 (argon2), RFC 5802 and RFC 7677 (SCRAM-SHA-256).
+/// source: RFC 9106 (argon2).
 #include "store/account.h"
 
 enum {
 	ARGON2_PASSES = 2,
 	ARGON2_KIB = 16 * 1024,
-	SCRAM_ITERATIONS = 15000, // RFC 7677 §4: at least 4096 … 15,000 recommended
-	SCRAM_NONCE = 32,         // printable octets
-	SCRAM_NONCE_S = 120,
 	PASSWORD_QUEUE_MAX = 256,
 	PASSWORD_CACHE_S = 3600,
 	PASSWORD_OCTETS_MAX = 512,
@@ -23,8 +20,7 @@ struct password_conf {
 	unsigned threads;                                     // 0 = 2
 	unsigned queue_max;                                   // 0 = PASSWORD_QUEUE_MAX
 	bool no_scram;                                        // keep no SCRAM keys: SCRAM then never succeeds
-	uint32_t argon2_kib, argon2_passes, scram_iterations; // 0 = as above; tests use less
-	uint8_t secret[32];                                   // steady, of the store
+	uint32_t argon2_kib, argon2_passes, scram_iterations; // 0 = as above and in scram.h; tests use less
 };
 struct passwords;
 [[nodiscard]] enum ec passwords_new(const struct password_conf *conf, struct passwords **out);
@@ -49,23 +45,10 @@ struct password_work {
 /// Makes credentials here and now (command line, tests). An empty password gives all zeros.
 [[nodiscard]] enum ec password_make(struct passwords *p, struct sl password, struct credentials *out);
 
-/// What scram_begin answers: the account's salt, or a steady fake one where `cred` is NULL or has no SCRAM keys.
-struct scram_challenge {
-	uint8_t salt[SCRAM_SALT];
-	uint32_t iterations;
-	uint8_t nonce[SCRAM_NONCE];
-};
-void scram_begin(struct passwords *p, struct sl user, const struct credentials *cred, int64_t now_s,
-	struct scram_challenge *out);
-struct scram_proof {
-	struct sl user, nonce, auth_message, proof;
-};
-/// Proves a client. A nonce serves once, for its user, for SCRAM_NONCE_S.
-/// errors: E_AUTH; E_TEMP (too many exchanges under way).
-[[nodiscard]] enum ec scram_end(struct passwords *p, const struct scram_proof *pr, const struct credentials *cred,
-	int64_t now_s, uint8_t server_signature[SCRAM_KEY]);
-
 struct password_stats {
 	uint64_t verified, cached, failed, refused;
 };
 void passwords_stats(struct passwords *p, struct password_stats *out);
+/// Wrong passwords for an account since the start (or since another took its place in the table); 0 = unknown users.
+uint32_t password_failures(struct passwords *p, uint64_t account);
+void password_count_failure(struct passwords *p, uint64_t account);

@@ -21,12 +21,12 @@ enum {
 };
 
 struct serve_conf {
-	struct store *store;           // borrowed; open for longer than this
-	uint64_t build;                // what hello must name
-	unsigned threads;              // 0 = 2
-	uint8_t secret[32];            // handles and fake salts are made with keys derived from it
-	struct password_conf password; // its secret is derived
-	uint64_t arena_octets_max;     // 0 = 1 GiB
+	struct store *store; // borrowed; open for longer than this
+	uint64_t build;      // what hello must name
+	unsigned threads;    // 0 = 2
+	uint8_t secret[32];  // handles and fake salts are made with keys derived from it
+	struct password_conf password;
+	uint64_t arena_octets_max; // 0 = 1 GiB
 };
 struct serve;
 [[nodiscard]] enum ec serve_new(struct cx *cx, const struct serve_conf *conf, struct serve **out);

@@ -12,6 +12,7 @@
 #include "store/account.h"
 #include "store/cell.h"
 
+struct quota;
 enum {
 	NAME_MAX_OCTETS = 1000,
 	NAME_COMPONENT_MAX = 255,
@@ -29,6 +30,7 @@ struct tree_op {
 	uint64_t account;
 	struct op_id op;
 	int64_t now_s;
+	struct quota *quota; // told where a mailbox goes; NULL = nobody
 };
 
 /// errors: E_NOTFOUND (also for a node without mailbox).
@@ -49,10 +51,11 @@ struct tree_op {
 /// errors: E_LIMIT, mbox_name_check's.
 [[nodiscard]] enum ec tree_subscribe(struct cx *cx, struct txn *t, uint64_t account, struct sl name, bool on);
 
-/// The rows of a new account's tree: the six mailboxes. Adds to the change `c`, raises a->next_id and a->mailboxes, and
-/// makes the mailboxes' cells.
-[[nodiscard]] enum ec tree_plant(
-	struct cx *cx, struct txn *t, struct change *c, uint64_t account, struct account *a, int64_t now_s);
+/// A new account's tree: makes the cells of its six mailboxes (before the change of the account's cell begins) …
+[[nodiscard]] enum ec tree_plant_cells(
+	struct cx *cx, struct txn *t, uint64_t account, struct account *a, int64_t now_s);
+/// … and their rows, subscriptions too. *a is as tree_plant_cells left it.
+void tree_plant_rows(struct change *c, const struct account *a);
 
 /// One line of a listing; `name` borrowed during the call. Return false to stop.
 struct tree_entry {
