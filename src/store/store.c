@@ -138,23 +138,30 @@ static enum ec judge_stop(struct cx *cx, struct store *s, const struct seg_list 
 	return E_OK;
 }
 
+/// What the index says is applied. errors: E_NOTFOUND (nothing), E_CORRUPT, E_TEMP, E_IO.
+static enum ec read_applied(struct cx *cx, struct store *s, struct applied *out)
+{
+	struct itxn *t;
+	enum ec e = index_read(cx, s->index, &t);
+
+	if (e)
+		return e;
+	e = applied_get(cx, t, out);
+	itxn_abort(t);
+	return e;
+}
+
 /// What the index has applied, where it can be trusted; otherwise opens an empty one.
 static enum ec trusted_index(
 	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
 {
-	struct itxn *t;
 	struct applied a = { 0 };
 	enum ec e = stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s, false);
 
-	if (e == E_OK) {
-		e = index_read(cx, s->index, &t);
-		if (e)
-			return e;
-		e = applied_get(cx, t, &a);
-		itxn_abort(t);
-		if (e == E_OK)
-			e = replay_knows(cx, s->log_fd, l, &a.pos);
-	}
+	if (e == E_OK)
+		e = read_applied(cx, s, &a);
+	if (e == E_OK)
+		e = replay_knows(cx, s->log_fd, l, &a.pos);
 	if (e == E_OK) {
 		*from = a;
 		return E_OK;
@@ -165,7 +172,7 @@ static enum ec trusted_index(
 	return open_index(cx, s, true);
 }
 
-/// Brings the index up; where its map is too small it grows and everything behind `applied` is done again.
+/// Brings the index up; where its map is too small it grows, and replay goes on from what is applied by then.
 static enum ec bring_up(
 	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct replayed *out)
 {
@@ -177,8 +184,10 @@ static enum ec bring_up(
 		if (e != E_FULL || !index_is_map_full(s->index))
 			return e;
 		e = index_grow(cx, s->index);
-		if (e == E_OK && from.pos.lsn == 0 && from.pos.segment == 0)
-			e = open_index(cx, s, true); // parts may have been applied
+		if (e == E_OK)
+			e = read_applied(cx, s, &from);
+		if (e == E_NOTFOUND)
+			e = E_OK; // nothing yet: `from` stays as it was
 	}
 	return e;
 }
