@@ -12,10 +12,12 @@
 #include "base/sl.h"
 
 /// Fails the running test with the case's name where `cond` is false.
-#define CHECK(cond, name)                                                                      \
-	do {                                                                                   \
-		if (!(cond))                                                                   \
-			fail_msg("%s:%d: case \"%s\": %s", __FILE__, __LINE__, (name), #cond); \
+#define CHECK(cond, name)                                                                   \
+	do {                                                                                \
+		if (!(cond)) {                                                              \
+			print_error("ERROR: case \"%s\": %s\n", (name), #cond);             \
+			_fail(__FILE__, __LINE__); /* fail_msg would need the macro fail */ \
+		}                                                                           \
 	} while (0)
 
 /// A malloc'd copy of exactly `s.n` octets, so that ASan sees one octet too many; free() it. Never NULL.

@@ -18,7 +18,7 @@ enum {
 	KEYWORD_OCTETS = 128,
 	GONE_RANGES_MAX = 4096,     // expunged ranges remembered
 	EXPUNGED_READABLE_S = 3600, // old views still read what was expunged
-	COPY_MAX = 1000000,         // messages of one COPY
+	COPY_MAX = 250000,          // messages of one COPY: what one commit holds
 	SET_MAX = 65536,            // ranges of one set
 };
 
