@@ -242,7 +242,10 @@ static void request_do(struct cx *cx, struct request *r, const struct verb_info 
 
 static void refuse(struct peer *p, const struct frame_head *head, enum ec e)
 {
-	struct frame_head answer = { .verb = head->verb, .status = e, .seq = head->seq };
+	// An answer never looks like a note, whatever number was asked with.
+	struct frame_head answer = {
+		.verb = verb_info(head->verb) ? head->verb : VERB_NONE, .status = e, .seq = head->seq
+	};
 
 	peer_send(p, &answer, NULL, 0, false);
 }
