@@ -361,10 +361,12 @@ static void *serve_loop(void *arg)
 		if (n <= 0 || !ev.data.ptr)
 			continue;
 		struct peer *p = ev.data.ptr;
+		peer_ref(p); // armed again it may end in another worker at once
 		bool on = peer_turn(&cx, p, t);
 		ev = (struct epoll_event){ .events = EPOLLIN | EPOLLONESHOT, .data.ptr = p };
 		if (!on || epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &ev) != 0)
 			peer_out(p);
+		peer_unref(p);
 	}
 	cx_end(&cx);
 	free(t);

@@ -9,6 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+enum { WORLD_INPUTS = 256 };
 struct world {
 	struct mailbed *b;
 	struct serve *s;
@@ -41,10 +42,20 @@ static void world_make(struct world *w)
 	client_end(&user);
 }
 
-static void world_free(struct world *w)
+/// One world serves WORLD_INPUTS inputs: making one costs more than an input.
+static const struct world *world_get(void)
 {
-	serve_free(w->s);
-	mailbed_free(w->b);
+	static struct world w;
+	static unsigned inputs;
+
+	if (w.s && ++inputs % WORLD_INPUTS == 0) {
+		serve_free(w.s);
+		mailbed_free(w.b);
+		w.s = NULL;
+	}
+	if (!w.s)
+		world_make(&w);
+	return &w;
 }
 
 static void send_frame(struct client *c, const struct handle *h, const uint8_t *head, struct sl octets)
@@ -82,30 +93,28 @@ static void drain(struct client *c)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const enum peer_kind kinds[] = { BY_USER, BY_ADMIN, BY_MX, BY_OUTBOUND };
-	struct world w;
 
 	if (size == 0)
 		return 0;
-	world_make(&w);
+	const struct world *w = world_get();
 	enum peer_kind kind = kinds[data[0] % 4];
-	struct client c = client_new(w.s, kind, 1);
+	struct client c = client_new(w->s, kind, 1);
 	struct sl rest = { data + 1, size - 1 };
 	while (rest.n >= 3) {
 		struct sl octets = sl_sub(rest, 3, 3u + rest.p[2]);
-		send_frame(&c, kind == BY_ADMIN ? &w.admin : &w.user, rest.p, octets);
+		send_frame(&c, kind == BY_ADMIN ? &w->admin : &w->user, rest.p, octets);
 		drain(&c);
 		rest = sl_from(rest, 3 + octets.n);
 	}
 	// A well-behaved front is still served.
-	struct client well = client_new(w.s, BY_USER, 2);
+	struct client well = client_new(w->s, BY_USER, 2);
 	struct req_upload_begin q = { 0 };
 	struct ans_upload_begin a;
 	if (ASK(&well, upload_begin, &q, &a) != E_OK)
 		abort();
 	client_end(&well);
 	client_end(&c);
-	while (serve_peers(w.s))
+	while (serve_peers(w->s))
 		usleep(100);
-	world_free(&w);
 	return 0;
 }
