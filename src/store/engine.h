@@ -15,7 +15,7 @@
 #include "store/segfile.h"
 
 enum {
-	STORE_PATH_MAX = 2048,
+	STORE_PATH_MAX = 1024,
 	BATCH_JOBS = 512, // jobs in one batch
 };
 

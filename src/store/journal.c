@@ -117,8 +117,6 @@ static void note_durable(struct journal *j)
 {
 	j->durable = j->end;
 	buf_clear(&j->kept);
-	j->kept_at = j->end;
-	j->kept_nonce = j->head.nonce;
 }
 
 static void leave_segment(struct journal *j)
@@ -133,13 +131,7 @@ enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
 	j->fd = -1;
 	j->kept = BUF(JOURNAL_KEPT_MAX);
 	j->durable = last;
-	enum ec e = make_segment(cx, j, last, true);
-	if (e)
-		return e;
-	// Until something in the new segment is durable, the durable end is in the old one: a restart goes back there.
-	j->kept_at = j->end;
-	j->kept_nonce = j->head.nonce;
-	return E_OK;
+	return make_segment(cx, j, last, true);
 }
 
 enum ec journal_flush(struct cx *cx, struct journal *j)
@@ -174,6 +166,10 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 	j->end.chain = b->chain;
 	if (flush || j->kept.n + b->small.n > JOURNAL_KEPT_FLUSH)
 		return journal_flush(cx, j);
+	if (j->kept.n == 0) {
+		j->kept_at = before;
+		j->kept_nonce = j->head.nonce;
+	}
 	buf_add(&j->kept, b->small);
 	if (j->kept.err) { // no memory to keep it: it must be durable at once
 		buf_clear(&j->kept);

@@ -13,6 +13,7 @@
 /// store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
 /// the batch's own octets, and nothing else is done before that.
 /// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +59,11 @@ void store_submit(struct store *s, struct job *job)
 
 	pthread_mutex_lock(&w->lock);
 	bool closed = w->stop;
-	if (!closed) {
+	bool idle = !w->normal.head && !w->low.head; // otherwise the writer is awake, or on its way
+	if (!closed)
 		list_add(job->low ? &w->low : &w->normal, job);
+	if (!closed && idle)
 		pthread_cond_signal(&w->wake);
-	}
 	pthread_mutex_unlock(&w->lock);
 	if (closed)
 		job->done(job, E_CLOSED);
@@ -472,9 +474,7 @@ struct waiting {
 	struct job job; // first: the job's address is the address of all
 	struct cx *cx;
 	enum ec (*run)(struct cx *, struct txn *, struct job *);
-	pthread_mutex_t lock;
-	pthread_cond_t cond;
-	bool over;
+	sem_t over;
 	enum ec result;
 };
 
@@ -491,11 +491,8 @@ static void done_waiting(struct job *job, enum ec e)
 {
 	struct waiting *w = (struct waiting *)job;
 
-	pthread_mutex_lock(&w->lock);
 	w->result = e;
-	w->over = true;
-	pthread_cond_signal(&w->cond);
-	pthread_mutex_unlock(&w->lock);
+	sem_post(&w->over);
 }
 
 enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
@@ -505,15 +502,13 @@ enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(st
 		.job = { .run = run_waiting, .done = done_waiting, .arg = arg, .durable = durable },
 		.cx = cx,
 		.run = run,
-		.lock = PTHREAD_MUTEX_INITIALIZER,
-		.cond = PTHREAD_COND_INITIALIZER,
 	};
 
+	sem_init(&w.over, 0, 0);
 	store_submit(s, &w.job);
-	pthread_mutex_lock(&w.lock);
-	while (!w.over)
-		pthread_cond_wait(&w.cond, &w.lock);
-	pthread_mutex_unlock(&w.lock);
+	while (sem_wait(&w.over)) // only EINTR
+		;
+	sem_destroy(&w.over);
 	return w.result;
 }
 
