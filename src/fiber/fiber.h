@@ -59,6 +59,9 @@ struct fib_fd {
 	struct fib *reader, *writer; // who waits; at most one each
 };
 [[nodiscard]] enum ec fib_fd_add(struct cx *cx, struct fib_fd *f, int fd);
+/// The same for a listening socket that other processes watch too: level-triggered, one process woken for an event
+/// (EPOLLEXCLUSIVE), for reading only.
+[[nodiscard]] enum ec fib_fd_add_shared(struct cx *cx, struct fib_fd *f, int fd);
 /// Takes it out of the set (does not close). A fiber waiting on it is woken with E_CLOSED.
 void fib_fd_del(struct fib_fd *f);
 /// Waits until a read (write) may succeed. Call only after EAGAIN.

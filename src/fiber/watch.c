@@ -67,7 +67,7 @@ enum ec fib_fd_add(struct cx *cx, struct fib_fd *f, int fd)
 	return fail(cx, err == ENOMEM || err == ENOSPC ? E_TEMP : E_IO, "epoll_ctl: errno %d", err);
 }
 
-enum ec watch_add_shared(struct cx *cx, struct fib_fd *f, int fd)
+enum ec fib_fd_add_shared(struct cx *cx, struct fib_fd *f, int fd)
 {
 	return watch_enter(cx, f, fd, true);
 }
