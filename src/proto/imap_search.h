@@ -10,8 +10,8 @@ enum {
 	IMAP_SEARCH_KEYS_MAX = 1000, // keys in one SEARCH; ours
 };
 
-/// What a key asks. The many names of RFC 9051 §6.4.4 come down to these: UNSEEN is KEY_NOT_FLAG with IMAP_SEEN, FROM is
-/// KEY_HEADER with the field "From".
+/// What a key asks. The many names of RFC 9051 §6.4.4 come down to these: UNSEEN is KEY_NOT_FLAG with IMAP_SEEN, FROM
+/// is KEY_HEADER with the field "From".
 enum imap_key_op {
 	KEY_ALL,
 	KEY_AND,      // kids: all of them
@@ -41,14 +41,18 @@ enum imap_key_op {
 
 struct imap_key {
 	enum imap_key_op op;
-	struct imap_key *kids; // first of them, for KEY_AND, KEY_OR, KEY_NOT
 	struct imap_key *next; // the next kid of the same parent
-	struct seqset set;
-	unsigned flag; // of enum imap_flag
-	struct imap_date date;
-	uint64_t number;
-	struct sl field;
-	struct sl text; // searched text or keyword, in the command's charset
+	union {
+		struct imap_key *kids; // the first of them
+		struct seqset set;
+		unsigned flag; // of enum imap_flag
+		struct imap_date date;
+		uint64_t number;
+		struct {
+			struct sl field;
+			struct sl text; // searched text or keyword, in the command's charset
+		};
+	};
 };
 
 enum imap_search_return {
