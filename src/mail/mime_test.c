@@ -77,7 +77,7 @@ static const struct {
 		"multipart/mixed(text/plain[1]0)" },
 	{ "exact before loose",
 		SL_INIT("Content-Type: multipart/x; boundary=\"b c\"\r\n\r\n--b c\r\nContent-Type: multipart/y; "
-	                "boundary=b"
+			"boundary=b"
 			"\r\n\r\n--b\r\n\r\n1\r\n--b c\r\n\r\n2\r\n--b c--"),
 		"multipart/x(multipart/y(text/plain[1]0) text/plain[2]0)" },
 	{ "part after the end", SL_INIT(MIXED "--b\r\n\r\n1\r\n--b--\r\n--b\r\n\r\n2\r\n"),
