@@ -15,15 +15,15 @@ enum service { SERVICE_IMAP, SERVICE_POP3, SERVICE_SUBMISSION, SERVICES };
 enum rcpt_verdict { RCPT_LOCAL, RCPT_UNKNOWN, RCPT_REMOTE, RCPT_FULL, RCPT_VERDICTS };
 enum pop3_retr { POP3_KEEP, POP3_DELETE, POP3_ARCHIVE, POP3_RETRS };
 enum mbox_use {
-	USE_NONE,
-	USE_INBOX,
-	USE_DRAFTS,
-	USE_SENT,
-	USE_JUNK,
-	USE_TRASH,
-	USE_ARCHIVE,
-	USE_ALL,
-	USE_FLAGGED,
+	MBOX_USE_NONE,
+	MBOX_USE_INBOX,
+	MBOX_USE_DRAFTS,
+	MBOX_USE_SENT,
+	MBOX_USE_JUNK,
+	MBOX_USE_TRASH,
+	MBOX_USE_ARCHIVE,
+	MBOX_USE_ALL,
+	MBOX_USE_FLAGGED,
 	MBOX_USES
 };
 enum flags_mode { FLAGS_SET, FLAGS_ADD, FLAGS_DEL, FLAGS_MODES };
@@ -95,7 +95,8 @@ enum verb {
 	VERBS
 };
 
-/// Something changed; a hint, coalesced. mbox 0: the tree of the account. account 0: any of the watched may have changed.
+/// Something changed; a hint, coalesced. mbox 0: the tree of the account. account 0: any of the watched may have
+/// changed.
 struct note {
 	uint64_t account, mbox, version;
 };
@@ -106,20 +107,24 @@ struct frame_head {
 	uint32_t status; // answers: enum ec; the body follows on E_OK only
 	uint64_t seq;    // chosen by the asker, repeated in the answer
 };
-enum { FRAME_MAX = 4096 };
+enum { FRAME_MAX = 2560 };
 
 /// What the table says about a verb.
 struct verb_info {
 	const char *name;
 	uint32_t who;
 	uint16_t req_octets, ans_octets;
-	/// E_OK where every field of the request is within its limits and every range lies in an arena of `arena_octets`.
+	/// E_OK where every field of the request is within its limits and every range lies in an arena of
+	/// `arena_octets`.
 	enum ec (*check)(const void *req, uint64_t arena_octets);
 	/// The handle in the request, or NULL where the verb has none.
 	const struct handle *(*handle)(const void *req);
 };
 /// NULL for a number that is no request.
 const struct verb_info *verb_info(uint32_t verb);
+
+/// A number that differs between programs whose frames differ; both ends of a connection must agree on it.
+uint64_t verbs_build(void);
 
 /// A counted string field as a slice, and filling one: E_TOOBIG where it does not fit.
 #define FIELD_SL(f)     ((struct sl){ (f).p, (f).n })

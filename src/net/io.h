@@ -3,8 +3,9 @@
 ///
 /// Holds no buffer while it waits with nothing in it: input and output buffers come from the process's pool when needed
 /// and go back when empty, so that an idle session costs its fiber's one stack page (plus OpenSSL's state).
-/// Reads and writes wait under cx's deadline. After any error but E_TOOBIG the connection is dead and every
-/// further call returns the same error. One fiber uses it at a time.
+/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED and E_IO
+/// are final: every further call returns the same. After E_TIMEOUT or E_CANCELED of a read a last line may still be
+/// sent; of a write nothing more. One fiber uses it at a time.
 #include <stdbool.h>
 
 #include "base/cx.h"

@@ -1,0 +1,390 @@
+/// client — slots, a reader fiber per socket, resending after a restart of the store.
+///
+///   call: slot_take → (sent by slot_send | left until client_attach) → answered by read_frames → slot freed by the
+///   call
+///
+/// A slot is pinned by its caller, which waits for it without deadline: its request and answer stay on that fiber's
+/// stack.
+#include "ipc/client.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "ipc/wire.h"
+
+enum { WATCH_BUCKETS = 4096 };
+
+struct slot {
+	bool used;
+	enum verb verb;
+	uint64_t seq;
+	const void *req;
+	void *ans;
+	enum ec result;
+	bool answered;
+	struct fib_event done;
+};
+
+/// A fiber that waits for a free slot.
+struct turn {
+	struct turn *next;
+	struct fib_event mine;
+};
+
+struct client {
+	struct chunks *chunks;
+	struct fib_fd socket; // fd -1: no store at present
+	uint64_t epoch;       // counts sockets: a reader fiber ends when it is not the newest
+	int64_t down_since_ns;
+	uint64_t next_seq;
+	unsigned in_flight;
+	struct slot slots[CLIENT_IN_FLIGHT];
+	struct turn *first, **last;
+	struct fib_lock sending;
+	struct client_watch *watches[WATCH_BUCKETS];
+};
+
+struct reader {
+	struct client *client;
+	uint64_t epoch;
+};
+
+enum ec client_new(struct cx *cx, unsigned chunks, struct client **out)
+{
+	struct client *c = calloc(1, sizeof *c);
+
+	if (!c)
+		return fail(cx, E_TEMP, "no memory for the connection to the store");
+	c->socket.fd = -1;
+	c->last = &c->first;
+	c->down_since_ns = clock_mono_ns();
+	enum ec e = chunks_new(cx, chunks, &c->chunks);
+	if (e != E_OK) {
+		free(c);
+		return e;
+	}
+	*out = c;
+	return E_OK;
+}
+
+struct chunks *client_chunks(struct client *c)
+{
+	return c->chunks;
+}
+
+bool client_is_up(const struct client *c)
+{
+	return c->socket.fd >= 0;
+}
+
+static void socket_drop(struct client *c)
+{
+	if (c->socket.fd < 0)
+		return;
+	int fd = c->socket.fd;
+	fib_fd_del(&c->socket);
+	c->socket.fd = -1;
+	c->down_since_ns = clock_mono_ns();
+	close(fd);
+}
+
+void client_free(struct client *c)
+{
+	if (!c)
+		return;
+	c->epoch++;
+	socket_drop(c);
+	chunks_free(c->chunks);
+	free(c);
+}
+
+static void slot_finish(struct slot *s, enum ec e)
+{
+	s->result = e;
+	s->answered = true;
+	fib_event_set(&s->done);
+}
+
+/// Sends one request on the present socket, waiting for room. A dead socket is no error: client_attach sends again.
+FIB static void slot_send(struct client *c, struct slot *s, const struct wire_fds *fds)
+{
+	struct frame_head head = { .verb = s->verb, .seq = s->seq };
+	struct iovec iov[2] = { { &head, sizeof head }, { (void *)(uintptr_t)s->req, verb_info(s->verb)->req_octets } };
+	struct cx quiet = { 0 };
+	uint64_t epoch = c->epoch;
+	enum ec e = fib_lock(&quiet, &c->sending);
+
+	while (e == E_OK && c->epoch == epoch && c->socket.fd >= 0 && !s->answered) {
+		e = wire_send(&quiet, c->socket.fd, iov, 2, fds);
+		if (e != E_TEMP)
+			break;
+		e = fib_wait_writable(&quiet, &c->socket);
+	}
+	fib_unlock(&c->sending);
+	cx_end(&quiet);
+}
+
+/// Waits for one of the 256 places, first come first served.
+FIB static struct slot *slot_take(struct client *c)
+{
+	struct cx quiet = { 0 };
+
+	if (c->in_flight == CLIENT_IN_FLIGHT) {
+		struct turn t = { .next = NULL };
+		*c->last = &t;
+		c->last = &t.next;
+		while (fib_event_wait(&quiet, &t.mine) != E_OK)
+			;
+		// who ended a call kept in_flight as it was: the place is ours
+	} else {
+		c->in_flight++;
+	}
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++) {
+		struct slot *s = &c->slots[(c->next_seq + i) % CLIENT_IN_FLIGHT];
+		if (s->used)
+			continue;
+		*s = (struct slot){ .used = true };
+		// the low octet of a sequence number is the slot, so that an answer finds it
+		s->seq = (++c->next_seq) << 8 | (uint64_t)(s - c->slots);
+		return s;
+	}
+	abort(); // in_flight says that one is free
+}
+
+static void slot_give(struct client *c, struct slot *s)
+{
+	struct turn *t = c->first;
+
+	s->used = false;
+	if (!t) {
+		c->in_flight--;
+		return;
+	}
+	c->first = t->next;
+	if (!c->first)
+		c->last = &c->first;
+	fib_event_set(&t->mine);
+}
+
+FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
+{
+	struct cx quiet = { 0 };
+	struct slot *s = slot_take(c);
+	enum ec e;
+
+	s->verb = verb;
+	s->req = req;
+	s->ans = ans;
+	if (c->socket.fd >= 0)
+		slot_send(c, s, NULL);
+	while (!s->answered) {
+		if (c->socket.fd < 0) {
+			int64_t left = c->down_since_ns + (int64_t)CLIENT_PATIENCE_MS * 1000000 - clock_mono_ns();
+			quiet.deadline_ns = clock_mono_ns() + (left > 0 ? left : 0);
+		} else {
+			quiet.deadline_ns = clock_mono_ns() + 1000000000; // look again whether the store is there
+		}
+		e = fib_event_wait(&quiet, &s->done);
+		if (e == E_TIMEOUT && c->socket.fd < 0 && !s->answered &&
+			clock_mono_ns() - c->down_since_ns >= (int64_t)CLIENT_PATIENCE_MS * 1000000)
+			slot_finish(s, E_TEMP);
+	}
+	e = s->result;
+	slot_give(c, s);
+	cx_end(&quiet);
+	return e ? fail(cx, e, "store: %s: %s", verb_info(verb)->name, ec_name(e)) : E_OK;
+}
+
+static void take_answer(struct client *c, const struct frame_head *head, struct sl body)
+{
+	struct slot *s = &c->slots[head->seq & 0xff];
+	const struct verb_info *info = verb_info(head->verb);
+
+	if (!s->used || s->answered || s->seq != head->seq || head->verb != s->verb || !info)
+		return; // answered after a restart already
+	if (head->status >= E_COUNT || (head->status == E_OK && body.n != info->ans_octets)) {
+		slot_finish(s, E_CORRUPT);
+		return;
+	}
+	if (head->status == E_OK && s->ans)
+		memcpy(s->ans, body.p, body.n);
+	slot_finish(s, (enum ec)head->status);
+}
+
+static struct client_watch **watch_bucket(struct client *c, uint64_t account, uint64_t mbox)
+{
+	return &c->watches[(account * 0x9e3779b97f4a7c15u ^ mbox * 0xc2b2ae3d27d4eb4fu) >> 52];
+}
+
+static void watch_fire_all(struct client *c)
+{
+	for (unsigned i = 0; i < WATCH_BUCKETS; i++)
+		for (struct client_watch *w = c->watches[i]; w; w = w->next)
+			fib_event_set(w->event);
+}
+
+static void take_note(struct client *c, struct sl body)
+{
+	struct note n;
+
+	if (body.n != sizeof n)
+		return;
+	memcpy(&n, body.p, sizeof n);
+	if (n.account == 0) {
+		watch_fire_all(c);
+		return;
+	}
+	for (struct client_watch *w = *watch_bucket(c, n.account, n.mbox); w; w = w->next)
+		if (w->handle.account == n.account && w->mbox == n.mbox)
+			fib_event_set(w->event);
+}
+
+/// Receives frames of one socket until it ends or a newer one has come.
+FIB static void read_frames(struct cx *cx, void *arg)
+{
+	struct reader r = *(struct reader *)arg;
+	struct client *c = r.client;
+	uint8_t frame[FRAME_MAX] __attribute__((aligned(8)));
+	enum ec e = E_OK;
+
+	free(arg);
+	while (e == E_OK && c->epoch == r.epoch) {
+		struct frame_head head;
+		size_t n;
+		e = wire_recv(cx, c->socket.fd, frame, sizeof frame, &n, NULL);
+		if (e == E_TEMP) {
+			e = fib_wait_readable(cx, &c->socket);
+		} else if (e == E_OK && n >= sizeof head) {
+			memcpy(&head, frame, sizeof head);
+			struct sl body = { frame + sizeof head, n - sizeof head };
+			if (head.verb == VERB_note)
+				take_note(c, body);
+			else
+				take_answer(c, &head, body);
+		}
+	}
+	if (c->epoch == r.epoch)
+		socket_drop(c);
+}
+
+/// The first request on a new socket brings the arena along.
+FIB static void send_hello(struct client *c)
+{
+	struct req_hello req = { .build = verbs_build(), .arena_octets = chunks_octets(c->chunks) };
+	struct slot hello = { .verb = VERB_hello, .req = &req, .seq = UINT64_MAX };
+	struct wire_fds fds = { .fd = { chunks_fd(c->chunks) }, .n = 1 };
+
+	slot_send(c, &hello, &fds);
+}
+
+/// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one
+/// that
+/// this socket was not asked for yet.
+FIB static void rewatch_bucket(struct client *c, unsigned bucket)
+{
+	uint64_t epoch = c->epoch;
+	struct client_watch *w = c->watches[bucket];
+
+	while (w && c->epoch == epoch) {
+		if (w->epoch == epoch) {
+			w = w->next;
+			continue;
+		}
+		struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 1 };
+		struct slot again = { .verb = VERB_watch, .req = &req, .seq = UINT64_MAX };
+		w->epoch = epoch;
+		slot_send(c, &again, NULL);
+		w = c->watches[bucket];
+	}
+}
+
+/// Says hello on the new socket, watches again what sessions watch, sends again what has no answer.
+FIB static void greet(struct cx *cx, void *arg)
+{
+	struct reader r = *(struct reader *)arg;
+	struct client *c = r.client;
+
+	free(arg);
+	if (c->epoch != r.epoch)
+		return;
+	send_hello(c);
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT && c->epoch == r.epoch; i++)
+		if (c->slots[i].used && !c->slots[i].answered && c->slots[i].req)
+			slot_send(c, &c->slots[i], NULL);
+	for (unsigned i = 0; i < WATCH_BUCKETS && c->epoch == r.epoch; i++)
+		rewatch_bucket(c, i);
+	watch_fire_all(c);
+	(void)cx;
+}
+
+enum ec client_attach(struct cx *cx, struct client *c, int fd)
+{
+	struct reader *r = malloc(sizeof *r), *g = malloc(sizeof *g);
+	enum ec e = r && g ? E_OK : fail(cx, E_TEMP, "no memory for the connection to the store");
+
+	c->epoch++;
+	socket_drop(c);
+	if (e == E_OK)
+		e = fib_fd_add(cx, &c->socket, fd);
+	if (e != E_OK) {
+		close(fd);
+		c->socket.fd = -1;
+		free(r);
+		free(g);
+		return e;
+	}
+	*r = *g = (struct reader){ c, c->epoch };
+	e = fib_go(greet, g);
+	if (e == E_OK)
+		e = fib_go(read_frames, r);
+	if (e != E_OK)
+		socket_drop(c);
+	return e;
+}
+
+FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w)
+{
+	struct client_watch **bucket = watch_bucket(c, w->handle.account, w->mbox);
+	struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 1 };
+	struct ans_watch ans;
+
+	w->next = *bucket;
+	w->epoch = c->epoch;
+	*bucket = w;
+	enum ec e = call_watch(cx, c, &req, &ans);
+	if (e != E_OK)
+		client_watch_remove(cx, c, w);
+	return e;
+}
+
+FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)
+{
+	struct client_watch **at;
+	bool others = false;
+
+	if (!w->event)
+		return;
+	at = watch_bucket(c, w->handle.account, w->mbox);
+	for (struct client_watch *o = *at; o; o = o->next)
+		others |= o != w && o->handle.account == w->handle.account && o->mbox == w->mbox;
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = w->next;
+	w->event = NULL;
+	if (others)
+		return;
+	struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 0 };
+	struct ans_watch ans;
+	if (call_watch(cx, c, &req, &ans) != E_OK)
+		cx_forget(cx); // the store forgets by itself when it restarts
+}
+
+void client_op(uint8_t op[16])
+{
+	random_octets(op, 16);
+}

@@ -1,0 +1,79 @@
+/// file — open, read, write; the only place that turns errno of the operator's files into codes.
+#include "main/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum ec file_errno(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR: return E_NOTFOUND;
+	case EEXIST: return E_EXISTS;
+	case EACCES:
+	case EPERM:
+	case EROFS: return E_DENIED;
+	case ENOSPC:
+	case EDQUOT: return E_FULL;
+	default: return E_IO;
+	}
+}
+
+enum ec file_read(struct cx *cx, const char *path, struct buf *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = 1;
+
+	if (fd < 0)
+		return fail(cx, file_errno(errno), "%s: %m", path);
+	while (n > 0) {
+		uint8_t *p = buf_room(b, 4096);
+		if (!p)
+			break;
+		n = read(fd, p, 4096);
+		if (n > 0)
+			buf_took(b, (size_t)n);
+	}
+	int err = errno;
+	close(fd);
+	if (b->err)
+		return fail(cx, b->err, "%s is larger than %zu octets", path, b->max);
+	errno = err;
+	return n < 0 ? fail(cx, E_IO, "reading %s: %m", path) : E_OK;
+}
+
+static int write_all(int fd, struct sl s)
+{
+	while (s.n) {
+		ssize_t n = write(fd, s.p, s.n);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		s = sl_from(s, n > 0 ? (size_t)n : 0);
+	}
+	return fsync(fd);
+}
+
+enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+
+	if (fd < 0)
+		return fail(cx, file_errno(errno), "%s: %m", path);
+	if (write_all(fd, text) < 0 || fchmod(fd, (mode_t)mode) < 0) {
+		enum ec e = fail(cx, file_errno(errno), "writing %s: %m", path);
+		close(fd);
+		unlink(path);
+		return e;
+	}
+	close(fd);
+	return E_OK;
+}
+
+enum ec file_folder(struct cx *cx, const char *path, unsigned mode)
+{
+	if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
+		return E_OK;
+	return fail(cx, file_errno(errno), "%s: %m", path);
+}
