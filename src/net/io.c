@@ -22,7 +22,7 @@ enum { IN_SMALL = 4096, OUT_DIRECT = 8192, POOL_SMALL_MAX = 256, POOL_LARGE_MAX 
 /// A free list of buffers of one size.
 struct pool {
 	size_t octets;
-	unsigned n, max;
+	unsigned n, max, taken;
 	void *first;
 };
 static struct pool pool_small = { .octets = IN_SMALL, .max = POOL_SMALL_MAX };
@@ -33,8 +33,12 @@ static uint8_t *pool_take(struct pool *p)
 {
 	void *b = p->first;
 
-	if (!b)
-		return malloc(p->octets);
+	if (!b) {
+		b = malloc(p->octets);
+		p->taken += b != NULL;
+		return b;
+	}
+	p->taken++;
 	memcpy(&p->first, b, sizeof p->first);
 	p->n--;
 	return b;
@@ -44,6 +48,7 @@ static void pool_give(struct pool *p, uint8_t *b)
 {
 	if (!b)
 		return;
+	p->taken--;
 	if (p->n >= p->max) {
 		free(b);
 		return;
@@ -51,6 +56,11 @@ static void pool_give(struct pool *p, uint8_t *b)
 	memcpy(b, &p->first, sizeof p->first);
 	p->first = b;
 	p->n++;
+}
+
+unsigned io_buffers_held(void)
+{
+	return pool_small.taken + pool_in.taken + pool_out.taken;
 }
 
 struct io {
@@ -248,8 +258,8 @@ FIB static enum ec fill(struct cx *cx, struct io *io, struct fib_event *ev, bool
 
 	if (e != E_OK)
 		return e;
-	bool empty = io->in == NULL;
-	if (!empty) {
+	in_release(io); // a line that was borrowed until now
+	if (io->in) {
 		e = in_make_room(cx, io);
 		if (e == E_OK)
 			e = read_some(cx, io, io->in + io->in_n, io->in_room - io->in_n, &got, ev, fired);
@@ -261,8 +271,10 @@ FIB static enum ec fill(struct cx *cx, struct io *io, struct fib_event *ev, bool
 	if (e != E_OK || (ev && *fired))
 		return e;
 	e = in_make_room(cx, io);
-	if (e != E_OK)
+	if (e != E_OK) {
+		io->dead = E_CLOSED; // `first` is lost: what would come next is not what was sent next
 		return e;
+	}
 	memcpy(io->in, first, got);
 	io->in_n = (uint32_t)got;
 	return E_OK;
@@ -311,7 +323,7 @@ FIB enum ec io_line(struct cx *cx, struct io *io, size_t max, struct sl *line)
 			*line = sl_head(in, n);
 			return E_OK;
 		}
-		if (in.n > max + 1)
+		if (in.n > max + 1 || in.n == IO_IN_MAX)
 			return skip_line(cx, io);
 		seen = in.n;
 		if (seen == 0)
@@ -452,6 +464,7 @@ FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table)
 		return fail(cx, E_STATE, "TLS is on already, or there is no certificate");
 	if (io->in_at < io->in_n)
 		return fail(cx, E_STATE, "plaintext behind STARTTLS");
+	in_release(io);
 	enum ec e = io_flush(cx, io);
 	if (e == E_OK)
 		e = tls_conn_new(cx, table, io->fd.fd, &io->tls);
@@ -467,20 +480,27 @@ FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table)
 	return e;
 }
 
+/// Sends what is buffered as far as that goes without waiting.
+static void send_last(struct io *io)
+{
+	struct sl rest = { io->out, io->out_n };
+	enum tls_want want;
+	size_t put;
+
+	while (io->tls && !io->dead && rest.n) { // a record for each round
+		io->dead = tls_conn_write(NULL, io->tls, rest, &put, &want);
+		if (!io->dead)
+			rest = sl_from(rest, put);
+	}
+	if (!io->tls && !io->dead && rest.n && send(io->fd.fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		io->dead = E_CLOSED;
+}
+
 void io_close(struct io *io)
 {
 	if (!io)
 		return;
-	if (!io->dead && io->out_n) { // one attempt, no waiting
-		struct cx quiet = { 0 };
-		enum tls_want want;
-		size_t put;
-		if (io->tls)
-			io->dead = tls_conn_write(&quiet, io->tls, (struct sl){ io->out, io->out_n }, &put, &want);
-		else if (send(io->fd.fd, io->out, io->out_n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-			io->dead = E_CLOSED;
-		cx_end(&quiet);
-	}
+	send_last(io);
 	if (io->tls && !io->dead)
 		tls_conn_bye(io->tls);
 	tls_conn_free(io->tls);

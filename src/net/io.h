@@ -48,7 +48,7 @@ FIB enum ec io_fill(struct cx *cx, struct io *io);
 /// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns at once.
 FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool *fired);
 
-/// Reads one line of at most `max` octets (line end not counted, max < IO_IN_MAX) ended by LF; CRLF and a bare LF are
+/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a bare LF are
 /// both taken off, a bare CR stays. out: *line, borrowed like io_input, consumed.
 /// errors: E_TOOBIG — the line was longer; the rest up to its LF has been read and dropped.
 FIB enum ec io_line(struct cx *cx, struct io *io, size_t max, struct sl *line);
@@ -64,3 +64,5 @@ FIB enum ec io_flush(struct cx *cx, struct io *io);
 
 /// Octets received and sent, for log lines.
 void io_counts(const struct io *io, uint64_t *in, uint64_t *out);
+/// How many buffers all connections of this process hold now (budget counter).
+unsigned io_buffers_held(void);

@@ -45,20 +45,26 @@ static const char *openssl_words(void)
 
 static int socket_write(BIO *bio, const char *p, int n)
 {
-	ssize_t done = send((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, MSG_NOSIGNAL);
+	ssize_t done;
 
+	do // a retry means waiting for readiness, which only EAGAIN promises
+		done = send((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, MSG_NOSIGNAL);
+	while (done < 0 && errno == EINTR);
 	BIO_clear_retry_flags(bio);
-	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+	if (done < 0 && errno == EAGAIN)
 		BIO_set_retry_write(bio);
 	return (int)done;
 }
 
 static int socket_read(BIO *bio, char *p, int n)
 {
-	ssize_t done = recv((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, 0);
+	ssize_t done;
 
+	do
+		done = recv((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, 0);
+	while (done < 0 && errno == EINTR);
 	BIO_clear_retry_flags(bio);
-	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+	if (done < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);
 	return (int)done;
 }
