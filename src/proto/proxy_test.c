@@ -36,7 +36,7 @@ static const struct {
 	{ "v1 too long",
 		SL_INIT("PROXY UNKNOWN "
 			"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-	                "xxx\r"
+			"xxx\r"
 			"\n"),
 		PROXY_BAD },
 	{ "another protocol", SL_INIT("EHLO x\r\n"), PROXY_BAD },
