@@ -197,8 +197,8 @@ enum ec account_set(struct cx *cx, struct txn *t, uint64_t id, uint32_t which, c
 		return e;
 	a.services = (uint8_t)((a.services & ~switched) | (s->services & switched));
 	if (which & SET_QUOTA) {
-		a.quota_octets = s->quota_octets;
-		a.quota_messages = s->quota_messages;
+		a.quota_octets = s->quota_octets == UINT64_MAX ? a.quota_octets : s->quota_octets;
+		a.quota_messages = s->quota_messages == UINT64_MAX ? a.quota_messages : s->quota_messages;
 	}
 	if (which & SET_POP3_RETR)
 		a.pop3_retr = s->pop3_retr;

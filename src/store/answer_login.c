@@ -156,7 +156,7 @@ static enum ec lock_pop3(struct cx *cx, struct request *r, struct view *v)
 
 	(void)cx;
 	(void)v;
-	return q->on ? pop3_lock(r->s->pop3, r->account, r->peer) : pop3_unlock(r->s->pop3, r->account, r->peer);
+	return q->on ? pop3_lock(r->s->pop3, r->account, r->peer) : pop3_lock_drop(r->s->pop3, r->account, r->peer);
 }
 
 const struct handler *handler_login(uint32_t verb)

@@ -164,7 +164,7 @@ static inline enum ec bed_create_job(struct mailbed *b, struct cx *cx, struct tx
 	struct bed_create *c = arg;
 
 	(void)b;
-	return tree_create(cx, t, &c->op, c->name, USE_NONE, &c->mbox);
+	return tree_create(cx, t, &c->op, c->name, MBOX_USE_NONE, &c->mbox);
 }
 static inline enum ec bed_create(struct mailbed *b, uint64_t account, struct sl name, uint64_t *mbox)
 {

@@ -200,7 +200,7 @@ static void pop3_remove(struct pop3_locks *l, struct pop3 **at)
 	l->n--;
 }
 
-enum ec pop3_unlock(struct pop3_locks *l, uint64_t account, struct peer *p)
+enum ec pop3_lock_drop(struct pop3_locks *l, uint64_t account, struct peer *p)
 {
 	enum ec e = E_STATE;
 

@@ -24,5 +24,5 @@ void pop3_locks_free(struct pop3_locks *l); // accepts NULL
 /// errors: E_CONFLICT (held), E_LIMIT, E_TEMP.
 [[nodiscard]] enum ec pop3_lock(struct pop3_locks *l, uint64_t account, struct peer *p);
 /// errors: E_STATE where this peer does not hold it.
-[[nodiscard]] enum ec pop3_unlock(struct pop3_locks *l, uint64_t account, struct peer *p);
+[[nodiscard]] enum ec pop3_lock_drop(struct pop3_locks *l, uint64_t account, struct peer *p);
 void pop3_end_peer(struct pop3_locks *l, struct peer *p);

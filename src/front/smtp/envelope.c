@@ -89,7 +89,8 @@ FIB enum ec smtp_do_mail(struct cx *cx, struct smtp *m, const struct smtp_comman
 }
 
 /// Adds `count` accounts to the transaction: to its targets each once, to the recipient all. All or nothing.
-static enum ec targets_take(struct cx *cx, struct smtp *m, struct smtp_rcpt *rcpt, const uint8_t *ids, uint32_t count)
+static enum ec smtp_targets_take(
+	struct cx *cx, struct smtp *m, struct smtp_rcpt *rcpt, const uint8_t *ids, uint32_t count)
 {
 	uint32_t before = m->mail.targets.n;
 	uint64_t id;
@@ -102,11 +103,11 @@ static enum ec targets_take(struct cx *cx, struct smtp *m, struct smtp_rcpt *rcp
 		return fail(cx, E_LIMIT, "the envelope is too large");
 	for (uint32_t i = 0; e == E_OK && i < count; i++) {
 		memcpy(&id, ids + (size_t)i * sizeof id, sizeof id);
-		e = targets_add(&m->mail.targets, id, &rcpt->target[i]);
+		e = smtp_targets_add(&m->mail.targets, id, &rcpt->target[i]);
 	}
 	rcpt->n = count;
 	if (e != E_OK)
-		targets_cut(&m->mail.targets, before);
+		smtp_targets_cut(&m->mail.targets, before);
 	return e ? fail(cx, e, "taking %u more accounts beside %u", count, before) : E_OK;
 }
 
@@ -130,7 +131,7 @@ FIB static enum ec resolve(
 	if (e == E_OK && ans.verdict == RCPT_LOCAL && ans.count == 0)
 		e = fail(cx, E_NOTFOUND, "an address without accounts");
 	if (e == E_OK && ans.verdict == RCPT_LOCAL)
-		e = targets_take(cx, m, rcpt, chunks_at(arena, req.out), ans.count);
+		e = smtp_targets_take(cx, m, rcpt, chunks_at(arena, req.out), ans.count);
 	chunks_give(arena, req.out);
 	if (e == E_OK)
 		*verdict = (enum rcpt_verdict)ans.verdict;

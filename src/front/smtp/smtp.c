@@ -84,7 +84,7 @@ FIB void smtp_pause(struct cx *cx, int64_t ms)
 FIB void smtp_mail_end(struct cx *cx, struct smtp *m)
 {
 	body_drop(cx, &m->mail.body);
-	targets_free(&m->mail.targets);
+	smtp_targets_free(&m->mail.targets);
 	arena_free(&m->mail.memory);
 	m->mail = (struct smtp_mail){ 0 };
 	if (m->phase != PHASE_START)

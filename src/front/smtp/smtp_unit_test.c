@@ -90,23 +90,23 @@ static void test_targets(void **)
 	uint32_t index = 0, n = 0;
 
 	for (uint64_t i = 0; i < TARGETS_MAX; i++) {
-		assert_int_equal(targets_add(&t, i * i << 20, &index), E_OK);
+		assert_int_equal(smtp_targets_add(&t, i * i << 20, &index), E_OK);
 		assert_int_equal(index, i);
 	}
 	for (uint64_t i = 0; i < TARGETS_MAX; i++) {
-		assert_int_equal(targets_add(&t, i * i << 20, &index), E_OK);
+		assert_int_equal(smtp_targets_add(&t, i * i << 20, &index), E_OK);
 		assert_int_equal(index, i);
 	}
-	assert_int_equal(targets_add(&t, 3, &index), E_LIMIT);
-	targets_cut(&t, 10);
+	assert_int_equal(smtp_targets_add(&t, 3, &index), E_LIMIT);
+	smtp_targets_cut(&t, 10);
 	n = t.n;
 	assert_int_equal(n, 10);
-	assert_int_equal(targets_add(&t, 3, &index), E_OK);
+	assert_int_equal(smtp_targets_add(&t, 3, &index), E_OK);
 	assert_int_equal(index, 10);
-	assert_int_equal(targets_add(&t, (uint64_t)81 << 20, &index), E_OK);
+	assert_int_equal(smtp_targets_add(&t, (uint64_t)81 << 20, &index), E_OK);
 	assert_int_equal(index, 9);
-	targets_free(&t);
-	targets_free(&t);
+	smtp_targets_free(&t);
+	smtp_targets_free(&t);
 }
 
 static void fill(struct cx *cx, struct body *b, size_t octets, uint8_t with)

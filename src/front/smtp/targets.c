@@ -42,7 +42,7 @@ static bool grow(struct targets *t)
 	return true;
 }
 
-enum ec targets_add(struct targets *t, uint64_t account, uint32_t *index)
+enum ec smtp_targets_add(struct targets *t, uint64_t account, uint32_t *index)
 {
 	if (t->n == t->cap && !grow(t))
 		return E_TEMP;
@@ -57,7 +57,7 @@ enum ec targets_add(struct targets *t, uint64_t account, uint32_t *index)
 	return E_OK;
 }
 
-void targets_cut(struct targets *t, uint32_t n)
+void smtp_targets_cut(struct targets *t, uint32_t n)
 {
 	if (n >= t->n)
 		return;
@@ -65,7 +65,7 @@ void targets_cut(struct targets *t, uint32_t n)
 	fill_slots(t);
 }
 
-void targets_free(struct targets *t)
+void smtp_targets_free(struct targets *t)
 {
 	free(t->id);
 	free(t->slot);

@@ -16,8 +16,8 @@ struct targets {
 /// Gives the place of an account, which is added if it is not there yet.
 ///
 /// out:    *index — below t->n. errors: E_LIMIT (TARGETS_MAX), E_TEMP; then nothing changed.
-[[nodiscard]] enum ec targets_add(struct targets *t, uint64_t account, uint32_t *index);
+[[nodiscard]] enum ec smtp_targets_add(struct targets *t, uint64_t account, uint32_t *index);
 /// Takes back what was added since there were `n`.
-void targets_cut(struct targets *t, uint32_t n);
+void smtp_targets_cut(struct targets *t, uint32_t n);
 /// Gives the memory back; empty again.
-void targets_free(struct targets *t);
+void smtp_targets_free(struct targets *t);
