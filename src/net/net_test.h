@@ -200,13 +200,14 @@ static inline struct tls_table *table_make(const char *a, const char *b)
 static inline SSL *tls_client(int fd, struct talk *t)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT);
 	SSL *ssl = SSL_new(ctx);
 
-	SSL_CTX_free(ctx); // ssl keeps it
+	SSL_CTX_free(ctx); // ssl keeps it; a cache in it would spoil t->session at its end
 	SSL_set_fd(ssl, fd);
+	char sni[64];
+	snprintf(sni, sizeof sni, "%s", t->sni ? t->sni : ""); // OpenSSL's macro casts const away
 	if (t->sni)
-		SSL_set_tlsext_host_name(ssl, t->sni);
+		SSL_set_tlsext_host_name(ssl, sni);
 	if (t->session)
 		SSL_set_session(ssl, t->session);
 	MUST(SSL_connect(ssl) == 1);
