@@ -1,6 +1,7 @@
 #pragma once
 /// mailbed — what the mail tests share: a store over either engine, accounts in it, and jobs written as plain calls.
-/// Only tests include this. Built with -DENGINE_MEM over cell_mem.h, otherwise over the real engine in a temporary folder.
+/// Only tests include this. Built with -DENGINE_MEM over cell_mem.h, otherwise over the real engine in a
+/// temporary folder.
 #include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -164,7 +165,7 @@ static inline enum ec bed_create_job(struct mailbed *b, struct cx *cx, struct tx
 	struct bed_create *c = arg;
 
 	(void)b;
-	return tree_create(cx, t, &c->op, c->name, USE_NONE, &c->mbox);
+	return tree_create(cx, t, &c->op, c->name, MBOX_USE_NONE, &c->mbox);
 }
 static inline enum ec bed_create(struct mailbed *b, uint64_t account, struct sl name, uint64_t *mbox)
 {

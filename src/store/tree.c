@@ -349,7 +349,7 @@ enum ec tree_create(
 		*mbox = get_le64(seen.p);
 	if (e != E_NOTFOUND)
 		return e;
-	e = use == USE_INBOX ? fail(cx, E_DENIED, "there is one INBOX") : mbox_name_check(name);
+	e = use == MBOX_USE_INBOX ? fail(cx, E_DENIED, "there is one INBOX") : mbox_name_check(name);
 	if (e == E_OK)
 		e = account_load(cx, txn_view(t), op->account, &a);
 	if (e != E_OK)
@@ -478,7 +478,7 @@ static enum ec rename_inbox(struct cx *cx, struct txn *t, const struct tree_op *
 	if (e != E_OK)
 		return e;
 	last->mbox = inbox.mbox;
-	last->use = USE_NONE;
+	last->use = MBOX_USE_NONE;
 	inbox.mbox = fresh;
 	struct change *c = change_begin(t, tree_cell(op->account), a->version);
 	path_put(c, to, from);
@@ -612,12 +612,12 @@ static const struct plant {
 	struct sl name;
 	enum mbox_use use;
 } plants[] = {
-	{ SL_INIT("INBOX"), USE_INBOX },
-	{ SL_INIT("Drafts"), USE_DRAFTS },
-	{ SL_INIT("Sent"), USE_SENT },
-	{ SL_INIT("Junk"), USE_JUNK },
-	{ SL_INIT("Trash"), USE_TRASH },
-	{ SL_INIT("Archive"), USE_ARCHIVE },
+	{ SL_INIT("INBOX"), MBOX_USE_INBOX },
+	{ SL_INIT("Drafts"), MBOX_USE_DRAFTS },
+	{ SL_INIT("Sent"), MBOX_USE_SENT },
+	{ SL_INIT("Junk"), MBOX_USE_JUNK },
+	{ SL_INIT("Trash"), MBOX_USE_TRASH },
+	{ SL_INIT("Archive"), MBOX_USE_ARCHIVE },
 };
 
 /// Mailbox i has id 2i + 1, its node the id after it.

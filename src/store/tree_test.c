@@ -135,9 +135,9 @@ static void test_new_account(void **state)
 
 	(void)state;
 	assert_int_equal(tree_find(&b->cx, v, 1, SL("inBox"), &mbox, &use), E_OK);
-	assert_int_equal(use, USE_INBOX);
+	assert_int_equal(use, MBOX_USE_INBOX);
 	assert_int_equal(tree_find(&b->cx, v, 1, SL("Junk"), &mbox, &use), E_OK);
-	assert_int_equal(use, USE_JUNK);
+	assert_int_equal(use, MBOX_USE_JUNK);
 	assert_int_equal(tree_find(&b->cx, v, 1, SL("junk"), &mbox, &use), E_NOTFOUND);
 	assert_int_equal(tree_find(&b->cx, v, 2, SL("INBOX"), &mbox, &use), E_NOTFOUND);
 	view_close(v);
