@@ -1,5 +1,6 @@
 #pragma once
-/// keys — building the keys of a cell: a letter for the kind of row, then numbers (big-endian, so that they sort) and text.
+/// keys — building the keys of a cell: a letter for the kind of row, then numbers (big-endian, so that they sort)
+/// and text.
 #include <assert.h>
 #include <string.h>
 

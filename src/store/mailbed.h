@@ -1,6 +1,7 @@
 #pragma once
 /// mailbed — what the mail tests share: a store over either engine, accounts in it, and jobs written as plain calls.
-/// Only tests include this. Built with -DENGINE_MEM over cell_mem.h, otherwise over the real engine in a temporary folder.
+/// Only tests include this. Built with -DENGINE_MEM over cell_mem.h, otherwise over the real engine in a
+/// temporary folder.
 #include <ftw.h>
 #include <stdio.h>
 #include <sys/stat.h>

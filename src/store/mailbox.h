@@ -3,7 +3,8 @@
 ///
 /// Owns: cell {account, mailbox id}; its version is the mailbox's HIGHESTMODSEQ. Layout: docs/FORMAT-MAIL.md; rows and
 /// summaries are read and written by mbox_rows.h and mbox_edit.h.
-/// Authorisation: `account` comes from a checked handle and is part of the cell's name, so no id leads to another's mail.
+/// Authorisation: `account` comes from a checked handle and is part of the cell's name, so no id leads to
+/// another's mail.
 /// Threads: functions with a view from any thread; those with a txn inside a job.
 /// source: RFC 9051 §2.3.1.1, §6.3–6.4; RFC 7162.
 #include "base/buf.h"
@@ -102,7 +103,8 @@ struct mbox_op {
 	struct quota *quota;
 };
 
-/// The bit of a keyword, made where missing; where all are in use one that no message carries is reused. errors: E_LIMIT,
+/// The bit of a keyword, made where missing; where all are in use one that no message carries is reused. errors:
+/// E_LIMIT,
 /// E_SYNTAX (not 1*ATOM-CHAR).
 [[nodiscard]] enum ec mailbox_keyword_make(
 	struct cx *cx, struct txn *t, struct mbox_ref m, struct sl name, uint8_t *bit);

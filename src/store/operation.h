@@ -1,7 +1,8 @@
 #pragma once
 /// operation — operation ids as cells keep them: bound to what they were used for.
 ///
-/// A front chooses its ids freely; what is kept is a hash of the id with the account, the cell and the kind of change, so
+/// A front chooses its ids freely; what is kept is a hash of the id with the account, the cell and the kind of
+/// change, so
 /// that an id used a second time for something else, or for another's mailbox, never meets a foreign outcome.
 #include "store/cell.h"
 

@@ -60,7 +60,11 @@ static inline bool client_send(struct client *c, uint32_t verb, const void *body
 		h->cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(h), &arena_fd, sizeof arena_fd);
 	}
-	return sendmsg(c->fd, &m, MSG_NOSIGNAL) >= 0;
+	ssize_t k;
+	do
+		k = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+	while (k < 0 && errno == EINTR);
+	return k >= 0;
 }
 
 /// Waits for the answer to the last frame; notes on the way are counted. E_CLOSED where the peer was closed.
@@ -71,6 +75,8 @@ static inline enum ec client_answer(struct client *c, void *out, size_t n)
 
 	for (;;) {
 		ssize_t k = recv(c->fd, frame, sizeof frame, 0);
+		if (k < 0 && errno == EINTR)
+			continue; // a fuzzer's clock
 		if (k < (ssize_t)sizeof head)
 			return E_CLOSED;
 		memcpy(&head, frame, sizeof head);

@@ -1,6 +1,7 @@
 /// Fuzz target: octets become frames of a taken front. The store must answer or close, and never crash or hang.
 ///
-/// Input: one octet chooses the peer's kind; then frames: verb(1) flags(1) octets(1) and that many of the body's octets.
+/// Input: one octet chooses the peer's kind; then frames: verb(1) flags(1) octets(1) and that many of the body's
+/// octets.
 /// flags: 1 — put a good handle where the verb has one; 2 — the body's size is right (else as given); 4 — a descriptor
 /// comes along; 8 — the frame's body is written to the arena instead.
 #include <fcntl.h>
