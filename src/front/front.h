@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "fiber/fiber.h"
 #include "ipc/client.h"
+#include "mail/charset.h"
 #include "net/addr.h"
 #include "net/io.h"
 #include "net/listen.h"
@@ -59,6 +60,7 @@ struct session;
 struct front {
 	struct client *store;
 	struct front_conf *conf;  // the newest; a session takes its own reference
+	struct charset_cache charsets; // converters, opened before the sandbox closes
 	struct session *sessions; // all of this process
 	unsigned n_sessions;
 	uint64_t sid_next; // session ids: unique over this server's life by a random start

@@ -271,7 +271,7 @@ FIB static void read_frames(struct cx *cx, void *arg)
 /// The first request on a new socket brings the arena along.
 FIB static void send_hello(struct client *c)
 {
-	struct req_hello req = { .arena_octets = chunks_octets(c->chunks) };
+	struct req_hello req = { .build = verbs_build(), .arena_octets = chunks_octets(c->chunks) };
 	struct slot hello = { .verb = VERB_hello, .req = &req, .seq = UINT64_MAX };
 	struct wire_fds fds = { .fd = { chunks_fd(c->chunks) }, .n = 1 };
 

@@ -1,6 +1,7 @@
 /// verbs — the checks of every request, made from the table: a handler never sees a field beyond its limit.
 #include "ipc/verbs.h"
 
+#include "base/hash.h"
 #include "base/num.h"
 
 static bool range_ok(const struct range *r, uint64_t arena)
@@ -84,4 +85,17 @@ static const struct verb_info infos[VERBS] = {
 const struct verb_info *verb_info(uint32_t verb)
 {
 	return verb < VERBS && infos[verb].name ? &infos[verb] : NULL;
+}
+
+uint64_t verbs_build(void)
+{
+	uint64_t crc = 0, sizes = 0;
+
+	for (unsigned v = 0; v < VERBS; v++) {
+		if (!infos[v].name)
+			continue;
+		crc = crc32c((uint32_t)crc, sl_cstr(infos[v].name));
+		sizes = sizes * 31 + infos[v].req_octets * 7u + infos[v].ans_octets;
+	}
+	return crc << 32 | (sizes & UINT32_MAX);
 }

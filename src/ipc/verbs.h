@@ -121,6 +121,9 @@ struct verb_info {
 /// NULL for a number that is no request.
 const struct verb_info *verb_info(uint32_t verb);
 
+/// A number that differs between programs whose frames differ; both ends of a connection must agree on it.
+uint64_t verbs_build(void);
+
 /// A counted string field as a slice, and filling one: E_TOOBIG where it does not fit.
 #define FIELD_SL(f)     ((struct sl){ (f).p, (f).n })
 #define field_set(f, s) field_set_(&(f).n, (f).p, sizeof(f).p, (s))

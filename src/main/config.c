@@ -45,7 +45,7 @@ static const struct option options[] = {
 		"Addresses for LMTP, whose peers are trusted to deliver to any user." },
 	{ "certificates", T_LIST, "\"tls/server.pem\"", 0, 0, NULL, AT(certificates), false,
 		"PEM files, each a chain with its key, or \"chain.pem key.pem\"; the name a client asks for chooses, "
-	        "the first is the default." },
+		"the first is the default." },
 	{ "data", T_TEXT, "data", 0, 0, NULL, AT(data), true, "The folder of the mail store." },
 	{ "run", T_TEXT, "run", 0, 0, NULL, AT(run), true, "The folder of the control socket." },
 	{ "message_max", T_SIZE, "50M", 1024, 1LL << 31, NULL, AT(message_max), false, "Largest message, in and out." },
@@ -63,7 +63,7 @@ static const struct option options[] = {
 		"Login without TLS: never, or from this machine only." },
 	{ "scram", T_BOOL, "true", 0, 0, NULL, AT(scram), true,
 		"Keep SCRAM-SHA-256 keys beside the argon2id hash, so that clients can log in without sending the "
-	        "password." },
+		"password." },
 	{ "pop3_lock", T_BOOL, "false", 0, 0, NULL, AT(pop3_lock), false, "Only one POP3 session per user at a time." },
 	{ "proxy_networks", T_LIST, "", 0, 0, NULL, AT(proxy_networks), false,
 		"Load balancers that begin each connection with a PROXY header (version 1 or 2)." },

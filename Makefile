@@ -1,0 +1,54 @@
+# A phone book: what can be done here. The build itself is Meson's (meson.build); this file only calls it.
+.PHONY: help deps build run test lint asan bench crash format clean
+
+help:
+	@echo "make build      build/hongyan, after installing what is missing from Debian's packages"
+	@echo "make run        a demo domain with users, served on unprivileged ports in the foreground"
+	@echo "make test       everything: lints, unit tests, corpora, transcripts, crash tests, real clients"
+	@echo "make lint       the lints alone          make format   apply clang-format"
+	@echo "make asan       unit tests and corpora with AddressSanitizer and UBSan"
+	@echo "make fuzz-NAME  fuzz one target (SECONDS=60); make fuzz-list names them"
+	@echo "make bench      figures"
+
+deps:
+	@tools/deps build
+
+build: deps
+	@test -f build/build.ninja || meson setup build >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
+	@rm -f build-setup.log
+	@ninja -C build
+
+run: build
+	@tools/run-demo
+
+test:
+	@tools/deps build test
+	@tools/test $(ONLY)
+
+lint:
+	@tools/deps build test
+	@tools/test lint
+
+asan:
+	@tools/deps build test
+	@tools/test asan
+
+bench: build
+	@test -x bench/run && bench/run || ninja -C build store-bench && build/store-bench
+
+fuzz-list:
+	@grep -ho "fuzz_targets += \[\['[a-z0-9_-]*'" -r src --include=meson.build | sed "s/.*'\(.*\)'/\1/"
+
+SECONDS ?= 60
+fuzz-%:
+	@tools/deps build test
+	@test -f build-fuzz/build.ninja || CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false >/dev/null
+	@ninja -C build-fuzz fuzz-$*
+	@mkdir -p build-fuzz/corpus/$*
+	build-fuzz/fuzz-$* -max_total_time=$(SECONDS) $(wildcard tests/corpus/$*.dict:%=-dict=%) build-fuzz/corpus/$* tests/corpus/$*
+
+format:
+	@git ls-files 'src/*.[ch]' 'tests/*.[ch]' 'bench/*.[ch]' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-*

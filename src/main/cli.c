@@ -1,0 +1,478 @@
+/// cli — parsing the command line against the table, help, and talking to the store.
+#include "main/cli.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "main/edit.h"
+#include "main/role.h"
+
+enum { CLI_CHUNKS = 64, STORE_READY_MS = 600000 };
+
+#define HONGYAN_VERSION "0.1.0"
+
+// ---- help
+
+static void print_command(FILE *f, const struct cli_command *c)
+{
+	fprintf(f, "  %s%s%s %s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", c->arguments);
+	fprintf(f, "      %s\n", c->sentence);
+}
+
+static void print_all(FILE *f)
+{
+	fputs("hongyan - a whole post office in one program\n\n"
+	      "usage: hongyan [-c FILE] [--json] COMMAND ...\n\n"
+	      "  -c FILE   the configuration (default: ./hongyan.conf, then /etc/hongyan/hongyan.conf)\n"
+	      "  --json    answers as JSON\n"
+	      "  --help    after a command: its options and examples\n\ncommands:\n",
+		f);
+	for (const struct cli_command *c = cli_commands; c->group; c++)
+		print_command(f, c);
+	fputs("\nA first server:\n"
+	      "  hongyan init demo --domain example.test --port-base 10000 --listen 127.0.0.1\n"
+	      "  echo secret | hongyan -c demo/hongyan.conf user add alice@example.test --password-stdin\n"
+	      "  hongyan -c demo/hongyan.conf serve\n",
+		f);
+}
+
+static void print_help(FILE *f, const struct cli_command *c)
+{
+	fprintf(f, "usage: hongyan [-c FILE] [--json] %s%s%s %s\n\n%s\n", c->group, c->verb ? " " : "",
+		c->verb ? c->verb : "", c->arguments, c->sentence);
+	if (c->options && c->options->name)
+		fputs("\noptions:\n", f);
+	for (const struct cli_option *o = c->options; o && o->name; o++)
+		fprintf(f, "  --%s%s%s\n      %s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
+			o->sentence);
+	if (c->examples)
+		fprintf(f, "\nexamples:\n%s", c->examples);
+}
+
+// ---- words
+
+int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
+{
+	char story[1024] = "";
+	va_list ap;
+
+	fputs("hongyan", stderr);
+	if (cli && cli->command)
+		fprintf(stderr, " %s%s%s", cli->command->group, cli->command->verb ? " " : "",
+			cli->command->verb ? cli->command->verb : "");
+	fputs(": ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	if (cx && cx->diag.n) {
+		cx_story(cx, story, sizeof story);
+		fprintf(stderr, " [%s]", story);
+	}
+	fputs("\n", stderr);
+	return CLI_FAILED;
+}
+
+const char *cli_words(enum ec e)
+{
+	switch (e) {
+	case E_NOTFOUND: return "does not exist";
+	case E_EXISTS: return "exists already";
+	case E_SYNTAX: return "is not a valid name or address";
+	case E_TOOBIG: return "is too long";
+	case E_RANGE: return "is out of range";
+	case E_LIMIT: return "would be more than is allowed";
+	case E_QUOTA: return "is over its quota";
+	case E_DENIED: return "is not allowed";
+	case E_STATE: return "is still in use";
+	case E_CONFLICT: return "was changed by somebody else meanwhile; try again";
+	case E_TEMP: return "cannot be done now: the store is busy or away; try again";
+	case E_FULL: return "cannot be done: the disk is full";
+	case E_CORRUPT: return "cannot be read: the store is damaged there (run `hongyan store check`)";
+	case E_OK:
+	case E_AUTH:
+	case E_UNSUPPORTED:
+	case E_IO:
+	case E_TIMEOUT:
+	case E_CANCELED:
+	case E_CLOSED:
+	case E_COUNT: break;
+	}
+	return "failed";
+}
+
+const char *cli_get(const struct cli *cli, const char *name)
+{
+	const struct cli_option *o = cli->command->options;
+
+	for (size_t i = 0; o && o[i].name; i++)
+		if (strcmp(o[i].name, name) == 0)
+			return cli->set[i];
+	return NULL;
+}
+
+bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out)
+{
+	static const char suffixes[] = "KMGT";
+	const char *given = cli_get(cli, name);
+	struct sl s = sl_cstr(given);
+	unsigned shift = 0;
+
+	*out = otherwise;
+	if (!given)
+		return true;
+	for (unsigned i = 0; s.n && i < 4; i++)
+		if ((s.p[s.n - 1] | 0x20) == (suffixes[i] | 0x20))
+			shift = 10 * (i + 1);
+	uint64_t v;
+	if (!num_parse(sl_head(s, s.n - (shift != 0)), UINT64_MAX >> 1 >> shift, &v)) {
+		cli_fail(cli, NULL, "--%s %s: not a number (examples: 0, 500M, 2G)", name, given);
+		return false;
+	}
+	*out = v << shift;
+	return true;
+}
+
+// ---- parsing
+
+static bool is_command(const struct cli_command *c, const char *group, const char *verb)
+{
+	return strcmp(c->group, group) == 0 && (!c->verb || (verb && strcmp(c->verb, verb) == 0));
+}
+
+static const char *nearest_group(const char *word)
+{
+	const char *best = NULL;
+	size_t best_n = 3;
+
+	for (const struct cli_command *c = cli_commands; c->group; c++) {
+		size_t d = edit_distance(sl_cstr(word), sl_cstr(c->group));
+		if (d < best_n) {
+			best_n = d;
+			best = c->group;
+		}
+	}
+	return best;
+}
+
+static int no_such_command(const char *group, const char *verb)
+{
+	bool is_group = false;
+
+	for (const struct cli_command *c = cli_commands; c->group; c++)
+		is_group |= strcmp(c->group, group) == 0;
+	if (is_group) {
+		fprintf(stderr, "hongyan %s: %s%s; it has:\n", group, verb ? "no such command: " : "a word is missing",
+			verb ? verb : "");
+		for (const struct cli_command *c = cli_commands; c->group; c++)
+			if (strcmp(c->group, group) == 0)
+				print_command(stderr, c);
+		return CLI_USAGE;
+	}
+	const char *near = nearest_group(group);
+	fprintf(stderr, "hongyan: no such command: %s%s%s%s; `hongyan --help` lists all\n", group,
+		near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	return CLI_USAGE;
+}
+
+/// Takes "--name", "--name VALUE" or "--name=VALUE" at argv[*i]. False, with words, where it is wrong.
+static bool take_option(struct cli *cli, char **argv, int argc, int *i)
+{
+	const struct cli_option *o = cli->command->options;
+	struct sl word = sl_cstr(argv[*i] + 2);
+	struct sl name = sl_head(word, sl_find(word, '='));
+
+	for (size_t k = 0; o && o[k].name; k++) {
+		if (!sl_eq(name, sl_cstr(o[k].name)))
+			continue;
+		if (!o[k].value)
+			cli->set[k] = "";
+		else if (name.n < word.n)
+			cli->set[k] = argv[*i] + 2 + name.n + 1;
+		else if (*i + 1 < argc)
+			cli->set[k] = argv[++*i];
+		else
+			return cli_fail(cli, NULL, "--%s needs a value: %s", o[k].name, o[k].value), false;
+		return true;
+	}
+	cli_fail(cli, NULL, "unknown option %s; try --help", argv[*i]);
+	return false;
+}
+
+static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help)
+{
+	for (bool only_words = false; i < argc; i++) {
+		if (!only_words && strcmp(argv[i], "--") == 0) {
+			only_words = true;
+		} else if (!only_words && strcmp(argv[i], "--help") == 0) {
+			*help = true;
+		} else if (!only_words && strcmp(argv[i], "--json") == 0) {
+			cli->json = true;
+		} else if (!only_words && strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			cli->conf = argv[++i];
+		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
+			if (!take_option(cli, argv, argc, &i))
+				return false;
+		} else if (cli->n_args < CLI_ARGS_MAX) {
+			cli->arg[cli->n_args++] = argv[i];
+		}
+	}
+	return true;
+}
+
+static const char *default_conf(void)
+{
+	return access("hongyan.conf", F_OK) == 0 ? "hongyan.conf" : "/etc/hongyan/hongyan.conf";
+}
+
+static int run_command(struct cli *cli)
+{
+	struct cx cx = { 0 };
+	struct buf why = BUF(16384);
+	enum ec e = E_OK;
+	int code;
+
+	if (!cli->conf)
+		cli->conf = default_conf();
+	if (!cli->command->no_place)
+		e = place_open(&cx, cli->conf, &cli->place, &why);
+	if (e == E_SYNTAX && why.n) {
+		fwrite(why.p, 1, why.n, stderr);
+		code = CLI_FAILED;
+	} else if (e != E_OK) {
+		code = cli_fail(cli, &cx,
+			"cannot read the configuration; name it with -c FILE or make one with `hongyan init`");
+	} else {
+		code = cli->command->run(&cx, cli);
+		if (!cli->command->no_place)
+			place_close(&cli->place);
+	}
+	buf_free(&why);
+	cx_end(&cx);
+	return code;
+}
+
+int cli_main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	bool help = false;
+	int i = 1;
+
+	for (; i < argc && argv[i][0] == '-'; i++) {
+		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
+			cli.conf = argv[++i];
+		} else if (strcmp(argv[i], "--json") == 0) {
+			cli.json = true;
+		} else if (strcmp(argv[i], "--version") == 0) {
+			puts("hongyan " HONGYAN_VERSION);
+			return CLI_OK;
+		} else {
+			bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
+			print_all(asked ? stdout : stderr);
+			return asked ? CLI_OK : CLI_USAGE;
+		}
+	}
+	if (i >= argc) {
+		print_all(stderr);
+		return CLI_USAGE;
+	}
+	const char *group = argv[i], *verb = i + 1 < argc ? argv[i + 1] : NULL;
+	for (const struct cli_command *c = cli_commands; c->group && !cli.command; c++)
+		if (is_command(c, group, verb))
+			cli.command = c;
+	if (!cli.command && verb && strcmp(verb, "--help") == 0)
+		return no_such_command(group, NULL) == CLI_USAGE ? CLI_OK : CLI_OK;
+	if (!cli.command)
+		return no_such_command(group, verb && verb[0] != '-' ? verb : NULL);
+	if (!take_words(&cli, argv, argc, i + (cli.command->verb ? 2 : 1), &help))
+		return CLI_USAGE;
+	if (help) {
+		print_help(stdout, cli.command);
+		return CLI_OK;
+	}
+	if (cli.n_args < cli.command->min_args || cli.n_args > cli.command->max_args) {
+		print_help(stderr, cli.command);
+		return CLI_USAGE;
+	}
+	return run_command(&cli);
+}
+
+// ---- the store
+
+/// A connection to the store: through the server, or to a store of our own.
+struct own_store {
+	pid_t pid; // 0: the server's
+	int channel;
+};
+
+static int connect_server(struct cx *cx, struct place *p)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char path[108];
+
+	if (place_control(cx, p, path) != E_OK)
+		return -1;
+	memcpy(sun.sun_path, path, sizeof sun.sun_path);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static enum ec wait_ready(struct cx *cx, struct own_store *own)
+{
+	struct channel_message m = { 0 };
+	int fd;
+	enum ec e = E_OK;
+
+	while (e == E_OK && m.word != CHAN_READY && m.word != CHAN_FAILED)
+		e = channel_wait(cx, own->channel, STORE_READY_MS, &m, &fd);
+	return e == E_OK && m.word == CHAN_FAILED ? fail(cx, (enum ec)m.a, "%s", m.text) : e;
+}
+
+/// No server runs: the store is started for this command alone, through the same doors.
+static enum ec start_store(struct cx *cx, struct place *p, struct own_store *own, int *fd)
+{
+	uint8_t no_tickets[TICKET_KEY] = { 0 };
+	struct channel_message m = { .word = CHAN_BUNDLE };
+	int dir, bundle, pair[2];
+	enum ec e = place_secret(cx, p);
+
+	if (e == E_OK)
+		e = place_data_fd(cx, p, &dir);
+	if (e != E_OK)
+		return e;
+	e = role_spawn(cx, ROLE_STORE, 0, dir, &own->pid, &own->channel);
+	close(dir);
+	if (e != E_OK)
+		return e;
+	struct bundle b = place_bundle(p, no_tickets, true);
+	e = bundle_send(cx, &b, &bundle);
+	if (e == E_OK) {
+		e = channel_send(cx, own->channel, &m, bundle);
+		close(bundle);
+	}
+	if (e == E_OK)
+		e = wait_ready(cx, own);
+	if (e == E_OK)
+		e = wire_pair(cx, pair);
+	if (e != E_OK)
+		return e;
+	m = (struct channel_message){ .word = CHAN_PEER, .a = BY_ADMIN };
+	e = channel_send(cx, own->channel, &m, pair[0]);
+	close(pair[0]);
+	*fd = pair[1];
+	return e;
+}
+
+static void stop_store(struct own_store *own)
+{
+	struct channel_message m = { .word = CHAN_STOP };
+
+	if (!own->pid)
+		return;
+	if (channel_send(NULL, own->channel, &m, -1) != E_OK)
+		kill(own->pid, SIGKILL);
+	while (waitpid(own->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	close(own->channel);
+}
+
+struct running {
+	struct cli *cli;
+	cli_with *fn;
+	struct client *store;
+	int code;
+};
+
+FIB static void run_with_store(struct cx *cx, void *arg)
+{
+	struct running *r = arg;
+
+	r->code = r->fn(cx, r->cli, r->store);
+	fib_stop();
+}
+
+static enum ec run_fibers(struct cx *cx, struct running *r, int fd)
+{
+	struct fib_conf conf = { .fibers_max = 64 };
+	enum ec e = fib_start(cx, &conf);
+
+	if (e != E_OK)
+		return e;
+	e = client_new(cx, CLI_CHUNKS, &r->store);
+	if (e == E_OK)
+		e = client_attach(cx, r->store, fd);
+	if (e == E_OK)
+		e = fib_go(run_with_store, r);
+	if (e == E_OK)
+		fib_run(1);
+	client_free(r->store);
+	fib_end();
+	return e;
+}
+
+int cli_store(struct cx *cx, struct cli *cli, cli_with *fn)
+{
+	struct own_store own = { 0 };
+	struct running r = { .cli = cli, .fn = fn, .code = CLI_FAILED };
+	enum ec e = E_OK;
+
+	signal(SIGPIPE, SIG_IGN);
+	int fd = connect_server(cx, &cli->place);
+	if (fd < 0) {
+		cx_forget(cx);
+		e = start_store(cx, &cli->place, &own, &fd);
+	}
+	if (e == E_OK)
+		e = run_fibers(cx, &r, fd);
+	if (e != E_OK)
+		cli_fail(cli, cx, "cannot reach the store");
+	stop_store(&own);
+	return r.code;
+}
+
+// ---- progress
+
+struct cli_progress cli_progress_begin(const struct cli *cli, const char *what)
+{
+	int64_t now = clock_mono_ns() / 1000000;
+
+	return (struct cli_progress){ .what = what, .on = !cli->json && isatty(STDERR_FILENO), .began_ms = now };
+}
+
+void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total)
+{
+	enum { WIDTH = 30 };
+	char bar[WIDTH + 1];
+	int64_t now = clock_mono_ns() / 1000000;
+
+	if (!p->on || (now - p->last_ms < 100 && done != total))
+		return;
+	p->last_ms = now;
+	unsigned filled = total ? (unsigned)(done * WIDTH / total) : 0;
+	for (unsigned i = 0; i < WIDTH; i++)
+		bar[i] = i < filled ? '#' : '.';
+	bar[WIDTH] = 0;
+	int64_t ms = now - p->began_ms;
+	uint64_t left_s = done && total > done ? (uint64_t)ms * (total - done) / done / 1000 : 0;
+	fprintf(stderr, "\r%s [%s] %3u %%  %llu of %llu  %llu s left   ", p->what, bar,
+		total ? (unsigned)(done * 100 / total) : 100, (unsigned long long)done, (unsigned long long)total,
+		(unsigned long long)left_s);
+	fflush(stderr);
+}
+
+void cli_progress_end(struct cli_progress *p)
+{
+	if (p->on)
+		fputs("\n", stderr);
+}

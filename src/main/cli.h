@@ -1,0 +1,69 @@
+#pragma once
+/// cli — the command line: a table of commands, their options, and a connection to the store.
+///
+/// Exit codes: 0 done, 1 not done (one line on standard error says why and what to do), 2 the words were wrong.
+#include <stdbool.h>
+
+#include "base/cx.h"
+#include "ipc/client.h"
+#include "main/place.h"
+
+enum { CLI_ARGS_MAX = 64, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/// An option of a command: "--name VALUE", or "--name" alone where `value` is NULL.
+struct cli_option {
+	const char *name, *value, *sentence;
+};
+
+struct cli;
+struct cli_command {
+	const char *group, *verb; // "user" "add"; verb NULL: the group is the whole command
+	const char *arguments;    // for the usage line
+	const char *sentence;
+	const char *examples;             // lines, each with two leading blanks
+	const struct cli_option *options; // ends with a name of NULL; may be NULL
+	int min_args, max_args;           // words besides options
+	bool no_place;                    // works without a configuration
+	int (*run)(struct cx *cx, struct cli *cli);
+};
+/// Every command, ending with a group of NULL.
+extern const struct cli_command cli_commands[];
+
+/// One parsed command line.
+struct cli {
+	const struct cli_command *command;
+	const char *conf; // -c
+	bool json;
+	const char *arg[CLI_ARGS_MAX];
+	int n_args;
+	const char *set[16]; // values of command->options by index; "" for one without value; NULL = not given
+	struct place place;  // open unless no_place
+};
+/// The value of an option of the running command, NULL where it was not given.
+const char *cli_get(const struct cli *cli, const char *name);
+/// A number or size option ("500M"); `otherwise` where not given. False, with words on standard error, where it is wrong.
+bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
+
+/// Finds the command, parses, runs. out: the exit code.
+int cli_main(int argc, char **argv);
+
+/// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns CLI_FAILED.
+[[gnu::format(printf, 3, 4)]] int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...);
+/// What an error of the store means to the operator, as the end of a sentence: "no such domain".
+const char *cli_words(enum ec e);
+
+/// Work with the store: fn runs in a fiber with a connected client.
+typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
+/// Connects to the running server through its control socket or, where none runs, starts the store for this command
+/// alone; runs fn; cleans up. out: what fn returned, or CLI_FAILED with words.
+int cli_store(struct cx *cx, struct cli *cli, cli_with *fn);
+
+/// A progress bar on standard error where a person watches (a terminal, not --json); otherwise nothing.
+struct cli_progress {
+	const char *what;
+	bool on;
+	int64_t last_ms, began_ms;
+};
+struct cli_progress cli_progress_begin(const struct cli *cli, const char *what);
+void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total);
+void cli_progress_end(struct cli_progress *p);

@@ -1,0 +1,192 @@
+/// cmd_init — a new installation: folder, certificate authority, configuration, first domain. Never overwrites.
+#include <unistd.h>
+
+#include "base/num.h"
+#include "main/cert.h"
+#include "main/commands.h"
+#include "main/file.h"
+
+struct init {
+	const char *dir, *domain, *listen, *postmaster;
+	struct buf hostname;
+	uint64_t port_base;
+};
+
+static enum ec at(struct cx *cx, const struct init *in, const char *name, char out[4096])
+{
+	int n = snprintf(out, 4096, "%s/%s", in->dir, name);
+
+	return n > 0 && n < 4096 ? E_OK : fail(cx, E_TOOBIG, "the path %s is too long", in->dir);
+}
+
+static enum ec create(struct cx *cx, const struct init *in, const char *name, unsigned mode, struct sl text)
+{
+	char path[4096];
+	enum ec e = at(cx, in, name, path);
+
+	return e == E_OK ? file_create(cx, path, mode, text) : e;
+}
+
+static enum ec make_folders(struct cx *cx, const struct init *in)
+{
+	static const char *const folders[] = { "tls", "run", "data" };
+	char path[4096];
+	enum ec e = file_folder(cx, in->dir, 0700);
+
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(folders); i++) {
+		e = at(cx, in, folders[i], path);
+		if (e == E_OK)
+			e = file_folder(cx, path, 0700);
+	}
+	return e;
+}
+
+static enum ec make_certificates(struct cx *cx, const struct init *in)
+{
+	struct buf ca = BUF(65536), key = BUF(65536), server = BUF(65536);
+	struct sl names[] = { buf_sl(&in->hostname), sl_cstr(in->domain), SL("localhost") };
+	enum ec e = cert_make(cx, names, ARRAY_N(names), &ca, &key, &server);
+
+	if (e == E_OK)
+		e = create(cx, in, "tls/ca.pem", 0644, buf_sl(&ca));
+	if (e == E_OK)
+		e = create(cx, in, "tls/ca.key", 0600, buf_sl(&key));
+	if (e == E_OK)
+		e = create(cx, in, "tls/server.pem", 0600, buf_sl(&server));
+	buf_free(&ca);
+	buf_free(&key);
+	buf_free(&server);
+	return e;
+}
+
+/// The file names only what differs from the defaults: the rest is in `hongyan config print`.
+static enum ec make_conf(struct cx *cx, const struct init *in)
+{
+	struct buf b = BUF(65536);
+
+	buf_puts(&b, "# hongyan.conf - `hongyan config print` shows every option with its default and meaning.\n"
+		     "# Domains, users and aliases are not here: see `hongyan domain`, `hongyan user`, `hongyan "
+		     "alias`.\n\n");
+	buf_printf(&b, "hostname = \"%.*s\"\n", SLF(buf_sl(&in->hostname)));
+	buf_puts(&b, "certificates = {\"tls/server.pem\"}\n");
+	if (in->listen)
+		buf_printf(&b, "listen = {\"%s\"}\nlmtp_listen = {\"%s\"}\n", in->listen, in->listen);
+	for (unsigned k = 0; in->port_base && k < PORT_KINDS; k++)
+		buf_printf(&b, "port_%s = %llu\n", port_name((enum port_kind)k),
+			(unsigned long long)(in->port_base + port_standard((enum port_kind)k)));
+	enum ec e = create(cx, in, "hongyan.conf", 0600, buf_sl(&b));
+	buf_free(&b);
+	return e;
+}
+
+static int fill(struct cx *cx, struct cli *cli, struct client *store)
+{
+	struct req_domain_add domain = { 0 };
+	struct req_user_add user = { 0 };
+	struct req_postmaster owner = { 0 };
+	struct ans_domain_add domain_ans;
+	struct ans_user_add user_ans;
+	struct ans_postmaster owner_ans;
+	const char *given = cli_get(cli, "postmaster");
+	struct buf address = BUF(320);
+
+	if (field_set(domain.domain, sl_cstr(cli_get(cli, "domain"))) != E_OK)
+		return cli_fail(cli, NULL, "the domain's name is too long");
+	enum ec e = call_domain_add(cx, store, &domain, &domain_ans);
+	if (e != E_OK)
+		return cli_fail(cli, cx, "domain %s %s", cli_get(cli, "domain"), cli_words(e));
+	if (given)
+		buf_puts(&address, given);
+	else
+		buf_printf(&address, "postmaster@%s", cli_get(cli, "domain"));
+	e = field_set(user.address, buf_sl(&address));
+	if (e == E_OK)
+		e = field_set(owner.address, buf_sl(&address));
+	if (e == E_OK)
+		e = call_user_add(cx, store, &user, &user_ans);
+	if (e == E_OK)
+		e = call_postmaster(cx, store, &owner, &owner_ans);
+	int code = e == E_OK ? CLI_OK : cli_fail(cli, cx, "postmaster %.*s %s", SLF(buf_sl(&address)), cli_words(e));
+	buf_free(&address);
+	return code;
+}
+
+static void say_next(const struct cli *cli, const struct init *in)
+{
+	if (cli->json) {
+		printf("{\"conf\": \"%s/hongyan.conf\", \"ca\": \"%s/tls/ca.pem\"}\n", in->dir, in->dir);
+		return;
+	}
+	printf("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"
+	       "Next:\n"
+	       "  hongyan -c %s/hongyan.conf user add you@%s\n"
+	       "  hongyan -c %s/hongyan.conf serve\n",
+		in->dir, in->domain, in->dir, in->domain, in->dir);
+	if (!in->postmaster)
+		printf("\nMail for postmaster@ and abuse@ is kept in postmaster@%s; to read it:\n"
+		       "  hongyan -c %s/hongyan.conf user passwd postmaster@%s\n",
+			in->domain, in->dir, in->domain);
+}
+
+static int check_words(const struct cli *cli, struct init *in)
+{
+	struct addr a;
+	const char *base = cli_get(cli, "port-base");
+
+	if (!in->domain)
+		return cli_fail(cli, NULL, "--domain NAME is needed, like --domain example.com"), CLI_USAGE;
+	if (base && !num_parse(sl_cstr(base), 64000, &in->port_base))
+		return cli_fail(cli, NULL, "--port-base %s: a number up to 64000 is needed", base), CLI_USAGE;
+	if (in->listen && addr_parse(sl_cstr(in->listen), &a) != E_OK)
+		return cli_fail(cli, NULL, "--listen %s: not an IP address", in->listen), CLI_USAGE;
+	return CLI_OK;
+}
+
+static int init_in(struct cx *cx, struct cli *cli, struct init *in)
+{
+	char conf[4096];
+	struct buf why = BUF(4096);
+	enum ec e = at(cx, in, "hongyan.conf", conf);
+
+	if (e == E_OK && access(conf, F_OK) == 0)
+		return cli_fail(cli, NULL, "%s exists already; nothing was changed", conf);
+	if (e == E_OK)
+		e = make_folders(cx, in);
+	if (e == E_OK)
+		e = make_certificates(cx, in);
+	if (e == E_OK)
+		e = make_conf(cx, in);
+	if (e == E_OK)
+		e = place_open(cx, conf, &cli->place, &why);
+	if (e != E_OK) {
+		fwrite(why.p, 1, why.n, stderr);
+		buf_free(&why);
+		return cli_fail(cli, cx, "%s could not be made", in->dir);
+	}
+	int code = cli_store(cx, cli, fill);
+	place_close(&cli->place);
+	buf_free(&why);
+	if (code == CLI_OK)
+		say_next(cli, in);
+	return code;
+}
+
+int cmd_init(struct cx *cx, struct cli *cli)
+{
+	struct init in = { .dir = cli->arg[0],
+		.domain = cli_get(cli, "domain"),
+		.listen = cli_get(cli, "listen"),
+		.postmaster = cli_get(cli, "postmaster"),
+		.hostname = BUF(256) };
+	int code = check_words(cli, &in);
+
+	if (code == CLI_OK) {
+		if (cli_get(cli, "hostname"))
+			buf_puts(&in.hostname, cli_get(cli, "hostname"));
+		else
+			buf_printf(&in.hostname, "mail.%s", in.domain);
+		code = init_in(cx, cli, &in);
+	}
+	buf_free(&in.hostname);
+	return code;
+}

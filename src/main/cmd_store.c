@@ -1,0 +1,133 @@
+/// cmd_store — serve, the configuration's commands, check and figures of the store.
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/num.h"
+#include "main/commands.h"
+#include "main/master.h"
+
+int cmd_serve(struct cx *cx, struct cli *cli)
+{
+	return master_serve(cx, &cli->place);
+}
+
+int cmd_config_check(struct cx *cx, struct cli *cli)
+{
+	enum ec e = place_certificates(cx, &cli->place);
+
+	if (e != E_OK)
+		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
+	if (cli->json)
+		printf("{\"ok\": true}\n");
+	else
+		printf("%s: no errors, %zu certificate file(s) fit.\n", cli->conf, cli->place.n_certs);
+	return CLI_OK;
+}
+
+int cmd_config_print(struct cx *cx, struct cli *cli)
+{
+	struct buf b = BUF(1 << 20);
+
+	(void)cx;
+	config_print(&b, &cli->place.config, cli->json);
+	fwrite(b.p, 1, b.n, stdout);
+	buf_free(&b);
+	return CLI_OK;
+}
+
+/// Lines "name=number" as text or as one JSON object.
+static void print_figures(const struct cli *cli, struct sl lines)
+{
+	json_t *all = json_object();
+
+	while (lines.n) {
+		struct sl value = sl_cut(&lines, '\n');
+		struct sl name = sl_cut(&value, '=');
+		char key[64];
+		uint64_t n = 0;
+		snprintf(key, sizeof key, "%.*s", SLF(name));
+		if (!cli->json)
+			printf("%-24s %.*s\n", key, SLF(value));
+		else if (num_parse(value, INT64_MAX, &n))
+			json_object_set_new(all, key, json_integer((json_int_t)n));
+	}
+	char *text = cli->json ? json_dumps(all, JSON_INDENT(2)) : NULL;
+	if (text)
+		puts(text);
+	free(text);
+	json_decref(all);
+}
+
+static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
+{
+	struct req_store_stats req = { 0 };
+	struct ans_store_stats ans;
+	struct chunks *chunks = client_chunks(store);
+	enum ec e = chunks_take(cx, chunks, &req.out);
+
+	if (e == E_OK) {
+		e = call_store_stats(cx, store, &req, &ans);
+		if (e == E_OK)
+			print_figures(cli, (struct sl){ chunks_at(chunks, req.out), ans.octets });
+		chunks_give(chunks, req.out);
+	}
+	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "figures of the store: it %s", cli_words(e));
+}
+
+int cmd_store_stats(struct cx *cx, struct cli *cli)
+{
+	return cli_store(cx, cli, store_stats);
+}
+
+static void take_faults(const struct cli *cli, json_t *all, struct sl lines)
+{
+	while (lines.n) {
+		struct sl line = sl_cut(&lines, '\n');
+		if (cli->json)
+			json_array_append_new(all, json_stringn((const char *)line.p, line.n));
+		else
+			printf("%.*s\n", SLF(line));
+	}
+}
+
+static int store_check(struct cx *cx, struct cli *cli, struct client *store)
+{
+	struct req_store_check req = { 0 };
+	struct ans_store_check ans = { 0 };
+	struct chunks *chunks = client_chunks(store);
+	struct cli_progress bar = cli_progress_begin(cli, "checking");
+	json_t *faults = json_array();
+	uint64_t n_faults = 0;
+	enum ec e = chunks_take(cx, chunks, &req.out);
+
+	do {
+		if (e == E_OK)
+			e = call_store_check(cx, store, &req, &ans);
+		if (e != E_OK)
+			break;
+		n_faults += ans.faults;
+		take_faults(cli, faults, (struct sl){ chunks_at(chunks, req.out), ans.octets });
+		cli_progress_step(&bar, ans.next ? ans.next : ans.total, ans.total);
+		req.cursor = ans.next;
+	} while (ans.next);
+	cli_progress_end(&bar);
+	if (e == E_OK && cli->json) {
+		json_t *all = json_pack(
+			"{s:b, s:I, s:O}", "ok", n_faults == 0, "faults", (json_int_t)n_faults, "list", faults);
+		char *text = json_dumps(all, JSON_INDENT(2));
+		puts(text ? text : "{}");
+		free(text);
+		json_decref(all);
+	} else if (e == E_OK && n_faults == 0) {
+		puts("The store is in order.");
+	}
+	json_decref(faults);
+	if (e != E_OK)
+		return cli_fail(cli, cx, "checking the store: it %s", cli_words(e));
+	return n_faults ? cli_fail(cli, NULL, "%llu faults found", (unsigned long long)n_faults) : CLI_OK;
+}
+
+int cmd_store_check(struct cx *cx, struct cli *cli)
+{
+	return cli_store(cx, cli, store_check);
+}

@@ -1,0 +1,516 @@
+/// master — a single thread around poll(): signals, the control socket, one channel per role.
+///
+/// A child's life: spawn → (CHAN_BUNDLE, sockets) → CHAN_READY → pings → death → spawn again after a pause that doubles
+/// from 100 ms to 10 s, and starts anew after a minute of good life. The store's death leaves the fronts up: they get a
+/// new connection once it is back. A role that does not answer for 30 s is aborted and restarted.
+#include "main/master.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "main/file.h"
+#include "main/role.h"
+
+enum {
+	CHILDREN_MAX = 66, // the store, mx, at most 64 user fronts
+	LISTENERS_MAX = PORT_KINDS * CONFIG_LIST_MAX,
+	PING_MS = 5000,
+	WATCHDOG_MS = 30000,
+	PAUSE_MIN_MS = 100,
+	PAUSE_MAX_MS = 10000,
+	GOOD_LIFE_MS = 60000,
+	STOP_FRONTS_MS = 8500,
+	STOP_ALL_MS = 9800,
+};
+
+struct child {
+	enum role role;
+	unsigned number;
+	pid_t pid; // 0: not running
+	int channel;
+	bool ready, ever_ready;
+	int64_t started_ms, pong_ms, restart_ms, pause_ms;
+};
+
+struct listener {
+	enum port_kind kind;
+	int fd;
+};
+
+struct master {
+	struct place *place;
+	uint8_t ticket_key[TICKET_KEY];
+	struct child child[CHILDREN_MAX]; // [0] is the store
+	size_t n_children;
+	struct listener listener[LISTENERS_MAX];
+	size_t n_listeners;
+	int signals, control, data_fd;
+	char control_path[108];
+	bool announced, failed;
+	int64_t stop_ms; // 0: not stopping
+	int64_t pinged_ms;
+};
+
+static int64_t now_ms(void)
+{
+	return clock_mono_ns() / 1000000;
+}
+
+// ---- listening
+
+/// "::" on a machine without IPv6 is no reason not to serve IPv4.
+static bool is_optional(const struct config_list *l, const struct addr *a, enum ec e)
+{
+	static const struct addr any6 = { 0 };
+
+	return l->n > 1 && e == E_IO && !a->v4 && memcmp(a->ip, any6.ip, 16) == 0;
+}
+
+static enum ec listen_on(struct cx *cx, struct master *m, enum port_kind kind, const struct config_list *l)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct listener *slot = &m->listener[m->n_listeners];
+		struct addr a;
+		enum ec e = addr_parse(l->item[i], &a);
+		if (e != E_OK)
+			return fail(cx, e, "listen: %.*s", SLF(l->item[i]));
+		a.port = (uint16_t)m->place->config.port[kind];
+		slot->kind = kind;
+		e = listen_open(cx, &a, &slot->fd);
+		if (is_optional(l, &a, e)) {
+			log_failure(cx, LOG_NOTICE, "listen.skipped", e);
+			continue;
+		}
+		if (e != E_OK)
+			return wrap(
+				cx, e, "service %s (port_%s in the configuration)", port_name(kind), port_name(kind));
+		m->n_listeners++;
+	}
+	return E_OK;
+}
+
+static enum ec listen_all(struct cx *cx, struct master *m)
+{
+	const struct config *c = &m->place->config;
+
+	for (unsigned k = 0; k < PORT_KINDS; k++) {
+		enum port_kind kind = (enum port_kind)k;
+		if (c->port[kind] == 0 || (port_is_tls(kind) && m->place->n_certs == 0))
+			continue;
+		enum ec e = listen_on(cx, m, kind, kind == PORT_LMTP ? &c->lmtp_listen : &c->listen);
+		if (e != E_OK)
+			return e;
+	}
+	return E_OK;
+}
+
+static enum ec listen_control(struct cx *cx, struct master *m)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char folder[sizeof m->control_path];
+	enum ec e = place_control(cx, m->place, m->control_path);
+
+	if (e != E_OK)
+		return e;
+	memcpy(folder, m->control_path, sizeof folder);
+	folder[sl_rfind(sl_cstr(folder), '/')] = 0;
+	e = file_folder(cx, folder, 0700);
+	if (e != E_OK)
+		return wrap(cx, e, "the folder of the control socket");
+	memcpy(sun.sun_path, m->control_path, sizeof sun.sun_path);
+	m->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (m->control < 0)
+		return fail(cx, E_IO, "control socket: %m");
+	if (connect(m->control, (struct sockaddr *)&sun, sizeof sun) == 0)
+		return fail(cx, E_EXISTS, "another server already runs here (%s answers)", m->control_path);
+	unlink(m->control_path);
+	mode_t before = umask(0177);
+	int rc = bind(m->control, (struct sockaddr *)&sun, sizeof sun);
+	umask(before);
+	if (rc < 0 || listen(m->control, 16) < 0)
+		return fail(cx, E_IO, "%s: %m", m->control_path);
+	return E_OK;
+}
+
+// ---- children
+
+static enum ec tell(struct cx *cx, struct child *c, enum channel_word word, uint32_t a, uint64_t b, int fd)
+{
+	struct channel_message msg = { .word = word, .a = a, .b = b };
+
+	return c->pid ? channel_send(cx, c->channel, &msg, fd)
+	              : fail(cx, E_CLOSED, "role %s is not running", role_name(c->role));
+}
+
+static enum ec tell_bundle(struct cx *cx, struct master *m, struct child *c)
+{
+	struct bundle b = place_bundle(m->place, m->ticket_key, c->role == ROLE_STORE);
+	int fd;
+	enum ec e = bundle_send(cx, &b, &fd);
+
+	if (e != E_OK)
+		return e;
+	e = tell(cx, c, CHAN_BUNDLE, 0, 0, fd);
+	close(fd);
+	return e;
+}
+
+/// A new pair between the store and a front; either may just have been started.
+static void connect_front(struct cx *cx, struct master *m, struct child *front)
+{
+	enum peer_kind kind = front->role == ROLE_MX ? BY_MX : BY_USER;
+	int pair[2];
+	enum ec e = wire_pair(cx, pair);
+
+	if (e == E_OK) {
+		e = tell(cx, &m->child[0], CHAN_PEER, kind, front->number, pair[0]);
+		if (e == E_OK)
+			e = tell(cx, front, CHAN_STORE, 0, 0, pair[1]);
+		close(pair[0]);
+		close(pair[1]);
+	}
+	if (e != E_OK && e != E_CLOSED)
+		log_failure(cx, LOG_ERROR, "role.connect", e);
+}
+
+static enum ec give_listeners(struct cx *cx, struct master *m, struct child *front)
+{
+	for (size_t i = 0; i < m->n_listeners; i++) {
+		enum port_kind kind = m->listener[i].kind;
+		enum role role = kind == PORT_SMTP || kind == PORT_LMTP ? ROLE_MX : ROLE_USER;
+		enum ec e = role == front->role ? tell(cx, front, CHAN_LISTEN, kind, 0, m->listener[i].fd) : E_OK;
+		if (e != E_OK)
+			return e;
+	}
+	return E_OK;
+}
+
+static void child_start(struct cx *cx, struct master *m, struct child *c)
+{
+	enum ec e = role_spawn(cx, c->role, c->number, c->role == ROLE_STORE ? m->data_fd : -1, &c->pid, &c->channel);
+
+	c->started_ms = c->pong_ms = now_ms();
+	c->ready = false;
+	if (e == E_OK)
+		e = tell_bundle(cx, m, c);
+	if (e == E_OK && c->role != ROLE_STORE)
+		e = give_listeners(cx, m, c);
+	if (e != E_OK) {
+		log_failure(cx, LOG_ERROR, "role.start", e);
+		c->restart_ms = now_ms() + PAUSE_MAX_MS;
+		return;
+	}
+	if (c->role != ROLE_STORE) {
+		connect_front(cx, m, c);
+		return;
+	}
+	for (size_t i = 1; i < m->n_children; i++)
+		if (m->child[i].pid)
+			connect_front(cx, m, &m->child[i]);
+}
+
+static void child_died(struct cx *cx, struct master *m, struct child *c, int status)
+{
+	int64_t lived = now_ms() - c->started_ms;
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	close(c->channel);
+	c->pid = 0;
+	c->ready = false;
+	if (m->stop_ms && clean)
+		return;
+	c->pause_ms = lived > GOOD_LIFE_MS || c->pause_ms == 0 ? PAUSE_MIN_MS : c->pause_ms * 2;
+	if (c->pause_ms > PAUSE_MAX_MS)
+		c->pause_ms = PAUSE_MAX_MS;
+	c->restart_ms = now_ms() + c->pause_ms;
+	LOG(cx, LOG_ERROR, "role.died", kv_word("of", role_name(c->role)), kv_u("number", c->number),
+		kv_i("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
+		kv_i("exit", WIFEXITED(status) ? WEXITSTATUS(status) : 0), kv_i("restart_ms", c->pause_ms));
+}
+
+static void reap(struct cx *cx, struct master *m)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < m->n_children; i++)
+			if (m->child[i].pid == pid)
+				child_died(cx, m, &m->child[i], status);
+}
+
+static void announce(struct cx *cx, struct master *m)
+{
+	for (size_t i = 0; i < m->n_children; i++)
+		if (!m->child[i].ready)
+			return;
+	m->announced = true;
+	LOG(cx, LOG_INFO, "server.ready", kv_sl("hostname", m->place->config.hostname), kv_u("roles", m->n_children),
+		kv_u("listeners", m->n_listeners));
+	sd_notify(0, "READY=1\nSTATUS=Serving mail");
+}
+
+static void hear_child(struct cx *cx, struct master *m, struct child *c)
+{
+	struct channel_message msg;
+	int fd;
+
+	while (c->pid && channel_receive(cx, c->channel, &msg, &fd) == E_OK) {
+		if (fd >= 0)
+			close(fd);
+		c->pong_ms = now_ms();
+		if (msg.word == CHAN_READY) {
+			c->ready = c->ever_ready = true;
+			if (!m->announced)
+				announce(cx, m);
+		} else if (msg.word == CHAN_FAILED && !c->ever_ready) {
+			fprintf(stderr, "hongyan: role %s cannot start: %s\n", role_name(c->role), msg.text);
+			m->failed =
+				true; // what fails at the first start fails again: say so instead of trying for ever
+		}
+	}
+}
+
+// ---- the operator
+
+static void accept_control(struct cx *cx, struct master *m)
+{
+	struct ucred who;
+	socklen_t n = sizeof who;
+	int size = 4 << 20;
+	int fd = accept4(m->control, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	bool ours = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
+	if (!ours)
+		LOG(cx, LOG_WARN, "control.refused", kv_u("uid", who.uid));
+	else if (tell(cx, &m->child[0], CHAN_PEER, BY_ADMIN, 0, fd) != E_OK)
+		log_failure(cx, LOG_WARN, "control.failed", E_CLOSED);
+	close(fd);
+}
+
+/// A reload that does not parse or whose certificates do not fit changes nothing.
+static void reload(struct cx *cx, struct master *m)
+{
+	struct place fresh;
+	struct buf why = BUF(16384);
+	enum ec e = place_open(cx, m->place->path, &fresh, &why);
+
+	if (e == E_OK) {
+		e = place_certificates(cx, &fresh);
+		if (e == E_OK) {
+			memcpy(fresh.store_secret, m->place->store_secret, STORE_SECRET);
+			place_close(m->place);
+			*m->place = fresh;
+			for (size_t i = 0; i < m->n_children && e == E_OK; i++)
+				if (m->child[i].pid)
+					e = tell_bundle(cx, m, &m->child[i]);
+		} else {
+			place_close(&fresh);
+		}
+	}
+	if (e == E_OK)
+		LOG(cx, LOG_INFO, "server.reloaded", kv_u("certificates", m->place->n_certs));
+	else
+		LOG(cx, LOG_ERROR, "server.reload.failed", kv_word("code", ec_name(e)),
+			kv_sl("why", sl_trim(buf_sl(&why))));
+	if (e != E_OK && why.n == 0)
+		log_failure(cx, LOG_ERROR, "server.reload.failed", e);
+	buf_free(&why);
+}
+
+static void stop_begin(struct cx *cx, struct master *m)
+{
+	if (m->stop_ms)
+		return;
+	m->stop_ms = now_ms();
+	LOG(cx, LOG_INFO, "server.stopping", (struct kv){ 0 });
+	sd_notify(0, "STOPPING=1");
+	for (size_t i = 1; i < m->n_children; i++)
+		if (m->child[i].pid && tell(cx, &m->child[i], CHAN_STOP, 0, 0, -1) != E_OK)
+			kill(m->child[i].pid, SIGKILL);
+}
+
+static void hear_signals(struct cx *cx, struct master *m)
+{
+	struct signalfd_siginfo si;
+
+	while (read(m->signals, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo == SIGHUP)
+			reload(cx, m);
+		else if (si.ssi_signo == SIGCHLD)
+			reap(cx, m);
+		else
+			stop_begin(cx, m);
+	}
+}
+
+// ---- time
+
+static size_t fronts_alive(const struct master *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 1; i < m->n_children; i++)
+		n += m->child[i].pid != 0;
+	return n;
+}
+
+/// The fronts end first, then the store: what they still answer must be able to reach it.
+static void stop_step(struct cx *cx, struct master *m)
+{
+	int64_t since = now_ms() - m->stop_ms;
+	struct child *store = &m->child[0];
+
+	if (since > STOP_FRONTS_MS)
+		for (size_t i = 1; i < m->n_children; i++)
+			if (m->child[i].pid)
+				kill(m->child[i].pid, SIGKILL);
+	if (fronts_alive(m) == 0 && store->pid && store->ready) {
+		store->ready = false; // told once
+		if (tell(cx, store, CHAN_STOP, 0, 0, -1) != E_OK)
+			kill(store->pid, SIGKILL);
+	}
+	if (since > STOP_ALL_MS && store->pid)
+		kill(store->pid, SIGKILL);
+}
+
+static void watch_step(struct cx *cx, struct master *m)
+{
+	int64_t now = now_ms();
+	bool ping = now - m->pinged_ms >= PING_MS;
+
+	for (size_t i = 0; i < m->n_children; i++) {
+		struct child *c = &m->child[i];
+		if (!c->pid && now >= c->restart_ms)
+			child_start(cx, m, c);
+		if (!c->pid || !c->ready)
+			continue;
+		if (now - c->pong_ms > WATCHDOG_MS) {
+			LOG(cx, LOG_ERROR, "role.hung", kv_word("of", role_name(c->role)), kv_u("number", c->number),
+				kv_i("silent_ms", now - c->pong_ms));
+			c->pong_ms = now;
+			kill(c->pid, SIGABRT);
+		} else if (ping && tell(cx, c, CHAN_PING, 0, (uint64_t)now, -1) != E_OK) {
+			cx_forget(cx); // its death is told by SIGCHLD
+		}
+	}
+	if (ping)
+		m->pinged_ms = now;
+}
+
+static void poll_once(struct cx *cx, struct master *m)
+{
+	struct pollfd p[CHILDREN_MAX + 2] = { { .fd = m->signals, .events = POLLIN },
+		{ .fd = m->control, .events = POLLIN } };
+	struct child *of[CHILDREN_MAX];
+	nfds_t n = 2;
+
+	for (size_t i = 0; i < m->n_children; i++) {
+		if (!m->child[i].pid)
+			continue;
+		of[n - 2] = &m->child[i];
+		p[n++] = (struct pollfd){ .fd = m->child[i].channel, .events = POLLIN };
+	}
+	if (poll(p, n, m->stop_ms ? 50 : 100) < 0)
+		return;
+	for (nfds_t i = 2; i < n; i++)
+		if (p[i].revents)
+			hear_child(cx, m, of[i - 2]);
+	if (p[1].revents && !m->stop_ms)
+		accept_control(cx, m);
+	if (p[0].revents)
+		hear_signals(cx, m);
+}
+
+static enum ec signals_open(struct cx *cx, struct master *m)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	m->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	return m->signals >= 0 ? E_OK : fail(cx, E_IO, "signalfd: %m");
+}
+
+static void plan_children(struct master *m)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t fronts = m->place->config.fronts ? m->place->config.fronts : cores > 0 ? cores : 1;
+
+	m->child[m->n_children++] = (struct child){ .role = ROLE_STORE };
+	m->child[m->n_children++] = (struct child){ .role = ROLE_MX, .number = 1 };
+	for (int64_t i = 0; i < fronts && m->n_children < CHILDREN_MAX; i++)
+		m->child[m->n_children++] = (struct child){ .role = ROLE_USER, .number = (unsigned)i + 2 };
+}
+
+static enum ec master_begin(struct cx *cx, struct master *m)
+{
+	enum ec e = signals_open(cx, m);
+
+	if (e == E_OK)
+		e = place_certificates(cx, m->place);
+	if (e == E_OK)
+		e = place_secret(cx, m->place);
+	if (e == E_OK)
+		e = place_data_fd(cx, m->place, &m->data_fd);
+	if (e == E_OK)
+		e = listen_control(cx, m);
+	if (e == E_OK)
+		e = listen_all(cx, m);
+	return e;
+}
+
+static bool is_over(const struct master *m)
+{
+	return m->stop_ms && !m->child[0].pid && fronts_alive(m) == 0;
+}
+
+int master_serve(struct cx *cx, struct place *place)
+{
+	struct master m = { .place = place, .signals = -1, .control = -1, .data_fd = -1 };
+	enum ec e;
+
+	random_octets(m.ticket_key, sizeof m.ticket_key);
+	e = master_begin(cx, &m);
+	if (e != E_OK) {
+		char story[1024];
+		cx_story(cx, story, sizeof story);
+		fprintf(stderr, "hongyan: cannot start: %s\n", story);
+	} else {
+		plan_children(&m);
+		while (!is_over(&m)) {
+			if (m.stop_ms)
+				stop_step(cx, &m);
+			else
+				watch_step(cx, &m);
+			poll_once(cx, &m);
+			reap(cx, &m);
+			if (m.failed)
+				stop_begin(cx, &m);
+		}
+		unlink(m.control_path);
+		LOG(cx, LOG_INFO, "server.stopped", (struct kv){ 0 });
+	}
+	explicit_bzero(m.ticket_key, sizeof m.ticket_key);
+	return e == E_OK && !m.failed ? 0 : 1;
+}

@@ -1,0 +1,196 @@
+/// place — files of an installation, read by the master and the command line.
+#include "main/place.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "main/file.h"
+#include "main/role.h"
+#include "net/tls.h"
+
+enum { CONFIG_OCTETS_MAX = 1 << 20, CERT_OCTETS_MAX = 1 << 20 };
+
+/// Copies a slice into a NUL-terminated path. False where it does not fit.
+static bool path_of(char out[4096], struct sl s)
+{
+	if (s.n == 0 || s.n >= 4096)
+		return false;
+	memcpy(out, s.p, s.n);
+	out[s.n] = 0;
+	return true;
+}
+
+enum ec place_open(struct cx *cx, const char *path, struct place *out, struct buf *why)
+{
+	*out = (struct place){ .text = BUF(CONFIG_OCTETS_MAX) };
+	if (!path_of(out->path, sl_cstr(path)))
+		return fail(cx, E_TOOBIG, "the configuration's path is too long");
+	enum ec e = file_read(cx, path, &out->text);
+	if (e == E_OK)
+		e = config_parse(cx, sl_cstr(out->path), buf_sl(&out->text), &out->config, why);
+	if (e != E_OK)
+		buf_free(&out->text);
+	return e;
+}
+
+void place_close(struct place *p)
+{
+	for (size_t i = 0; i < p->n_certs; i++) {
+		if (p->certs[i].p)
+			explicit_bzero(p->certs[i].p, p->certs[i].n);
+		buf_free(&p->certs[i]);
+	}
+	p->n_certs = 0;
+	config_free(&p->config);
+	buf_free(&p->text);
+}
+
+/// One item of `certificates`: "file" or "chain key", read one after the other into one text.
+static enum ec read_certificate(struct cx *cx, struct place *p, struct sl item, struct buf *pem)
+{
+	char path[4096];
+
+	while (item.n) {
+		struct sl file = sl_cut(&item, ' ');
+		if (file.n == 0)
+			continue;
+		if (!path_of(path, config_file(&p->config, sl_cstr(p->path), file)))
+			return fail(cx, E_TOOBIG, "path too long: %.*s", SLF(file));
+		enum ec e = file_read(cx, path, pem);
+		if (e != E_OK)
+			return wrap(cx, e, "certificates: %.*s", SLF(file));
+		buf_puts(pem, "\n");
+	}
+	return pem->err;
+}
+
+enum ec place_certificates(struct cx *cx, struct place *p)
+{
+	struct tls_cert_pem pems[BUNDLE_CERTS_MAX];
+	uint8_t ticket_key[TICKET_KEY] = { 0 };
+	struct tls_table *table = NULL;
+	enum ec e = E_OK;
+
+	for (; e == E_OK && p->n_certs < p->config.certificates.n; p->n_certs++) {
+		p->certs[p->n_certs] = BUF(CERT_OCTETS_MAX);
+		e = read_certificate(cx, p, p->config.certificates.item[p->n_certs], &p->certs[p->n_certs]);
+		pems[p->n_certs] =
+			(struct tls_cert_pem){ buf_sl(&p->certs[p->n_certs]), buf_sl(&p->certs[p->n_certs]) };
+	}
+	if (e == E_OK && p->n_certs)
+		e = tls_table_new(cx, pems, p->n_certs, ticket_key, &table);
+	tls_table_unref(table);
+	return e;
+}
+
+/// The secret lies beside the data folder, so that a copied data folder alone does not carry it.
+static enum ec secret_path(struct cx *cx, struct place *p, char out[4096])
+{
+	return path_of(out, config_file(&p->config, sl_cstr(p->path), SL("secret")))
+	               ? E_OK
+	               : fail(cx, E_TOOBIG, "the configuration's path is too long");
+}
+
+enum ec place_secret(struct cx *cx, struct place *p)
+{
+	char path[4096];
+	uint8_t fresh[STORE_SECRET];
+	struct buf b = BUF(STORE_SECRET + 1);
+	enum ec e = secret_path(cx, p, path);
+
+	if (e != E_OK)
+		return e;
+	e = file_read(cx, path, &b);
+	if (e == E_NOTFOUND) {
+		random_octets(fresh, sizeof fresh);
+		e = file_create(cx, path, 0600, (struct sl){ fresh, sizeof fresh });
+		buf_add(&b, (struct sl){ fresh, sizeof fresh });
+		explicit_bzero(fresh, sizeof fresh);
+	}
+	if (e == E_OK && b.n != STORE_SECRET)
+		e = fail(cx, E_CORRUPT, "%s must hold %d octets; remove it to have a new one made", path, STORE_SECRET);
+	if (e == E_OK)
+		memcpy(p->store_secret, b.p, STORE_SECRET);
+	if (b.p)
+		explicit_bzero(b.p, b.n);
+	buf_free(&b);
+	return e;
+}
+
+/// As root: everything in the folder belongs to the store's user. Links are not followed.
+static enum ec give_to_store(struct cx *cx, char *path)
+{
+	char *paths[] = { path, NULL };
+	uid_t uid;
+	gid_t gid;
+	int bad = 0;
+
+	role_ids(ROLE_STORE, &uid, &gid);
+	FTS *fts = fts_open(paths, FTS_PHYSICAL | FTS_XDEV, NULL);
+	if (!fts)
+		return fail(cx, E_IO, "walking %s: %m", path);
+	for (FTSENT *f; (f = fts_read(fts));)
+		if (f->fts_info != FTS_DP && f->fts_statp->st_uid != uid)
+			bad |= lchown(f->fts_accpath, uid, gid);
+	fts_close(fts);
+	return bad ? fail(cx, E_IO, "giving %s to the store's user: %m", path) : E_OK;
+}
+
+enum ec place_data_fd(struct cx *cx, struct place *p, int *fd)
+{
+	char path[4096];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	if (!path_of(path, config_file(&p->config, sl_cstr(p->path), p->config.data)))
+		return fail(cx, E_TOOBIG, "data: path too long");
+	enum ec e = file_folder(cx, path, 0700);
+	if (e != E_OK)
+		return wrap(cx, e, "the data folder");
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || fstat(dir, &st) < 0) {
+		e = fail(cx, file_errno(errno), "%s: %m", path);
+		if (dir >= 0)
+			close(dir);
+		return e;
+	}
+	role_ids(ROLE_STORE, &uid, &gid);
+	if (geteuid() == 0 && st.st_uid != uid)
+		e = give_to_store(cx, path);
+	if (e == E_OK)
+		*fd = dir;
+	else
+		close(dir);
+	return e;
+}
+
+enum ec place_control(struct cx *cx, struct place *p, char out[108])
+{
+	char path[4096];
+	struct buf b = BUF(107);
+
+	buf_add(&b, config_file(&p->config, sl_cstr(p->path), p->config.run));
+	buf_puts(&b, "/control");
+	bool ok = b.err == E_OK && path_of(path, buf_sl(&b));
+	if (ok)
+		memcpy(out, path, b.n + 1);
+	buf_free(&b);
+	return ok ? E_OK : fail(cx, E_TOOBIG, "run: a socket's path has at most 107 octets; use a shorter folder");
+}
+
+struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store)
+{
+	struct bundle b = { .path = sl_cstr(p->path), .text = buf_sl(&p->text), .n_certs = for_store ? 0 : p->n_certs };
+
+	for (size_t i = 0; i < b.n_certs; i++)
+		b.cert[i] = buf_sl(&p->certs[i]);
+	memcpy(b.ticket_key, ticket_key, TICKET_KEY);
+	if (for_store)
+		memcpy(b.store_secret, p->store_secret, STORE_SECRET);
+	return b;
+}

@@ -1,0 +1,27 @@
+#pragma once
+/// place — one installation on disk: its configuration file and what that names.
+#include "main/bundle.h"
+#include "main/config.h"
+
+struct place {
+	char path[4096]; // of hongyan.conf
+	struct buf text; // its octets
+	struct config config;
+	struct buf certs[BUNDLE_CERTS_MAX];
+	size_t n_certs;
+	uint8_t store_secret[STORE_SECRET];
+};
+
+/// Reads and checks the configuration. errors: those of file_read; E_SYNTAX with the lines in *why.
+[[nodiscard]] enum ec place_open(struct cx *cx, const char *path, struct place *out, struct buf *why);
+/// Reads the certificates that it names, and checks each against its key. errors: cx names the file.
+[[nodiscard]] enum ec place_certificates(struct cx *cx, struct place *p);
+/// Reads data/../secret, made at the first start. errors: E_IO, E_CORRUPT.
+[[nodiscard]] enum ec place_secret(struct cx *cx, struct place *p);
+/// The data folder as a descriptor, made where missing; as root it is given to the store's user. errors: E_IO, E_DENIED.
+[[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, int *fd);
+/// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
+[[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
+/// What a role gets. `for_store`: the secret besides.
+struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store);
+void place_close(struct place *p);

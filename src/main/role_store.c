@@ -1,0 +1,77 @@
+/// role_store — the store's process: opens the data folder (its working directory), serves peers, ends when told.
+///
+/// Its main thread only listens to the master; the work is done by the threads of store/serve and store/writer.
+#include <signal.h>
+
+#include "base/log.h"
+#include "main/role.h"
+#include "store/cell.h"
+#include "store/serve.h"
+
+struct store_role {
+	struct store *store;
+	struct serve *serve;
+};
+
+static enum ec open_all(struct cx *cx, const struct bundle *b, const struct config *c, struct store_role *r)
+{
+	struct store_conf sc = { .dir = SL("."), .free_min_octets = (uint64_t)c->disk_reserve };
+	struct serve_conf conf = { .build = verbs_build(), .password = { .no_scram = !c->scram } };
+	enum ec e = store_open(cx, &sc, &r->store);
+
+	if (e != E_OK)
+		return wrap(cx, e, "opening the store");
+	memcpy(conf.secret, b->store_secret, sizeof conf.secret);
+	conf.store = r->store;
+	return serve_new(cx, &conf, &r->serve);
+}
+
+static enum ec hear(struct cx *cx, struct store_role *r, const struct channel_message *m, int fd)
+{
+	struct channel_message answer = { .word = CHAN_PONG, .b = m->b };
+	enum ec e;
+
+	switch (m->word) {
+	case CHAN_PING: return channel_send(cx, CHANNEL_FD, &answer, -1);
+	case CHAN_PEER:
+		e = serve_add_peer(r->serve, fd, (enum peer_kind)m->a, (uint32_t)m->b);
+		if (e != E_OK)
+			log_failure(cx, LOG_WARN, "peer.refused", e);
+		return E_OK;
+	default: return E_OK; // a reload: what the store takes from the configuration needs a restart
+	}
+}
+
+int role_store_main(void)
+{
+	struct cx cx = { 0 };
+	struct buf memory = BUF(BUNDLE_OCTETS_MAX);
+	struct bundle bundle;
+	struct config config = { 0 };
+	struct store_role r = { 0 };
+	struct channel_message m = { .word = CHAN_READY };
+	int fd;
+
+	signal(SIGPIPE, SIG_IGN);
+	enum ec e = role_begin(&cx, ROLE_STORE, &memory, &bundle, &config);
+	if (e == E_OK)
+		e = role_confine(&cx, ROLE_STORE, &config);
+	if (e == E_OK)
+		e = open_all(&cx, &bundle, &config, &r);
+	if (e != E_OK) {
+		role_failed(&cx, e);
+	} else {
+		e = channel_send(&cx, CHANNEL_FD, &m, -1);
+		while (e == E_OK && m.word != CHAN_STOP) {
+			e = channel_wait(&cx, CHANNEL_FD, -1, &m, &fd);
+			if (e == E_OK)
+				e = hear(&cx, &r, &m, fd);
+		}
+	}
+	serve_free(r.serve);
+	store_close(r.store);
+	config_free(&config);
+	buf_free(&memory);
+	cx_end(&cx);
+	return e == E_OK || e == E_CLOSED ? 0 : 1;
+}
