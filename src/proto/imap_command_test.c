@@ -88,6 +88,9 @@ static const struct {
 	{ "fetch", "a FETCH 1 FLAGS", E_OK, IMAP_FETCH, false },
 	{ "uid search", "a UID SEARCH ALL", E_OK, IMAP_SEARCH, true },
 	{ "append", "a APPEND INBOX (\\Seen) {310}", E_OK, IMAP_APPEND, false },
+	{ "append, mailbox announced", "a APPEND {5}", E_SYNTAX, IMAP_APPEND,
+		false }, // the framer reads it and asks again
+	{ "append, mailbox came", "a APPEND {5}\r\nINBOX {310}", E_OK, IMAP_APPEND, false },
 	{ "append without literal", "a APPEND INBOX (\\Seen)", E_SYNTAX, IMAP_APPEND, false },
 	{ "append, literal not last", "a APPEND INBOX {310} x", E_SYNTAX, IMAP_APPEND, false },
 	{ "append, literal too large", "a APPEND INBOX {99999999999999999999}", E_TOOBIG, IMAP_APPEND, false },
@@ -112,6 +115,20 @@ static void test_rows_in_order(void **state)
 	for (size_t i = 0; i < IMAP_VERB_COUNT; i++) {
 		assert_int_equal(imap_verbs[i].verb, i);
 		assert_true(i == 0 || sl_cmp(imap_verbs[i - 1].name, imap_verbs[i].name) < 0);
+	}
+}
+
+/// What a stranger may say before the login, and nothing else.
+static void test_verbs_before_login(void **state)
+{
+	(void)state;
+	static const enum imap_verb open[] = { IMAP_AUTHENTICATE, IMAP_CAPABILITY, IMAP_ID, IMAP_LOGIN, IMAP_LOGOUT,
+		IMAP_NOOP, IMAP_STARTTLS };
+	for (size_t i = 0; i < IMAP_VERB_COUNT; i++) {
+		bool is_open = false;
+		for (size_t k = 0; k < ARRAY_N(open); k++)
+			is_open |= open[k] == imap_verbs[i].verb;
+		assert_int_equal(is_open, (imap_verbs[i].states & IMAP_NOAUTH) != 0);
 	}
 }
 
@@ -311,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_rows_in_order),
+		cmocka_unit_test(test_verbs_before_login),
 		cmocka_unit_test(test_error_offsets),
 		cmocka_unit_test(test_login_words),
 		cmocka_unit_test(test_create_and_id),

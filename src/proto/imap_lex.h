@@ -3,7 +3,8 @@
 ///
 /// Every function takes one ABNF rule of RFC 9051 §9 (whose name it carries) from a cursor; errors stay in the cursor
 /// (E_SYNTAX, E_RANGE, E_LIMIT, E_TEMP), and what is returned after one means nothing. Literals stand in the octets as
-/// received, `{n}` CRLF and n octets. Slices point into the command; only quoted strings with escapes are copied into the arena.
+/// received, `{n}` CRLF and n octets. Slices point into the command; only quoted strings with escapes
+/// are copied into the arena.
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,7 +15,6 @@ enum {
 	IMAP_TAG_MAX = 100,     // octets of a tag; ours
 	IMAP_KEYWORDS_MAX = 64, // keywords in one command; ours
 	IMAP_KEYWORD_MAX = 128, // octets of a keyword; ours
-	IMAP_YEAR_MAX = 9999,   // date-year = 4DIGIT
 };
 
 /// Character classes of RFC 9051 §9.
@@ -28,8 +28,8 @@ struct imap_texts {
 	struct sl *p;
 	size_t n;
 };
-/// Room for one more behind the n items: `items` itself, or a copy twice as large. Begin with NULL and 0. NULL and E_TEMP
-/// in the cursor where the arena is spent.
+/// Room for one more behind the n items: `items` itself, or a copy twice as large. Begin with NULL and 0. NULL and
+/// E_TEMP in the cursor where the arena is spent.
 void *imap_room_for_one(struct cur *c, struct arena *a, void *items, size_t n, size_t size);
 /// Adds `s`; E_LIMIT where there are `max` already.
 void imap_texts_add(struct cur *c, struct arena *a, struct imap_texts *list, size_t max, struct sl s);
