@@ -17,8 +17,10 @@ static bool offers_tls(const struct imap *im)
 
 static void print_mechanisms(struct buf *b)
 {
-	for (struct sl rest = sasl_mechanisms(); rest.n;)
-		buf_printf(b, " AUTH=%.*s", SLF(sl_cut(&rest, ' ')));
+	for (struct sl rest = sasl_mechanisms(); rest.n;) {
+		struct sl name = sl_cut(&rest, ' ');
+		buf_printf(b, " AUTH=%.*s", SLF(name));
+	}
 }
 
 void imap_print_capabilities(struct buf *b, const struct imap *im)
@@ -92,7 +94,7 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 {
 	im->failed_logins++;
 	cx_deadline_in(cx, IMAP_LOGIN_MS);
-	enum ec slept = fib_sleep(cx, min_size(im->failed_logins * 1000, DELAY_MAX_MS));
+	enum ec slept = fib_sleep(cx, (int64_t)min_size(im->failed_logins * 1000, DELAY_MAX_MS));
 	if (slept != E_OK)
 		return slept;
 	if (im->failed_logins >= IMAP_LOGIN_FAILS_MAX) {
