@@ -41,7 +41,7 @@ enum charset_how {
 /// Closes what is open. Accepts a zeroed cache; it may be used again.
 void charset_cache_free(struct charset_cache *cc);
 
-/// Appends `in` as valid UTF-8. Never refuses text: what has no meaning becomes U+FFFD, one per invalid sequence.
+/// Appends `in` as valid UTF-8. Never refuses text: what has no meaning becomes U+FFFD.
 ///
 /// in:     name — the label as sent; the empty name is US-ASCII. `in` borrowed until return.
 /// out:    *how (may be NULL), written only on E_OK.
@@ -67,6 +67,8 @@ struct charset_stream {
 	unsigned converter; // for CHARSET_ICONV
 	bool hz;            // HZ-GB-2312 (RFC 1843) is made GB 2312 first
 	bool hz_gb;         // within ~{ … ~}
+	bool hz_tilde;      // a ~ that waits for its second octet
+	bool hz_half;       // the second octet of a GB 2312 pair comes next
 	enum charset_how how;
 	uint8_t left[CHARSET_LEFT_MAX];
 	size_t left_n;

@@ -9,7 +9,6 @@
 #include "base/sl.h"
 
 enum {
-	DATE_COMMENT_DEPTH = 100,
 	DATE_OFFSET_MAX = 23 * 60 + 59, // minutes
 };
 
@@ -23,7 +22,8 @@ struct date_day {
 	int64_t days;
 };
 
-/// Reads a Date field's value; obsolete forms, comments and two-digit years included. What follows the zone is ignored.
+/// Reads a Date field's value; obsolete forms, comments and two-digit years included, and a month in digits or no zone
+/// as some senders write. What follows the zone is ignored.
 ///
 /// out:    *d, written only on E_OK.
 /// errors: E_SYNTAX, E_RANGE (no such day or time).

@@ -18,8 +18,8 @@ enum {
 /// source: RFC 2047 §2, §4, §5 (1), §6.2; RFC 2231 §5 (language suffix).
 void encword_decode_text(struct charset_cache *cc, struct sl raw, struct buf *out);
 
-/// Appends a phrase (a display name) decoded. The name comes from address_parse_list, so its quoting is gone already;
-/// words that a sender wrongly put within quotes are decoded too, as readers expect.
+/// Appends a phrase (a display name) decoded. The name comes from address_parse_list, so its quoting is gone already,
+/// and blanks at its ends are part of it; words that a sender wrongly put within quotes are decoded too, as readers expect.
 ///
 /// source: RFC 2047 §5 (3).
 void encword_decode_phrase(struct charset_cache *cc, struct sl name, struct buf *out);

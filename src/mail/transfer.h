@@ -11,9 +11,8 @@
 #include "base/sl.h"
 
 enum {
-	TRANSFER_BLANKS_MAX = 128, // blanks at a line's end that quoted-printable holds back; more are taken as text
-	TRANSFER_UU_LINE = 64,     // octets of a uuencoded line that are kept: a count of at most 45 needs 61
-	TRANSFER_LINE = 76,        // RFC 2045 §6.7, §6.8: longest encoded line
+	TRANSFER_HELD_MAX = 128, // octets held back: blanks at the end of a quoted-printable line, a uuencoded line
+	TRANSFER_LINE = 76,      // RFC 2045 §6.7, §6.8: longest encoded line
 };
 
 enum transfer {
@@ -39,9 +38,9 @@ struct transfer_decoder {
 	uint32_t bits;
 	unsigned have; // characters in `bits`
 	// quoted-printable and uuencode hold back what may still become something else
-	uint8_t held[TRANSFER_BLANKS_MAX];
+	uint8_t held[TRANSFER_HELD_MAX];
 	size_t held_n;
-	enum { UU_BEFORE, UU_BODY, UU_AFTER } uu;
+	bool uu_body; // between the `begin` and the `end` line
 };
 
 void transfer_begin(struct transfer_decoder *d, enum transfer kind);
@@ -52,7 +51,8 @@ void transfer_end(struct transfer_decoder *d, struct buf *out);
 /// All three for a body in one piece; true where nothing was broken.
 bool transfer_decode(enum transfer kind, struct sl in, struct buf *out);
 
-/// Appends `in` as base64 in lines of 76 characters, each with CRLF; `line` = 0 means one line without CRLF.
+/// Appends `in` as base64 in lines of `line` characters (rounded down to a multiple of 4), each with CRLF; 0 means one
+/// line without CRLF.
 ///
 /// source: RFC 2045 §6.8.
 void transfer_encode_base64(struct sl in, size_t line, struct buf *out);

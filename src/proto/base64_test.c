@@ -36,7 +36,8 @@ static void test_table(void **state)
 		CHECK(sl_eq(out, sl_cstr(cases[i].out ? cases[i].out : "untouched")), cases[i].name);
 		free((void *)(uintptr_t)in.p);
 	}
-	struct arena spent = ARENA_OVER(NULL, 0);
+	uint8_t none[1];
+	struct arena spent = ARENA_OVER(none, 0);
 	struct sl out;
 	assert_int_equal(base64_decode(SL("Zm9v"), &spent, &out), E_TEMP);
 }

@@ -17,7 +17,9 @@
 
 enum {
 	IMAP_ENABLE_MAX = 32,   // capabilities in one ENABLE; ours
-	IMAP_ID_PAIRS_MAX = 30, // RFC 2971 §3.3
+	IMAP_ID_PAIRS_MAX = 30, // RFC 2971 §3.3, as are the next two
+	IMAP_ID_NAME_MAX = 30,  // octets
+	IMAP_ID_VALUE_MAX = 1024,
 };
 
 enum imap_verb {
@@ -106,12 +108,10 @@ struct imap_expunge {
 	struct seqset set;
 };
 struct imap_enable {
-	struct sl *capabilities;
-	size_t n;
+	struct imap_texts capabilities;
 };
 struct imap_id {
-	struct sl *names, *values; // a value with .p NULL is NIL
-	size_t n;                  // 0 for NIL
+	struct imap_texts names, values; // as many of both, none for NIL; a value with .p NULL is NIL
 };
 
 struct imap_command {

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cur.h"
+#include "proto/imap_lex.h"
 #include "proto/seqset.h"
 
 enum {
@@ -40,11 +41,10 @@ struct imap_body {
 	uint32_t *part; // the numbers of 1.2.3; NULL for the message itself
 	size_t n_part;
 	enum imap_section_text text;
-	struct sl *fields; // header names, as sent
-	size_t n_fields;
+	struct imap_texts fields; // header names, as sent
 	bool peek;
 	bool partial;
-	uint32_t from, length; // where partial
+	uint64_t from, length; // where partial
 };
 
 struct imap_fetch {

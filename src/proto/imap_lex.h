@@ -23,9 +23,20 @@ bool imap_is_astring_char(uint8_t c);
 bool imap_is_list_char(uint8_t c);
 bool imap_is_tag_char(uint8_t c);
 
+/// A list of slices that grows in an arena.
+struct imap_texts {
+	struct sl *p;
+	size_t n;
+};
+/// Room for one more behind the n items: `items` itself, or a copy twice as large. Begin with NULL and 0. NULL and E_TEMP
+/// in the cursor where the arena is spent.
+void *imap_room_for_one(struct cur *c, struct arena *a, void *items, size_t n, size_t size);
+/// Adds `s`; E_LIMIT where there are `max` already.
+void imap_texts_add(struct cur *c, struct arena *a, struct imap_texts *list, size_t max, struct sl s);
+
 struct sl imap_parse_atom(struct cur *c);
 struct sl imap_parse_tag(struct cur *c);
-/// string = quoted / literal. Also takes literal8 where `~{` comes (RFC 3516).
+/// string = quoted / literal. Quoted strings may hold any octet above 0x7f: what they mean is judged later.
 struct sl imap_parse_string(struct cur *c, struct arena *a);
 struct sl imap_parse_astring(struct cur *c, struct arena *a);
 /// nstring = string / nil. out: .p is NULL for NIL.
@@ -35,8 +46,6 @@ struct sl imap_parse_list_mailbox(struct cur *c, struct arena *a);
 /// mailbox = "INBOX" / astring, in its wire form: see mboxname_from_wire.
 struct sl imap_parse_mailbox(struct cur *c, struct arena *a);
 
-/// Takes SP; where clients are known to send more than one, all of them (accept_many_spaces).
-void imap_parse_sp(struct cur *c);
 /// Takes a word of imap_is_atom_char octets and says whether it is `word`, ASCII case folded; nothing taken otherwise.
 bool imap_take_word(struct cur *c, struct sl word);
 
@@ -61,10 +70,9 @@ enum imap_flag {
 	IMAP_DRAFT = 1 << 4,
 };
 struct imap_flags {
-	unsigned system;     // of enum imap_flag
-	struct sl *keywords; // as sent; names fold ASCII case
-	size_t n;            // keywords, each once
-	bool extension;      // a flag-extension such as \Important stood there: we keep none
+	unsigned system;            // of enum imap_flag
+	struct imap_texts keywords; // as sent, each once; they compare with ASCII case folded
+	bool extension;             // a flag-extension such as \Important stood there: we keep none
 };
 /// The names of the system flags with their backslash, in the order of their bits; the printer's table too.
 extern const struct imap_word imap_flag_words[5];

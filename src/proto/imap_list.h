@@ -2,6 +2,7 @@
 /// imap_list — the grammar of LIST, LSUB and STATUS.
 #include "base/arena.h"
 #include "base/cur.h"
+#include "proto/imap_lex.h"
 
 enum { IMAP_PATTERNS_MAX = 64 }; // patterns of one LIST; ours
 
@@ -35,8 +36,7 @@ struct imap_list {
 	unsigned ret;        // of enum imap_list_return
 	unsigned status;     // of enum imap_status_item
 	struct sl reference; // wire form, as are the patterns
-	struct sl *patterns;
-	size_t n_patterns;
+	struct imap_texts patterns;
 };
 
 struct imap_status {

@@ -41,14 +41,18 @@ enum imap_key_op {
 
 struct imap_key {
 	enum imap_key_op op;
-	struct imap_key *kids; // first of them, for KEY_AND, KEY_OR, KEY_NOT
 	struct imap_key *next; // the next kid of the same parent
-	struct seqset set;
-	unsigned flag; // of enum imap_flag
-	struct imap_date date;
-	uint64_t number;
-	struct sl field;
-	struct sl text; // searched text or keyword, in the command's charset
+	union {
+		struct imap_key *kids; // the first of them
+		struct seqset set;
+		unsigned flag; // of enum imap_flag
+		struct imap_date date;
+		uint64_t number;
+		struct {
+			struct sl field;
+			struct sl text; // searched text or keyword, in the command's charset
+		};
+	};
 };
 
 enum imap_search_return {

@@ -98,7 +98,8 @@ static void test_wire(void **state)
 		CHECK(sl_eq(name, sl_cstr(wires[i].out ? wires[i].out : "untouched")), wires[i].name);
 		free((void *)(uintptr_t)in.p);
 	}
-	struct arena spent = ARENA_OVER(NULL, 0);
+	uint8_t none[1];
+	struct arena spent = ARENA_OVER(none, 0);
 	struct sl name = SL("untouched");
 	assert_int_equal(mboxname_from_wire(SL("&XfJT0ZAB-"), false, &spent, &name), E_TEMP);
 	assert_true(sl_eq(name, SL("untouched")));

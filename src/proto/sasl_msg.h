@@ -15,7 +15,7 @@ enum {
 	SASL_NAME_MAX = 1023,     // octets of authzid, authcid: RFC 4616 §2 has 255 characters
 	SASL_PASSWORD_MAX = 1023, // the same
 	SASL_NONCE_MAX = 256,     // ours
-	SASL_SALT_MAX = 256,      // ours
+	SASL_CBIND_MAX = 2048,    // gs2-header and channel binding data; ours
 	SASL_PROOF_MAX = 64,      // SHA-512
 };
 
