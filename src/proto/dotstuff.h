@@ -1,6 +1,6 @@
 #pragma once
-/// dotstuff — encodes a message as a multi-line answer (POP3) or as DATA (SMTP), streaming: dots doubled, CRLF line ends
-/// only, a last line of "." . Optionally stops where TOP does: after the header and n lines of the body.
+/// dotstuff — encodes a message as a multi-line answer (POP3) or as DATA (SMTP), streaming: dots doubled, CRLF line
+/// ends only, a last line of "." . Optionally stops where TOP does: after the header and n lines of the body.
 ///
 /// Never waits, never allocates. A bare LF goes out as CRLF and a bare CR as a space.
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #pragma once
-/// imap_check — for tests of the IMAP grammars: one command parsed from an exact-size heap copy, and the sweep that every
-/// case goes through (cut at each octet, every memory budget).
+/// imap_check — for tests of the IMAP grammars: one command parsed from an exact-size heap copy, and the sweep that
+/// every case goes through (cut at each octet, every memory budget).
 #include "base/check.h"
 
 #include "proto/imap_command.h"

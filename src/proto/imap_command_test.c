@@ -115,6 +115,20 @@ static void test_rows_in_order(void **state)
 	}
 }
 
+/// What a stranger may say before the login, and nothing else.
+static void test_verbs_before_login(void **state)
+{
+	(void)state;
+	static const enum imap_verb open[] = { IMAP_AUTHENTICATE, IMAP_CAPABILITY, IMAP_ID, IMAP_LOGIN, IMAP_LOGOUT,
+		IMAP_NOOP, IMAP_STARTTLS };
+	for (size_t i = 0; i < IMAP_VERB_COUNT; i++) {
+		bool is_open = false;
+		for (size_t k = 0; k < ARRAY_N(open); k++)
+			is_open |= open[k] == imap_verbs[i].verb;
+		assert_int_equal(is_open, (imap_verbs[i].states & IMAP_NOAUTH) != 0);
+	}
+}
+
 static const struct {
 	const char *name, *in;
 	size_t err_at;
@@ -311,6 +325,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_rows_in_order),
+		cmocka_unit_test(test_verbs_before_login),
 		cmocka_unit_test(test_error_offsets),
 		cmocka_unit_test(test_login_words),
 		cmocka_unit_test(test_create_and_id),

@@ -3,7 +3,8 @@
 ///
 /// Every function takes one ABNF rule of RFC 9051 §9 (whose name it carries) from a cursor; errors stay in the cursor
 /// (E_SYNTAX, E_RANGE, E_LIMIT, E_TEMP), and what is returned after one means nothing. Literals stand in the octets as
-/// received, `{n}` CRLF and n octets. Slices point into the command; only quoted strings with escapes are copied into the arena.
+/// received, `{n}` CRLF and n octets. Slices point into the command; only quoted strings with escapes
+/// are copied into the arena.
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -28,8 +29,8 @@ struct imap_texts {
 	struct sl *p;
 	size_t n;
 };
-/// Room for one more behind the n items: `items` itself, or a copy twice as large. Begin with NULL and 0. NULL and E_TEMP
-/// in the cursor where the arena is spent.
+/// Room for one more behind the n items: `items` itself, or a copy twice as large. Begin with NULL and 0. NULL and
+/// E_TEMP in the cursor where the arena is spent.
 void *imap_room_for_one(struct cur *c, struct arena *a, void *items, size_t n, size_t size);
 /// Adds `s`; E_LIMIT where there are `max` already.
 void imap_texts_add(struct cur *c, struct arena *a, struct imap_texts *list, size_t max, struct sl s);

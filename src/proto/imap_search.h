@@ -10,8 +10,8 @@ enum {
 	IMAP_SEARCH_KEYS_MAX = 1000, // keys in one SEARCH; ours
 };
 
-/// What a key asks. The many names of RFC 9051 §6.4.4 come down to these: UNSEEN is KEY_NOT_FLAG with IMAP_SEEN, FROM is
-/// KEY_HEADER with the field "From".
+/// What a key asks. The many names of RFC 9051 §6.4.4 come down to these: UNSEEN is KEY_NOT_FLAG with IMAP_SEEN, FROM
+/// is KEY_HEADER with the field "From".
 enum imap_key_op {
 	KEY_ALL,
 	KEY_AND,      // kids: all of them

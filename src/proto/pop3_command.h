@@ -60,7 +60,7 @@ extern const struct pop3_verb_row pop3_verbs[POP3_VERB_COUNT];
 
 /// Parses one line, given without its CRLF; all slices are borrowed from it.
 ///
-/// errors: E_NOTFOUND (no such verb), E_UNSUPPORTED (APOP, LANG, UTF8), E_SYNTAX, E_RANGE (message number above 32 bits),
-///         E_TOOBIG (line too long).
+/// errors: E_NOTFOUND (no such verb), E_UNSUPPORTED (APOP, LANG, UTF8), E_SYNTAX, E_RANGE (message number 0 or above
+///         32 bits), E_TOOBIG (line too long).
 /// source: RFC 1939 §5–§7, §9; RFC 2449 (CAPA), RFC 2595 (STLS), RFC 5034 (AUTH), RFC 6856 (UTF8, LANG).
 [[nodiscard]] enum ec pop3_parse_command(struct sl line, struct pop3_command *out);

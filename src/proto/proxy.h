@@ -32,5 +32,6 @@ struct proxy_header {
 /// Parses the header at the start of `in`.
 ///
 /// out:    *out — written only on PROXY_DONE.
-/// source: HAProxy's "The PROXY protocol", versions 1 & 2, §2.1 and §2.2 (PP2_TYPE_CRC32C is checked, other TLVs skipped).
+/// source: HAProxy's "The PROXY protocol", versions 1 & 2, §2.1 and §2.2 (PP2_TYPE_CRC32C is checked, other TLVs are
+///         skipped).
 enum proxy_result proxy_parse(struct sl in, struct proxy_header *out);

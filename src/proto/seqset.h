@@ -21,9 +21,9 @@ struct seq_range {
 struct seqset {
 	struct seq_range *ranges;
 	size_t n, cap;
-	uint32_t
-		star_from; // 0: no `*`. Otherwise the set also holds min(star_from, max) … max; UINT32_MAX for a bare `*`
-	bool saved;        // `$`: the result that the last SEARCH saved; then there are no ranges
+	/// 0: no `*`. Otherwise the set also holds min(star_from, max) … max; UINT32_MAX for a bare `*`.
+	uint32_t star_from;
+	bool saved; // `$`: the result that the last SEARCH saved; then there are no ranges
 };
 
 /// Takes one sequence-set.

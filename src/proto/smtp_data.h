@@ -1,8 +1,8 @@
 #pragma once
 /// smtp_data — decodes the octets of DATA (or of BDAT chunks) as they stream in; never waits, never allocates.
 ///
-/// The output has CRLF line ends only: a bare LF becomes CRLF, a bare CR a space, and flags say that they were there, so
-/// that a session may refuse instead. Only CRLF "." CRLF ends the data, and only CRLF begins a line for
+/// The output has CRLF line ends only: a bare LF becomes CRLF, a bare CR a space, and flags say that they were there,
+/// so that a session may refuse instead. Only CRLF "." CRLF ends the data, and only CRLF begins a line for
 /// dot-unstuffing, so that no other server's idea of a newline can hide a second message in the first.
 ///
 ///     LINE_START --"."--> DOT --CR--> DOT_CR --LF--> ENDED

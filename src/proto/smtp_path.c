@@ -12,8 +12,8 @@ static bool is_atext(uint8_t c)
 	return is_alpha(c) || is_digit(c) || c >= 0x80 || (c > 0x20 && memchr("!#$%&'*+-/=?^_`{|}~", c, 19));
 }
 
-/// Dot-string = Atom *("." Atom), yet Japanese mobile carriers gave out addresses with dots side by side and at the end,
-/// and their owners still write mail.
+/// Dot-string = Atom *("." Atom), yet Japanese mobile carriers gave out addresses with dots side by side and at the
+/// end, and their owners still write mail.
 static bool accept_loose_dots(uint8_t c)
 {
 	return is_atext(c) || c == '.';

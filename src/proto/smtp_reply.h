@@ -1,7 +1,8 @@
 #pragma once
 /// smtp_reply — prints replies: code, enhanced status, text; one line or many.
 ///
-/// No octet of the texts can end a line: control octets become '?'. A line that would pass 512 octets goes on in the next.
+/// No octet of the texts can end a line: control octets become '?'. A line that would pass 512 octets goes on in
+/// the next.
 #include "base/buf.h"
 #include "base/sl.h"
 
