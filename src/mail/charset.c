@@ -208,7 +208,7 @@ static unsigned converter_find(const char *name)
 	for (unsigned i = 0; i < ARRAY_N(converters); i++)
 		if (sl_eq(sl_cstr(converters[i].name), sl_cstr(name)))
 			return i;
-	assert(!"a label of the table has its converter in the other table");
+	assert(false && "a label of the table has its converter in the other table");
 	return 0;
 }
 

@@ -7,7 +7,7 @@
 /// Invariants (mime_fuzz.c checks them):
 ///   M1  header_at ≤ body_at ≤ end; a child lies within its parent's [body_at, end); siblings do not overlap.
 ///   M2  MIME_LEAF has no child; MIME_MESSAGE has exactly one; MIME_MULTIPART has one or more.
-///   M3  depth ≤ MIME_DEPTH_MAX, parts ≤ MIME_PARTS_MAX + 1 per multipart that had to be given a child.
+///   M3  depth ≤ MIME_DEPTH_MAX + 1, where the last level is only for children given to broken multiparts.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
