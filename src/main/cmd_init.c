@@ -66,7 +66,7 @@ static enum ec make_conf(struct cx *cx, const struct init *in)
 
 	buf_puts(&b, "# hongyan.conf - `hongyan config print` shows every option with its default and meaning.\n"
 		     "# Domains, users and aliases are not here: see `hongyan domain`, `hongyan user`, `hongyan "
-	             "alias`.\n\n");
+		     "alias`.\n\n");
 	buf_printf(&b, "hostname = \"%.*s\"\n", SLF(buf_sl(&in->hostname)));
 	buf_puts(&b, "certificates = {\"tls/server.pem\"}\n");
 	if (in->listen)

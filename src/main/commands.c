@@ -65,7 +65,7 @@ const struct cli_command cli_commands[] = {
 	{ "domain", "list", "", "List the domains.", NULL, NULL, 0, 0, false, cmd_domain_list },
 	{ "user", "add", "ADDRESS [options]", "Add a user; asks for the password on a terminal.",
 		"  hongyan user add alice@example.com\n  echo secret | hongyan user add bob@example.com "
-	        "--password-stdin --quota 2G\n",
+		"--password-stdin --quota 2G\n",
 		user_add_options, 1, 1, false, cmd_user_add },
 	{ "user", "remove", "ADDRESS", "Remove a user with all mail.", "  hongyan user remove bob@example.com\n", NULL,
 		1, 1, false, cmd_user_remove },

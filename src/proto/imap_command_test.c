@@ -88,6 +88,9 @@ static const struct {
 	{ "fetch", "a FETCH 1 FLAGS", E_OK, IMAP_FETCH, false },
 	{ "uid search", "a UID SEARCH ALL", E_OK, IMAP_SEARCH, true },
 	{ "append", "a APPEND INBOX (\\Seen) {310}", E_OK, IMAP_APPEND, false },
+	{ "append, mailbox announced", "a APPEND {5}", E_SYNTAX, IMAP_APPEND,
+		false }, // the framer reads it and asks again
+	{ "append, mailbox came", "a APPEND {5}\r\nINBOX {310}", E_OK, IMAP_APPEND, false },
 	{ "append without literal", "a APPEND INBOX (\\Seen)", E_SYNTAX, IMAP_APPEND, false },
 	{ "append, literal not last", "a APPEND INBOX {310} x", E_SYNTAX, IMAP_APPEND, false },
 	{ "append, literal too large", "a APPEND INBOX {99999999999999999999}", E_TOOBIG, IMAP_APPEND, false },

@@ -15,7 +15,6 @@ enum {
 	IMAP_TAG_MAX = 100,     // octets of a tag; ours
 	IMAP_KEYWORDS_MAX = 64, // keywords in one command; ours
 	IMAP_KEYWORD_MAX = 128, // octets of a keyword; ours
-	IMAP_YEAR_MAX = 9999,   // date-year = 4DIGIT
 };
 
 /// Character classes of RFC 9051 §9.

@@ -9,7 +9,7 @@
 
 /// Appends the UTF-8 form of the modified UTF-7 text `in`.
 ///
-/// errors: E_SYNTAX (not modified UTF-7, or not its only spelling); E_TOOBIG, E_TEMP from `out`. `out` is then as before.
+/// errors: E_SYNTAX (not modified UTF-7 or not its only spelling); E_TOOBIG, E_TEMP from `out`. `out` is as before.
 /// source: RFC 3501 §5.1.3, RFC 9051 appendix A.1.
 [[nodiscard]] enum ec mutf7_to_utf8(struct sl in, struct buf *out);
 

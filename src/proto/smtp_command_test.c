@@ -195,22 +195,32 @@ static void test_address_octets(void **state)
 	arena_free(&a);
 }
 
-/// `<` local of n octets `@` domain in labels of at most 63, of m octets `>`
-static enum ec parse_sized(size_t local, size_t domain)
+/// A mailbox with a local part of n octets and a domain of m in labels of at most 63, between `head` and `tail`.
+static enum ec parse_between(const char *head, size_t local, size_t domain, const char *tail)
 {
 	struct buf b = BUF(4096);
 	struct smtp_command cmd;
 
-	buf_puts(&b, "RCPT TO:<");
+	buf_puts(&b, head);
 	for (size_t i = 0; i < local; i++)
 		buf_addc(&b, 'l');
 	buf_addc(&b, '@');
 	for (size_t i = 1; i <= domain; i++)
 		buf_addc(&b, i % 64 == 0 && i < domain ? '.' : 'd');
-	buf_addc(&b, '>');
+	buf_puts(&b, tail);
 	enum ec e = parse(buf_sl(&b), 1 << 16, &cmd);
 	buf_free(&b);
 	return e;
+}
+
+static enum ec parse_sized(size_t local, size_t domain)
+{
+	return parse_between("RCPT TO:<", local, domain, ">");
+}
+
+static enum ec parse_bare_sized(size_t local, size_t domain)
+{
+	return parse_between("RCPT TO:", local, domain, "");
 }
 
 static void test_sizes(void **state)
@@ -222,6 +232,8 @@ static void test_sizes(void **state)
 	assert_int_equal(parse_sized(1, 253), E_TOOBIG);
 	assert_int_equal(parse_sized(1, 256), E_TOOBIG);
 	struct smtp_command cmd;
+	assert_int_equal(parse_bare_sized(1, 252), E_OK);
+	assert_int_equal(parse_bare_sized(1, 253), E_TOOBIG);
 	assert_int_equal(
 		parse(SL("HELO 1234567890123456789012345678901234567890123456789012345678901234.x"), 4096, &cmd), E_OK);
 	assert_false(cmd.hello.is_host); // a label of 64

@@ -184,7 +184,10 @@ void smtp_parse_mailbox(struct cur *c, struct arena *a, struct smtp_path *out)
 		return;
 	path.raw = sl_sub(c->in, start, c->at);
 	path.utf8 = !sl_is_ascii(path.raw);
-	*out = path;
+	if (path.raw.n + 2 > SMTP_PATH_MAX) // with the angle brackets
+		cur_fail(c, E_TOOBIG);
+	else
+		*out = path;
 }
 
 /// A-d-l = At-domain *("," At-domain)
@@ -204,7 +207,6 @@ static void skip_source_route(struct cur *c, struct arena *a)
 void smtp_parse_path(struct cur *c, struct arena *a, bool allow_null, struct smtp_path *out)
 {
 	struct smtp_path path = { 0 };
-	size_t start = c->at;
 
 	cur_need(c, '<');
 	if (allow_null && cur_take(c, '>')) {
@@ -215,10 +217,6 @@ void smtp_parse_path(struct cur *c, struct arena *a, bool allow_null, struct smt
 		skip_source_route(c, a);
 	smtp_parse_mailbox(c, a, &path);
 	cur_need(c, '>');
-	if (cur_ok(c) && path.raw.n + 2 > SMTP_PATH_MAX) {
-		c->at = start;
-		cur_fail(c, E_TOOBIG);
-	}
 	if (cur_ok(c))
 		*out = path;
 }

@@ -77,6 +77,8 @@ FIB enum ec imap_send_some(struct cx *cx, struct imap *im, struct buf *b);
 /// The IMAP status, response code and words for an error: the table code → answer.
 /// source: RFC 9051 §7.1, RFC 5530.
 struct imap_words imap_words(enum ec e);
+/// True for the errors that mean the connection: they end the session without an answer.
+bool imap_is_wire_error(enum ec e);
 /// Says that the tagged answer has other words than imap_words(e), for `NO`. `code` may be NULL. Returns e.
 [[nodiscard]] enum ec imap_refuse(struct imap *im, enum ec e, const char *code, const char *text);
 /// Turns a mailbox name as sent (octets after the lexer) into UTF-8 in im->cmd.

@@ -36,3 +36,6 @@ FIB enum ec set_chunk_take(struct cx *cx, struct imap *im, const struct pl_uids 
 void set_chunk_give(struct imap *im, const struct set_chunk *c);
 /// Copies `count` items of `size` octets from the answer part to im->cmd; NULL on a spent budget or where the part is smaller.
 [[nodiscard]] void *set_chunk_copy(struct imap *im, const struct set_chunk *c, uint32_t count, size_t size);
+/// The ranges of an answer that hold `uids` UIDs together, copied to im->cmd. errors: E_CORRUPT (they do not), E_TEMP.
+[[nodiscard]] enum ec set_chunk_uids(
+	struct cx *cx, struct imap *im, const struct set_chunk *c, uint32_t uids, struct pl_uids **out, size_t *n);

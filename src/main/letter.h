@@ -1,0 +1,56 @@
+#pragma once
+/// letter — one message on its way in or out of the store by hand: octets, flags, keywords, date.
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/cx.h"
+#include "fiber/fiber.h"
+#include "mail/date.h"
+
+enum { LETTER_KEYWORDS = 64, LETTER_KEYWORD_OCTETS = 4096 };
+
+struct letter {
+	struct sl text; // CRLF line ends
+	uint8_t flags;  // FLAG_… of ipc/verbs.h
+	struct sl keyword[LETTER_KEYWORDS];
+	size_t n_keywords;
+	struct date date;
+};
+
+/// What a reader of mail calls for each message; everything in it is borrowed until return.
+/// `done` and `total` say how far the reader is, in its own unit. Not E_OK ends the reading.
+typedef FIB enum ec letter_take(struct cx *cx, void *arg, const struct letter *l, uint64_t done, uint64_t total);
+
+/// Appends `in` with every bare LF (and bare CR) made CRLF.
+void letter_crlf(struct sl in, struct buf *out);
+/// Adds one keyword where there is room and it is an IMAP atom; others are dropped (nobody could name them).
+void letter_add_keyword(struct letter *l, struct sl keyword);
+
+/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines, flags from Status and X-Status, keywords from
+/// X-Keywords (these three fields are taken out of the message).
+///
+/// in:     path NUL-terminated; octets_max — a larger message is an error.
+/// errors: E_NOTFOUND, E_DENIED, E_SYNTAX (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
+/// source: RFC 4155 appendix A; quoting of mboxrd.
+FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *arg);
+/// Appends one message in that form.
+void mbox_print(struct buf *out, const struct letter *l);
+
+/// Reads a Maildir: cur/ and new/ in order of names; flags from the names, keywords by dovecot-keywords, dates from the files.
+/// errors: as mbox_read.
+FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg);
+/// Reads one file that is one message; its date is the Date field's, else the file's.
+FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *arg);
+/// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO, E_TEMP.
+struct maildir_folder {
+	struct sl name; // mailbox name
+	const char *path;
+};
+[[nodiscard]] enum ec maildir_folders(
+	struct cx *cx, const char *path, struct arena *a, struct maildir_folder **out, size_t *n);
+/// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. out: path[4096].
+[[nodiscard]] enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096]);
+/// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their place in
+/// `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
+[[nodiscard]] enum ec maildir_write(
+	struct cx *cx, const char *path, uint32_t uid, const struct letter *l, const struct sl *table, size_t n_table);
+[[nodiscard]] enum ec maildir_write_keywords(struct cx *cx, const char *path, const struct sl *table, size_t n_table);

@@ -1,0 +1,28 @@
+"""Fixtures for the tests against the whole program."""
+import pathlib, sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from server import Server  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A running server with alice and bob, for the tests of one file."""
+    with Server() as running:
+        yield running
+
+
+@pytest.fixture
+def fresh():
+    """Makes servers that are stopped and removed after the test: fresh(options="…", users=(…))."""
+    made = []
+
+    def make(**words):
+        made.append(Server(**words))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
