@@ -1,7 +1,7 @@
 #pragma once
 /// fetch_body — octets of messages: small ones many at a time, large ones through a window.
 ///
-/// One request reads up to BODY_BATCH messages, packed into at most BODY_CHUNKS chunks of the arena. Each message gets a
+/// One request reads up to BODY_BATCH messages, packed into at most BODY_CHUNKS chunks of the arena. Each message has a
 /// place there: all of a small one, or a window that moves over a large one. What is here can be sent as it lies.
 /// A session waits for its first chunk only while it holds none, so that sessions never wait for each other in a ring.
 #include "front/imap/imap.h"
@@ -50,10 +50,11 @@ FIB enum ec body_window(struct cx *cx, struct imap *im, struct body *b, uint32_t
 ///
 /// errors: as body_window; E_TOOBIG, E_TEMP of the scratch.
 FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out);
-/// The header with its blank line in one piece, the same way.
+/// The header with its blank line in one piece: where it lies if the whole message lies there, else a copy in
+/// `scratch`, so that windows may move afterwards.
 FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out);
 /// Sends octets [from, to) of the message to the client.
 ///
-/// errors: wire errors; E_CORRUPT — the rest could not be read, and as many octets as were promised have been sent all the
-///         same: a line that says so, and blanks. E_CLOSED where the message cannot be had at all any more.
+/// errors: wire errors; E_CORRUPT — the rest could not be read, and as many octets as were promised have been sent all
+///         the same: a line that says so, and blanks. E_CLOSED where the message cannot be had at all any more.
 FIB enum ec body_send(struct cx *cx, struct imap *im, struct body *b, uint32_t from, uint32_t to);
