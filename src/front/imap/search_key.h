@@ -23,8 +23,6 @@ struct search_key {
 	struct sl field;   // name of a header field
 	bool present;      // only asks whether the field is there
 	size_t needle;     // index in its group's needles
-	bool known;        // `found` holds for the present message
-	bool found;
 };
 
 /// Texts that are looked for in one pass over a message.
@@ -39,10 +37,7 @@ struct search_program {
 	enum search_level level; // of the root
 	bool reads_header;       // some key is decided by the header
 	struct search_needles field, body, text;
-	struct search_key **cached; // keys with known and found
-	size_t n_cached;
 	struct charset_cache *charsets;
-	struct arena *memory;
 };
 
 /// One message and what is known of it.

@@ -1,7 +1,7 @@
 #pragma once
 /// structure_check — what every ENVELOPE and BODYSTRUCTURE must be, for tests and fuzzers: balanced IMAP data.
 ///
-/// Takes strings, literals, NIL, numbers and lists as RFC 9051 §9 has them and nothing else; knows nothing of the printers.
+/// Takes strings, literals, NIL, numbers and lists as RFC 9051 §9 has them and nothing else; knows no printer.
 #include <stdbool.h>
 
 #include "base/cur.h"

@@ -207,8 +207,8 @@ static void print_leaf(const struct printer *p, const struct mime_part *part)
 	}
 }
 
-/// message/global is a message only for clients that know UTF-8 (RFC 9051 §9, media-message); to others it is a leaf of
-/// a type that they do not know.
+/// message/global is a message only for clients that know UTF-8 (RFC 9051 §9, media-message); to others it is a leaf
+/// of a type that they do not know.
 static bool is_message(const struct printer *p, const struct mime_part *part)
 {
 	return part->class == MIME_MESSAGE && (p->style->utf8 || sl_eq_ci(part->subtype, SL("rfc822")));

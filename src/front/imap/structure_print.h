@@ -1,8 +1,8 @@
 #pragma once
 /// structure_print — ENVELOPE, BODY and BODYSTRUCTURE from what the mail layer parsed. Pure; no I/O.
 ///
-/// Whatever the message, the output follows the grammar: strings are cleaned by structure_text, a part that has the name
-/// of a type without its shape (a message/rfc822 without a message) is shown as application/octet-stream.
+/// Whatever the message, the output follows the grammar: strings are cleaned by structure_text, a part that has the
+/// name of a type without its shape (a message/rfc822 without a message) is shown as application/octet-stream.
 #include "front/imap/structure_text.h"
 #include "mail/envelope.h"
 #include "mail/mime.h"

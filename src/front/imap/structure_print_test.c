@@ -56,12 +56,12 @@ static const struct {
 		"((NIL NIL \"b\" \"x\")) \"<1@x>\" \"<2@x>\")" },
 	{ "sender and reply-to default to from", SL_INIT("From: a@x\r\n\r\n"),
 		"(NIL NIL ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) NIL NIL NIL NIL "
-	        "NIL)" },
+		"NIL)" },
 	{ "empty texts are not NIL", SL_INIT("Subject:\r\nMessage-ID: \r\n\r\n"),
 		"(NIL \"\" NIL NIL NIL NIL NIL NIL NIL \"\")" },
 	{ "group", SL_INIT("To: friends: a@x;\r\n\r\n"),
 		"(NIL NIL NIL NIL NIL ((NIL NIL \"friends\" NIL)(NIL NIL \"a\" \"x\")(NIL NIL NIL NIL)) NIL NIL NIL "
-	        "NIL)" },
+		"NIL)" },
 	{ "no domain is no group", SL_INIT("To: joe\r\n\r\n"),
 		"(NIL NIL NIL NIL NIL ((NIL NIL \"joe\" \"\")) NIL NIL NIL NIL)" },
 	{ "route", SL_INIT("To: <@a,@b:c@d>\r\n\r\n"),
@@ -102,12 +102,12 @@ static const struct {
 		"=?utf-8?q?\xe4\xbd\xa0?=", "=?UTF-8?B?PT91dGYtOD9xP+S9oD89?=", "=?utf-8?q?\xe4\xbd\xa0?=" },
 	{ "words end between characters",
 		"\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4"
-	        "\xb8\x80"
+		"\xb8\x80"
 		"\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80"
 		"ab\xe4\xb8\x80",
 		"=?UTF-8?B?5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiA5LiAYWI=?= =?UTF-8?B?5LiA?=",
 		"\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4"
-	        "\xb8\x80"
+		"\xb8\x80"
 		"\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80\xe4\xb8\x80"
 		"ab\xe4\xb8\x80" },
 	{ "control octets beside it",
@@ -149,7 +149,7 @@ static const struct {
 	{ "empty message", SL_INIT(""), "(" PLAIN " 0 0)", "(" PLAIN " 0 0 NIL NIL NIL NIL)" },
 	{ "every field",
 		SL_INIT("Content-Type: Text/HTML; charset=utf-8; x=\"a b\"\r\nContent-ID: "
-	                "<i@x>\r\nContent-Description: d\r\n"
+			"<i@x>\r\nContent-Description: d\r\n"
 			"Content-Transfer-Encoding: Quoted-Printable\r\nContent-MD5: Q2hlY2s=\r\n"
 			"Content-Disposition: attachment; filename=\"f.html\"\r\nContent-Language: en, zh-CN\r\n"
 			"Content-Location: http://x/\r\n\r\n=41\r\n"),

@@ -2,8 +2,8 @@
 /// structure_text — header text as an IMAP string that any client can take.
 ///
 /// Most text is printable ASCII and goes out as it is, encoded words included. Raw 8-bit text is read as UTF-8, GB18030
-/// (which GB2312 is part of) or Windows-1252, whichever it can be, and becomes encoded words of RFC 2047, or plain UTF-8
-/// where the client enabled that. Control octets become blanks: none ever leaves in a string.
+/// (which GB2312 is part of) or Windows-1252, whichever it can be, and becomes encoded words of RFC 2047, or plain
+/// UTF-8 where the client enabled that. Control octets become blanks: none ever leaves in a string.
 #include <stdbool.h>
 
 #include "base/buf.h"
