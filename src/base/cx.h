@@ -30,7 +30,8 @@ struct cx {
 	struct diag diag;
 };
 
-/// Starts a story: remembers `e` with a text and returns it. Forgets an earlier story. cx may be NULL (nothing is kept).
+/// Starts a story: remembers `e` with a text and returns it. Forgets an earlier story. cx may be NULL (nothing is
+/// kept).
 #define fail(cx, e, ...) cx_note((cx), (e), true, __FILE__, __LINE__, __VA_ARGS__)
 /// Adds what this failure broke here, and returns `e`. cx may be NULL.
 #define wrap(cx, e, ...) cx_note((cx), (e), false, __FILE__, __LINE__, __VA_ARGS__)

@@ -1,4 +1,5 @@
-/// hash — checksums and keyed hashes. CRC-32C uses the processor's instruction where there is one (20 against 1.4 GB/s).
+/// hash — checksums and keyed hashes. CRC-32C uses the processor's instruction where there is one (20 against 1.4
+/// GB/s).
 #include "base/hash.h"
 
 #include <stdlib.h>

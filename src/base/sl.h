@@ -46,7 +46,8 @@ size_t sl_rfind(struct sl s, uint8_t c);
 size_t sl_find_sl(struct sl s, struct sl what);
 /// Without leading and trailing SP, HTAB, CR, LF.
 struct sl sl_trim(struct sl s);
-/// Splits at the first `c`: returns what is before it and moves *rest behind it; without a `c` returns all and *rest is empty.
+/// Splits at the first `c`: returns what is before it and moves *rest behind it; without a `c` returns all and *rest
+/// is empty.
 struct sl sl_cut(struct sl *rest, uint8_t c);
 /// Compares secrets of equal length in a time that does not depend on their octets.
 bool sl_eq_secret(struct sl a, struct sl b);

@@ -7,7 +7,8 @@
 #include "base/buf.h"
 #include "base/sl.h"
 
-/// Length in octets (1 … 4) of the character at the start of `s`; 0 where `s` is empty or does not begin with valid UTF-8.
+/// Length in octets (1 … 4) of the character at the start of `s`; 0 where `s` is empty or does not begin with valid
+/// UTF-8.
 size_t utf8_len(struct sl s);
 /// The character at the start of `s`, its length in *len; where it is not valid: U+FFFD with *len = 1. `s` not empty.
 uint32_t utf8_get(struct sl s, size_t *len);

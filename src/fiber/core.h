@@ -100,9 +100,6 @@ int64_t timer_first_ns(const struct sched *s);
 
 /// One epoll event, told apart by its data.
 void watch_event(struct sched *s, uint64_t data, uint32_t events);
-/// Watches a listening socket that other processes watch too: level-triggered, EPOLLEXCLUSIVE, for reading only. Use
-/// fib_wait_readable and fib_fd_del as for any other.
-[[nodiscard]] enum ec watch_add_shared(struct cx *cx, struct fib_fd *f, int fd);
 
 /// Helper threads. The data of their eventfd's events is OFFLOAD_DATA.
 #define OFFLOAD_DATA UINT64_MAX

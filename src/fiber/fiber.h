@@ -4,7 +4,8 @@
 /// Owns: stacks, the epoll set, timers, the helper threads of fib_offload. One scheduler per process, run by the thread
 /// that called fib_run (the "main stack"); every call below is for that thread unless said otherwise.
 /// Rule of waiting: try the system call, wait only on EAGAIN, then test cancellation and the absolute deadline.
-/// MUST NOT be held across a call marked FIB: an LMDB transaction, a raw pointer into a shared table, a thread-local read.
+/// MUST NOT be held across a call marked FIB: an LMDB transaction, a raw pointer into a shared table, a thread-local
+/// read.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,8 @@ struct fib_conf {
 	unsigned offload_threads; // helper threads for what blocks (0 = 2)
 };
 
-/// Makes the process's scheduler. Refuses (E_IO, with words about vm.max_map_count) where guarded stacks are impossible.
+/// Makes the process's scheduler. Refuses (E_IO, with words about vm.max_map_count) where guarded stacks are
+/// impossible.
 [[nodiscard]] enum ec fib_start(struct cx *cx, const struct fib_conf *conf);
 /// Runs fibers until fib_stop was called and every fiber has ended, or until `grace_ms` after fib_stop (0 = wait for
 /// all): then the remaining fibers are cancelled and run to their end.
@@ -59,6 +61,9 @@ struct fib_fd {
 	struct fib *reader, *writer; // who waits; at most one each
 };
 [[nodiscard]] enum ec fib_fd_add(struct cx *cx, struct fib_fd *f, int fd);
+/// The same for a listening socket that other processes watch too: level-triggered, one process woken for an event
+/// (EPOLLEXCLUSIVE), for reading only.
+[[nodiscard]] enum ec fib_fd_add_shared(struct cx *cx, struct fib_fd *f, int fd);
 /// Takes it out of the set (does not close). A fiber waiting on it is woken with E_CLOSED.
 void fib_fd_del(struct fib_fd *f);
 /// Waits until a read (write) may succeed. Call only after EAGAIN.
@@ -85,7 +90,8 @@ struct fib_lock {
 FIB enum ec fib_lock(struct cx *cx, struct fib_lock *l);
 void fib_unlock(struct fib_lock *l);
 
-/// Runs fn(arg) on a helper thread and waits for its end. Not cancellable: `arg` may live on the caller's stack, and the
+/// Runs fn(arg) on a helper thread and waits for its end. Not cancellable: `arg` may live on the caller's stack, and
+/// the
 /// deadline does not end the wait. errors: E_TEMP where the queue of waiting work is full (then fn never runs).
 FIB enum ec fib_offload(struct cx *cx, void (*fn)(void *arg), void *arg);
 /// Runs fn(arg) on the main stack and returns when it is done; it must not yield. For library calls that go deep

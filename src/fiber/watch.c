@@ -1,6 +1,7 @@
 /// watch — descriptors in the epoll set, and waiting for them.
 ///
-/// The data of an epoll event is the descriptor's number with the generation of its registration. Closing the descriptor
+/// The data of an epoll event is the descriptor's number with the generation of its registration. Closing the
+/// descriptor
 /// starts a new generation, so that an event which was already on its way finds nobody.
 #include <assert.h>
 #include <errno.h>
@@ -67,7 +68,7 @@ enum ec fib_fd_add(struct cx *cx, struct fib_fd *f, int fd)
 	return fail(cx, err == ENOMEM || err == ENOSPC ? E_TEMP : E_IO, "epoll_ctl: errno %d", err);
 }
 
-enum ec watch_add_shared(struct cx *cx, struct fib_fd *f, int fd)
+enum ec fib_fd_add_shared(struct cx *cx, struct fib_fd *f, int fd)
 {
 	return watch_enter(cx, f, fd, true);
 }

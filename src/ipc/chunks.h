@@ -22,7 +22,8 @@ uint64_t chunks_octets(const struct chunks *c);
 /// Takes one chunk, its content undefined (it may hold older mail of other sessions: never send more than was filled).
 /// out: *r — the whole chunk. yields: waits for one, first come first served. errors: E_TIMEOUT, E_CANCELED.
 FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r);
-/// Gives a chunk back (any range inside it names it). A range of length 0 at offset 0 made by no take must not be passed.
+/// Gives a chunk back (any range inside it names it). A range of length 0 at offset 0 made by no take must not be
+/// passed.
 void chunks_give(struct chunks *c, struct range r);
 /// The octets of a range.
 uint8_t *chunks_at(struct chunks *c, struct range r);

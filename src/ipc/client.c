@@ -1,8 +1,10 @@
 /// client — slots, a reader fiber per socket, resending after a restart of the store.
 ///
-///   call: slot_take → (sent by slot_send | left until client_attach) → answered by read_frames → slot freed by the call
+///   call: slot_take → (sent by slot_send | left until client_attach) → answered by read_frames → slot freed by the
+///   call
 ///
-/// A slot is pinned by its caller, which waits for it without deadline: its request and answer stay on that fiber's stack.
+/// A slot is pinned by its caller, which waits for it without deadline: its request and answer stay on that fiber's
+/// stack.
 #include "ipc/client.h"
 
 #include <stdlib.h>
@@ -278,7 +280,8 @@ FIB static void send_hello(struct client *c)
 	slot_send(c, &hello, &fds);
 }
 
-/// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one that
+/// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one
+/// that
 /// this socket was not asked for yet.
 FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 {

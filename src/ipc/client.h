@@ -16,7 +16,8 @@ enum { CLIENT_IN_FLIGHT = 256, CLIENT_PATIENCE_MS = 10000 };
 struct client;
 /// Makes a client with an arena of `chunks` chunks, not connected yet. errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec client_new(struct cx *cx, unsigned chunks, struct client **out);
-/// Takes over a socket to the store (from the master, at start and after each restart of the store) and sends what waits.
+/// Takes over a socket to the store (from the master, at start and after each restart of the store) and sends what
+/// waits.
 /// errors: E_TEMP; the socket is closed then.
 [[nodiscard]] enum ec client_attach(struct cx *cx, struct client *c, int fd);
 /// Closes. No call may be under way. Accepts NULL.

@@ -95,7 +95,8 @@ enum verb {
 	VERBS
 };
 
-/// Something changed; a hint, coalesced. mbox 0: the tree of the account. account 0: any of the watched may have changed.
+/// Something changed; a hint, coalesced. mbox 0: the tree of the account. account 0: any of the watched may have
+/// changed.
 struct note {
 	uint64_t account, mbox, version;
 };
@@ -113,7 +114,8 @@ struct verb_info {
 	const char *name;
 	uint32_t who;
 	uint16_t req_octets, ans_octets;
-	/// E_OK where every field of the request is within its limits and every range lies in an arena of `arena_octets`.
+	/// E_OK where every field of the request is within its limits and every range lies in an arena of
+	/// `arena_octets`.
 	enum ec (*check)(const void *req, uint64_t arena_octets);
 	/// The handle in the request, or NULL where the verb has none.
 	const struct handle *(*handle)(const void *req);

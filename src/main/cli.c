@@ -57,6 +57,48 @@ static void print_help(FILE *f, const struct cli_command *c)
 		fprintf(f, "\nexamples:\n%s", c->examples);
 }
 
+// ---- the manual page
+
+/// One command in roff.
+static void manual_command(FILE *f, const struct cli_command *c)
+{
+	fprintf(f, ".TP\n.B %s%s%s\n%s\n.br\n%s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", c->arguments,
+		c->sentence);
+	for (const struct cli_option *o = c->options; o && o->name; o++)
+		fprintf(f, ".br\n\\-\\-%s%s%s: %s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
+			o->sentence);
+	if (c->examples)
+		fprintf(f, ".nf\n%s.fi\n", c->examples);
+}
+
+/// The whole of hongyan(1): made from the tables of commands and options, so that it cannot lag behind.
+static void print_manual(FILE *f)
+{
+	struct buf options = BUF(1 << 20);
+
+	fputs(".TH HONGYAN 1\n.SH NAME\nhongyan \\- a whole post office in one program\n"
+	      ".SH SYNOPSIS\n.B hongyan\n[\\-c FILE] [\\-\\-json] COMMAND ...\n"
+	      ".SH DESCRIPTION\nReceives mail (SMTP, LMTP), keeps it durably and serves it (IMAP, POP3), with TLS "
+	      "everywhere. "
+	      "Commands work while the server runs, through its control socket, and when it does not.\n.SH COMMANDS\n",
+		f);
+	for (const struct cli_command *c = cli_commands; c->group; c++)
+		manual_command(f, c);
+	fputs(".SH CONFIGURATION\nhongyan.conf holds lines NAME = VALUE; texts in quotes, lists in braces. "
+	      "Domains, users and aliases are not in it.\n",
+		f);
+	config_manual(&options);
+	fwrite(options.p, 1, options.n, f);
+	buf_free(&options);
+	fputs(".SH SIGNALS\n.TP\n.B SIGTERM\nends the server within 10 seconds; no answer is cut in the middle.\n"
+	      ".TP\n.B SIGHUP\nreads configuration and certificates again; sessions go on. What does not parse changes "
+	      "nothing.\n"
+	      ".SH EXIT STATUS\n0: done; 1: not done, one line says why and what to do; 2: the command line was "
+	      "wrong.\n"
+	      ".SH FILES\n.TP\n.I hongyan.conf\nin the working folder or /etc/hongyan, unless \\-c names another.\n",
+		f);
+}
+
 // ---- words
 
 int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
@@ -160,6 +202,20 @@ static const char *nearest_group(const char *word)
 		}
 	}
 	return best;
+}
+
+/// `hongyan user --help`
+static int print_group(const char *group)
+{
+	int found = 0;
+
+	for (const struct cli_command *c = cli_commands; c->group; c++) {
+		if (strcmp(c->group, group) != 0)
+			continue;
+		print_command(stdout, c);
+		found++;
+	}
+	return found ? CLI_OK : CLI_USAGE;
 }
 
 static int no_such_command(const char *group, const char *verb)
@@ -273,6 +329,9 @@ int cli_main(int argc, char **argv)
 		} else if (strcmp(argv[i], "--version") == 0) {
 			puts("hongyan " HONGYAN_VERSION);
 			return CLI_OK;
+		} else if (strcmp(argv[i], "--manual") == 0) {
+			print_manual(stdout);
+			return CLI_OK;
 		} else {
 			bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
 			print_all(asked ? stdout : stderr);
@@ -288,7 +347,7 @@ int cli_main(int argc, char **argv)
 		if (is_command(c, group, verb))
 			cli.command = c;
 	if (!cli.command && verb && strcmp(verb, "--help") == 0)
-		return no_such_command(group, NULL) == CLI_USAGE ? CLI_OK : CLI_OK;
+		return print_group(group);
 	if (!cli.command)
 		return no_such_command(group, verb && verb[0] != '-' ? verb : NULL);
 	if (!take_words(&cli, argv, argc, i + (cli.command->verb ? 2 : 1), &help))

@@ -41,13 +41,15 @@ struct cli {
 };
 /// The value of an option of the running command, NULL where it was not given.
 const char *cli_get(const struct cli *cli, const char *name);
-/// A number or size option ("500M"); `otherwise` where not given. False, with words on standard error, where it is wrong.
+/// A number or size option ("500M"); `otherwise` where not given. False, with words on standard error, where it is
+/// wrong.
 bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, uint64_t *out);
 
 /// Finds the command, parses, runs. out: the exit code.
 int cli_main(int argc, char **argv);
 
-/// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns CLI_FAILED.
+/// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns
+/// CLI_FAILED.
 [[gnu::format(printf, 3, 4)]] int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...);
 /// What an error of the store means to the operator, as the end of a sentence: "no such domain".
 const char *cli_words(enum ec e);

@@ -254,7 +254,8 @@ static bool ask_hidden(const char *prompt, struct buf *b)
 	return ok;
 }
 
-/// The new password: from standard input where told so, else asked twice on a terminal. False with words where there is none.
+/// The new password: from standard input where told so, else asked twice on a terminal. False with words where there
+/// is none.
 static bool get_password(const struct cli *cli, struct buf *password)
 {
 	struct buf again = BUF(1024);

@@ -1,5 +1,6 @@
 #pragma once
-/// config — hongyan.conf: one table row per option, from which parser, range checks, `config print` and the manual are made.
+/// config — hongyan.conf: one table row per option, from which parser, range checks, `config print` and the manual are
+/// made.
 ///
 /// The text is libconfuse syntax (`name = value`). Domains, users and aliases are data in the store, not configuration.
 /// Unknown names are errors with a guess. A parsed configuration is immutable.
@@ -46,5 +47,6 @@ void config_free(struct config *c);
 void config_print(struct buf *b, const struct config *c, bool json);
 /// Appends the options' part of the manual page (roff).
 void config_manual(struct buf *b);
-/// `file` as seen from the configuration's folder, where it is not absolute. Owned by c->memory. Empty on a spent budget.
+/// `file` as seen from the configuration's folder, where it is not absolute. Owned by c->memory. Empty on a spent
+/// budget.
 struct sl config_file(struct config *c, struct sl path, struct sl file);

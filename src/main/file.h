@@ -3,10 +3,12 @@
 #include "base/buf.h"
 #include "base/cx.h"
 
-/// Appends the whole file to `b` (whose maximum bounds it). `path` is NUL-terminated. errors: E_NOTFOUND, E_DENIED, E_TOOBIG, E_IO; cx names
+/// Appends the whole file to `b` (whose maximum bounds it). `path` is NUL-terminated. errors: E_NOTFOUND, E_DENIED,
+/// E_TOOBIG, E_IO; cx names
 /// the path.
 [[nodiscard]] enum ec file_read(struct cx *cx, const char *path, struct buf *b);
-/// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no file is left.
+/// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no
+/// file is left.
 [[nodiscard]] enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text);
 /// Makes a folder with `mode` where there is none. errors: E_DENIED, E_IO.
 [[nodiscard]] enum ec file_folder(struct cx *cx, const char *path, unsigned mode);

@@ -25,7 +25,8 @@ void letter_crlf(struct sl in, struct buf *out);
 /// Adds one keyword where there is room and it is an IMAP atom; others are dropped (nobody could name them).
 void letter_add_keyword(struct letter *l, struct sl keyword);
 
-/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines, flags from Status and X-Status, keywords from
+/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines, flags from Status and X-Status,
+/// keywords from
 /// X-Keywords (these three fields are taken out of the message).
 ///
 /// in:     path NUL-terminated; octets_max — a larger message is an error.
@@ -35,12 +36,14 @@ FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *
 /// Appends one message in that form.
 void mbox_print(struct buf *out, const struct letter *l);
 
-/// Reads a Maildir: cur/ and new/ in order of names; flags from the names, keywords by dovecot-keywords, dates from the files.
+/// Reads a Maildir: cur/ and new/ in order of names; flags from the names, keywords by dovecot-keywords, dates from
+/// the files.
 /// errors: as mbox_read.
 FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg);
 /// Reads one file that is one message; its date is the Date field's, else the file's.
 FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *arg);
-/// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO, E_TEMP.
+/// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO,
+/// E_TEMP.
 struct maildir_folder {
 	struct sl name; // mailbox name
 	const char *path;
@@ -49,7 +52,8 @@ struct maildir_folder {
 	struct cx *cx, const char *path, struct arena *a, struct maildir_folder **out, size_t *n);
 /// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. out: path[4096].
 [[nodiscard]] enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096]);
-/// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their place in
+/// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their
+/// place in
 /// `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
 [[nodiscard]] enum ec maildir_write(
 	struct cx *cx, const char *path, uint32_t uid, const struct letter *l, const struct sl *table, size_t n_table);

@@ -22,7 +22,8 @@ void role_ids(enum role r, uid_t *uid, gid_t *gid);
 int role_store_main(void);
 int role_front_main(enum role r);
 
-/// Waits for the bundle that comes first, parses it, sets up the log. *memory keeps what *bundle and *config point into.
+/// Waits for the bundle that comes first, parses it, sets up the log. *memory keeps what *bundle and *config point
+/// into.
 [[nodiscard]] enum ec role_begin(
 	struct cx *cx, enum role r, struct buf *memory, struct bundle *bundle, struct config *config);
 /// Tells the master why this role cannot work, and logs it.

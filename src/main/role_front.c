@@ -1,4 +1,5 @@
-/// role_front — a front's process: builds the configuration snapshot, accepts on the master's sockets, talks to the store.
+/// role_front — a front's process: builds the configuration snapshot, accepts on the master's sockets, talks to the
+/// store.
 ///
 /// One fiber hears the master; everything else is sessions (front/front.h).
 #include <signal.h>

@@ -116,7 +116,8 @@ static int deny_exec_memory(scmp_filter_ctx f)
 	return 0;
 }
 
-/// A new process is refused; a thread (CLONE_THREAD) is not. clone3 hides its flags in memory: ENOSYS makes libc use clone.
+/// A new process is refused; a thread (CLONE_THREAD) is not. clone3 hides its flags in memory: ENOSYS makes libc use
+/// clone.
 static int deny_processes(scmp_filter_ctx f)
 {
 	enum { CLONE_THREAD_FLAG = 0x00010000 };

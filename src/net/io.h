@@ -3,8 +3,9 @@
 ///
 /// Holds no buffer while it waits with nothing in it: input and output buffers come from the process's pool when needed
 /// and go back when empty, so that an idle session costs its fiber's one stack page (plus OpenSSL's state).
-/// Reads and writes wait under cx's deadline. After any error but E_TOOBIG the connection is dead and every
-/// further call returns the same error. One fiber uses it at a time.
+/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED and E_IO
+/// are final: every further call returns the same. After E_TIMEOUT or E_CANCELED of a read a last line may still be
+/// sent; of a write nothing more. One fiber uses it at a time.
 #include <stdbool.h>
 
 #include "base/cx.h"
@@ -47,7 +48,7 @@ FIB enum ec io_fill(struct cx *cx, struct io *io);
 /// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns at once.
 FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool *fired);
 
-/// Reads one line of at most `max` octets (line end not counted, max < IO_IN_MAX) ended by LF; CRLF and a bare LF are
+/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a bare LF are
 /// both taken off, a bare CR stays. out: *line, borrowed like io_input, consumed.
 /// errors: E_TOOBIG — the line was longer; the rest up to its LF has been read and dropped.
 FIB enum ec io_line(struct cx *cx, struct io *io, size_t max, struct sl *line);
@@ -63,3 +64,5 @@ FIB enum ec io_flush(struct cx *cx, struct io *io);
 
 /// Octets received and sent, for log lines.
 void io_counts(const struct io *io, uint64_t *in, uint64_t *out);
+/// How many buffers all connections of this process hold now (budget counter).
+unsigned io_buffers_held(void);

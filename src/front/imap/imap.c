@@ -227,7 +227,7 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 		return imap_refuse(im, E_DENIED, "READ-ONLY", "The mailbox is open for reading only");
 	enum ec e = commands[row->verb].run(cx, im, cmd);
 	bool told = commands[row->verb].news == NEWS_AFTER && (cmd->uid || !(row->flags & IMAP_NO_EXPUNGE));
-	if (!imap_is_wire_error(e) && told && !im->over && im->news.set) {
+	if (!imap_is_wire_error(e) && told && !im->over && update_is_due(im)) {
 		enum ec news = update_tell(cx, im, cmd->uid);
 		if (imap_is_wire_error(news))
 			return news;

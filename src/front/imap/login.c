@@ -17,8 +17,10 @@ static bool offers_tls(const struct imap *im)
 
 static void print_mechanisms(struct buf *b)
 {
-	for (struct sl rest = sasl_mechanisms(); rest.n;)
-		buf_printf(b, " AUTH=%.*s", SLF(sl_cut(&rest, ' ')));
+	for (struct sl rest = sasl_mechanisms(); rest.n;) {
+		struct sl name = sl_cut(&rest, ' ');
+		buf_printf(b, " AUTH=%.*s", SLF(name));
+	}
 }
 
 void imap_print_capabilities(struct buf *b, const struct imap *im)
@@ -92,7 +94,7 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 {
 	im->failed_logins++;
 	cx_deadline_in(cx, IMAP_LOGIN_MS);
-	enum ec slept = fib_sleep(cx, min_size(im->failed_logins * 1000, DELAY_MAX_MS));
+	enum ec slept = fib_sleep(cx, (int64_t)min_size(im->failed_logins * 1000, DELAY_MAX_MS));
 	if (slept != E_OK)
 		return slept;
 	if (im->failed_logins >= IMAP_LOGIN_FAILS_MAX) {
@@ -156,7 +158,7 @@ FIB static enum ec ask(struct cx *cx, void *arg, struct sl challenge, struct buf
 	return e == E_OK ? response->err : e;
 }
 
-static struct sasl_login sasl_of(struct imap *im)
+static struct sasl_login sasl_of(struct imap *im, struct buf *tried)
 {
 	return (struct sasl_login){
 		.store = im->store,
@@ -165,6 +167,7 @@ static struct sasl_login sasl_of(struct imap *im)
 		.ask = ask,
 		.arg = im,
 		.may_plain = session_may_login(im->s),
+		.tried = tried,
 	};
 }
 
@@ -175,7 +178,7 @@ static enum ec refuse_plain(struct imap *im)
 
 FIB enum ec imap_login_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct sasl_login l = sasl_of(im);
+	struct sasl_login l = sasl_of(im, NULL);
 	struct sasl_result r;
 
 	if (!session_may_login(im->s))
@@ -184,16 +187,13 @@ FIB enum ec imap_login_run(struct cx *cx, struct imap *im, const struct imap_com
 	return finish(cx, im, e, cmd->login.user, &r);
 }
 
-FIB enum ec imap_authenticate_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+FIB static enum ec authenticate(struct cx *cx, struct imap *im, const struct imap_authenticate *auth, struct buf *tried)
 {
-	const struct imap_authenticate *auth = &cmd->authenticate;
-	struct sasl_login l = sasl_of(im);
+	struct sasl_login l = sasl_of(im, tried);
 	struct sasl_result r;
 	struct sl initial = { 0 };
-
-	if (!session_may_login(im->s))
-		return refuse_plain(im);
 	enum ec e = auth->has_initial ? sasl_decode_response(auth->initial, &im->cmd, &initial) : E_OK;
+
 	if (e == E_OK)
 		e = sasl_run(cx, &l, auth->mechanism, initial, &r);
 	if (e == E_CANCELED && !cx->canceled) { // the client sent "*": RFC 9051 §6.2.2 wants BAD
@@ -202,7 +202,18 @@ FIB enum ec imap_authenticate_run(struct cx *cx, struct imap *im, const struct i
 	}
 	if (e == E_UNSUPPORTED)
 		return imap_refuse(im, e, "CANNOT", "No such mechanism");
-	return finish(cx, im, e, (struct sl){ 0 }, &r);
+	return finish(cx, im, e, buf_sl(tried), &r);
+}
+
+FIB enum ec imap_authenticate_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	struct buf tried = BUF(1024);
+
+	if (!session_may_login(im->s))
+		return refuse_plain(im);
+	enum ec e = authenticate(cx, im, &cmd->authenticate, &tried);
+	buf_free(&tried);
+	return e;
 }
 
 // ---- small commands

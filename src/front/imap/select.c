@@ -95,6 +95,7 @@ FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct ans_mbox_
 	v->uidnext = ans->uidnext;
 	v->recent_from = ans->recent_from;
 	v->modseq = ans->modseq;
+	v->recent_told = view_recent(v);
 	return E_OK;
 }
 

@@ -276,10 +276,19 @@ FIB static enum ec take_all_rows(struct cx *cx, struct imap *im, const struct ne
 	return e;
 }
 
+static void print_recent(struct buf *b, struct view *v)
+{
+	uint32_t recent = view_recent(v);
+
+	if (recent != v->recent_told)
+		buf_printf(b, "* %u RECENT\r\n", recent);
+	v->recent_told = recent;
+}
+
 FIB static enum ec tell(struct cx *cx, struct imap *im, const struct news *n, bool with_uid, struct buf *b)
 {
 	struct view *v = im->view;
-	uint32_t exists, recent = view_recent(v);
+	uint32_t exists;
 	enum ec e = n->ans.gone_unknown ? gone_unknown(cx, im, b) : update_gone(cx, im, n->gone, n->ans.gone, b);
 
 	exists = v->exists;
@@ -287,8 +296,7 @@ FIB static enum ec tell(struct cx *cx, struct imap *im, const struct news *n, bo
 		e = take_all_rows(cx, im, n, with_uid, b);
 	if (v->exists != exists)
 		buf_printf(b, "* %u EXISTS\r\n", v->exists);
-	if (view_recent(v) != recent)
-		buf_printf(b, "* %u RECENT\r\n", view_recent(v));
+	print_recent(b, v);
 	enum ec sent = imap_send(cx, im, b);
 	return sent != E_OK ? sent : e;
 }
@@ -307,7 +315,7 @@ FIB enum ec update_tell(struct cx *cx, struct imap *im, bool with_uid)
 		im->bye = "The selected mailbox was deleted";
 		return fail(cx, E_CLOSED, "the selected mailbox was deleted");
 	}
-	if (e == E_OK && n.ans.modseq != im->view->modseq)
+	if (e == E_OK)
 		e = tell(cx, im, &n, with_uid, &b);
 	buf_free(&b);
 	if (e == E_OK) {
@@ -317,6 +325,11 @@ FIB enum ec update_tell(struct cx *cx, struct imap *im, bool with_uid)
 		im->news.set = true;
 	}
 	return e;
+}
+
+bool update_is_due(const struct imap *im)
+{
+	return im->view && (im->news.set || view_recent(im->view) != im->view->recent_told);
 }
 
 void update_own(struct imap *im, uint64_t modseq)

@@ -14,6 +14,8 @@
 ///         over (im->bye says so); wire errors.
 /// source: RFC 9051 §5.2, §7.4.1, §7.5.1, §7.5.2.
 FIB enum ec update_tell(struct cx *cx, struct imap *im, bool with_uid);
+/// True where update_tell may have something to tell.
+bool update_is_due(const struct imap *im);
 /// A change of this session made version `modseq` of the selected mailbox (0 = none), and the client knows about it.
 void update_own(struct imap *im, uint64_t modseq);
 

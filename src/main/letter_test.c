@@ -1,0 +1,153 @@
+/// Tests of mbox and Maildir: what is written is read again the same.
+#include "base/check.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "ipc/verbs.h"
+#include "main/file.h"
+#include "main/letter.h"
+
+/// What a reader gave, copied.
+struct seen {
+	struct arena memory;
+	struct letter letter[16];
+	size_t n;
+};
+
+FIB static enum ec take(struct cx *cx, void *arg, const struct letter *l, uint64_t done, uint64_t total)
+{
+	struct seen *s = arg;
+	(void)cx, (void)done, (void)total;
+	assert_true(s->n < 16);
+	struct letter *copy = &s->letter[s->n++];
+	*copy = *l;
+	copy->text = arena_copy(&s->memory, l->text);
+	for (size_t i = 0; i < l->n_keywords; i++)
+		copy->keyword[i] = arena_copy(&s->memory, l->keyword[i]);
+	return E_OK;
+}
+
+static void in_temp(char path[64], const char *name)
+{
+	snprintf(path, 64, "/tmp/hongyan-letter-%d-%s", (int)getpid(), name);
+}
+
+static const struct {
+	const char *text;
+	uint8_t flags;
+	int64_t date_s;
+} letters[] = {
+	{ "Subject: one\r\n\r\nFrom here\r\n>From there\r\n\r\n", FLAG_SEEN, 1577836800 },
+	{ "Subject: two\r\n\r\nbody without end", FLAG_FLAGGED | FLAG_DRAFT, 0 },
+	{ "Subject: three\r\n\r\n", 0, 951782400 },
+	{ "Status: mine\r\n\r\nStatus: of the body stays\r\n\r\n\r\n", FLAG_ANSWERED | FLAG_DELETED, 86399 },
+};
+
+static void test_mbox_round_trip(void **state)
+{
+	(void)state;
+	struct seen s = { .n = 0 };
+	struct buf b = BUF(65536);
+	struct cx cx = { 0 };
+	char path[64];
+	arena_init(&s.memory, 1 << 20);
+	for (size_t i = 0; i < ARRAY_N(letters); i++) {
+		struct letter l = { .text = sl_cstr(letters[i].text),
+			.flags = letters[i].flags,
+			.date = { letters[i].date_s, 0 },
+			.keyword = { SL("work"), SL("\xe5\xb7\xa5") },
+			.n_keywords = i };
+		l.n_keywords = min_size(i, 2);
+		mbox_print(&b, &l);
+	}
+	in_temp(path, "mbox");
+	unlink(path);
+	assert_int_equal(file_create(&cx, path, 0600, buf_sl(&b)), E_OK);
+	assert_int_equal(mbox_read(&cx, path, take, &s), E_OK);
+	assert_int_equal(s.n, ARRAY_N(letters));
+	for (size_t i = 0; i < s.n; i++) {
+		struct sl want = sl_cstr(letters[i].text);
+		if (i == 1)
+			want = SL("Subject: two\r\n\r\nbody without end\r\n"); // a file of lines ends each line
+		if (i == 3)
+			want = SL("\r\nStatus: of the body stays\r\n\r\n\r\n"); // mbox's own field
+		CHECK(sl_eq(s.letter[i].text, want), letters[i].text);
+		CHECK(s.letter[i].flags == letters[i].flags, letters[i].text);
+		CHECK(s.letter[i].date.unix_s == letters[i].date_s, letters[i].text);
+		CHECK(s.letter[i].n_keywords == min_size(i, 2), letters[i].text);
+	}
+	unlink(path);
+	buf_free(&b);
+	arena_free(&s.memory);
+	cx_end(&cx);
+}
+
+static void test_maildir_round_trip(void **state)
+{
+	(void)state;
+	struct seen s = { .n = 0 };
+	struct cx cx = { 0 };
+	char root[64], path[4096], command[128];
+	struct sl table[2] = { SL("work"), SL("home") };
+	struct maildir_folder *folders;
+	size_t n;
+	arena_init(&s.memory, 1 << 20);
+	in_temp(root, "maildir");
+	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), path), E_OK);
+	assert_int_equal(maildir_make(&cx, root, SL("\xe6\x96\xb0/2024"), path), E_OK);
+	assert_int_equal(maildir_write_keywords(&cx, path, table, 2), E_OK);
+	for (uint32_t i = 0; i < ARRAY_N(letters); i++) {
+		struct letter l = { .text = sl_cstr(letters[i].text),
+			.flags = letters[i].flags,
+			.date = { letters[i].date_s, 0 },
+			.keyword = { SL("home") },
+			.n_keywords = 1 };
+		assert_int_equal(maildir_write(&cx, path, i + 1, &l, table, 2), E_OK);
+	}
+	assert_int_equal(maildir_folders(&cx, root, &s.memory, &folders, &n), E_OK);
+	assert_int_equal(n, 1);
+	assert_true(sl_eq(folders[0].name, SL("\xe6\x96\xb0/2024")));
+	assert_int_equal(maildir_read(&cx, folders[0].path, take, &s), E_OK);
+	assert_int_equal(s.n, ARRAY_N(letters));
+	for (size_t i = 0; i < s.n; i++) {
+		size_t k = 0; // names sort by date here
+		while (letters[k].date_s != s.letter[i].date.unix_s)
+			k++;
+		CHECK(sl_eq(s.letter[i].text, sl_cstr(letters[k].text)), letters[k].text);
+		CHECK(s.letter[i].flags == letters[k].flags, letters[k].text);
+		CHECK(s.letter[i].n_keywords == 1 && sl_eq(s.letter[i].keyword[0], SL("home")), letters[k].text);
+	}
+	snprintf(command, sizeof command, "rm -rf %s", root);
+	assert_int_equal(system(command), 0);
+	arena_free(&s.memory);
+	cx_end(&cx);
+}
+
+static void test_not_mbox(void **state)
+{
+	(void)state;
+	struct seen s = { .n = 0 };
+	struct cx cx = { 0 };
+	char path[64];
+	in_temp(path, "no-mbox");
+	unlink(path);
+	assert_int_equal(file_create(&cx, path, 0600, SL("Subject: x\n\nFrom me\n")), E_OK);
+	assert_int_equal(file_create(&cx, path, 0600, SL("again")), E_EXISTS); // never overwrites
+	assert_int_equal(mbox_read(&cx, path, take, &s), E_SYNTAX);
+	assert_int_equal(mbox_read(&cx, "/nowhere/at/all", take, &s), E_NOTFOUND);
+	assert_int_equal(s.n, 0);
+	unlink(path);
+	cx_end(&cx);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mbox_round_trip),
+		cmocka_unit_test(test_maildir_round_trip),
+		cmocka_unit_test(test_not_mbox),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,367 @@
+/// blob — bodies: on their way in (any thread), into a batch, and out again.
+///
+/// Octets are copied to private memory before they are checksummed: a racing peer cannot make a body that does not
+/// match its CRCs. A body address names the record header; the body follows it, then the CRC table.
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "store/engine.h"
+
+enum {
+	BULK_FLUSH_OCTETS = 16 << 20,      // the sender flushes as often, so that the writer has little left to flush
+	JOB_BODIES_OCTETS_MAX = 128 << 20, // of bodies in one batch
+};
+static const uint64_t body_octets_max = 0xf0000000;
+
+struct blob {
+	struct store *s;
+	struct buf body;  // all of it, or what waits to be sent to the bulk segment
+	struct buf table; // CRCs of complete pieces; after closing of all
+	uint64_t octets;
+	uint32_t crc; // of the piece under way
+	enum ec err;
+	bool closed; // no more octets
+	struct bulk_file *bulk;
+	uint64_t sent, flushed; // octets in the bulk segment
+	bool named;             // its bulk record is complete and flushed
+	struct body_ref ref;
+	uint64_t attempt; // the try to build a batch that `ref` belongs to
+	bool stored;      // that batch is in the log
+};
+
+enum ec blob_new(struct cx *cx, struct store *s, struct blob **out)
+{
+	struct blob *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return fail(cx, E_TEMP, "no memory for a body");
+	b->s = s;
+	b->body = BUF(BLOB_INLINE_MAX);
+	b->table = BUF(pieces_octets(UINT32_MAX));
+	*out = b;
+	return E_OK;
+}
+
+/// Sends what is in memory to the bulk segment and now and then flushes it.
+static enum ec spill(struct cx *cx, struct blob *b)
+{
+	struct bulk *bulk = &b->s->bulk;
+	enum ec e = b->bulk ? E_OK : bulk_take(cx, bulk, &b->bulk);
+
+	if (e == E_OK)
+		e = bulk_write(cx, bulk, b->bulk, buf_sl(&b->body), b->bulk->at + REC_HEAD + b->sent);
+	if (e)
+		return e;
+	b->sent += b->body.n;
+	buf_clear(&b->body);
+	if (b->sent - b->flushed < BULK_FLUSH_OCTETS)
+		return E_OK;
+	b->flushed = b->sent;
+	return bulk_flush(cx, bulk, b->bulk);
+}
+
+/// Copies some of *octets, at most to the end of the piece or of the memory.
+static enum ec add_part(struct cx *cx, struct blob *b, struct sl *octets)
+{
+	enum ec e = b->body.n == BLOB_INLINE_MAX ? spill(cx, b) : E_OK;
+	if (e)
+		return e;
+	size_t n = min_size(octets->n, PIECE_OCTETS - b->octets % PIECE_OCTETS);
+	n = min_size(n, BLOB_INLINE_MAX - b->body.n);
+	buf_add(&b->body, sl_head(*octets, n));
+	if (b->body.err)
+		return fail(cx, E_TEMP, "no memory for a body");
+	b->crc = crc32c(b->crc, sl_from(buf_sl(&b->body), b->body.n - n)); // of the private copy
+	b->octets += n;
+	*octets = sl_from(*octets, n);
+	if (b->octets % PIECE_OCTETS == 0) {
+		uint8_t le[4];
+		put_le32(le, b->crc);
+		buf_add(&b->table, (struct sl){ le, sizeof le });
+		b->crc = 0;
+	}
+	return b->table.err ? fail(cx, E_TEMP, "no memory for a CRC table") : E_OK;
+}
+
+enum ec blob_add(struct cx *cx, struct blob *b, struct sl octets)
+{
+	if (b->err)
+		return fail(cx, b->err, "an earlier failure of this body");
+	if (b->closed)
+		return fail(cx, E_STATE, "the body is already stored");
+	if (octets.n > body_octets_max - b->octets)
+		return b->err = fail(cx, E_TOOBIG, "body over %llu octets", (unsigned long long)body_octets_max);
+	if (b->body.cap == 0 && !b->bulk && buf_room(&b->body, min_size(octets.n, BLOB_INLINE_MAX)) == NULL)
+		return b->err = fail(cx, E_TEMP, "no memory for a body");
+	while (octets.n && !b->err)
+		b->err = add_part(cx, b, &octets);
+	return b->err;
+}
+
+uint64_t blob_octets(const struct blob *b)
+{
+	return b->octets;
+}
+
+void blob_free(struct blob *b)
+{
+	if (!b)
+		return;
+	if (b->bulk) {
+		if (b->stored)
+			b->bulk->at += REC_HEAD + b->octets + b->table.n;
+		bulk_give(&b->s->bulk, b->bulk, b->err == E_OK); // not stored: the next body overwrites it
+	}
+	buf_free(&b->body);
+	buf_free(&b->table);
+	free(b);
+}
+
+/// Adds the last, incomplete piece's CRC.
+static enum ec close_table(struct cx *cx, struct blob *b)
+{
+	uint8_t le[4];
+
+	if (b->closed)
+		return E_OK;
+	if (b->octets % PIECE_OCTETS) {
+		put_le32(le, b->crc);
+		buf_add(&b->table, (struct sl){ le, sizeof le });
+	}
+	b->closed = true;
+	return b->table.err ? fail(cx, E_TEMP, "no memory for a CRC table") : E_OK;
+}
+
+/// Completes the record in the bulk segment: the last octets, the table, and then the header.
+static enum ec finish_bulk(struct cx *cx, struct blob *b)
+{
+	uint8_t head[REC_HEAD];
+	struct bulk_file *f = b->bulk;
+	struct rec r = {
+		.type = REC_BLOB,
+		.octets = (uint32_t)(b->octets + b->table.n),
+		.at = (uint32_t)f->at,
+		.crc = crc32c(0, buf_sl(&b->table)),
+		.arg = { [BLOB_OCTETS] = b->octets },
+	};
+
+	enum ec e = spill(cx, b);
+	if (e == E_OK)
+		e = bulk_write(cx, &b->s->bulk, f, buf_sl(&b->table), f->at + REC_HEAD + b->octets);
+	rec_encode(&f->head.nonce, &r, head);
+	if (e == E_OK)
+		e = bulk_write(cx, &b->s->bulk, f, (struct sl){ head, sizeof head }, f->at);
+	return e;
+}
+
+/// Whether the present job may put a body of this size.
+static enum ec check_put(struct cx *cx, const struct txn *t, const struct blob *b)
+{
+	if (t->bodies_refused && !t->job->frees)
+		return fail(cx, E_FULL, "the disk is down to its reserve");
+	if (t->broken)
+		return fail(cx, E_TEMP, "this batch cannot be committed");
+	if (!b->bulk && t->batch.octets + b->octets > JOB_BODIES_OCTETS_MAX)
+		return fail(cx, E_TOOBIG, "too much work for one batch");
+	return E_OK;
+}
+
+enum ec blob_put(struct cx *cx, struct txn *t, struct blob *b, struct body_ref *ref)
+{
+	if (b->err)
+		return fail(cx, b->err, "an earlier failure of this body");
+	if (b->stored || b->attempt == t->attempt) {
+		*ref = b->ref;
+		return E_OK;
+	}
+	enum ec e = check_put(cx, t, b);
+	if (e == E_OK)
+		e = close_table(cx, b);
+	if (e == E_OK && b->bulk && !b->named)
+		e = b->err = finish_bulk(cx, b);
+	if (e == E_OK)
+		e = txn_note_blob(cx, t, b);
+	if (e)
+		return e;
+	if (b->bulk) {
+		b->ref = (struct body_ref){ (uint64_t)b->bulk->head.id << 32 | b->bulk->at, (uint32_t)b->octets };
+		e = apply_bulk(cx, t->view.t, b->ref);
+		if (e)
+			return t->broken = e;
+		batch_bulk(&t->batch, b->ref);
+	} else {
+		b->ref = batch_blob(&t->batch, buf_sl(&b->body), buf_sl(&b->table));
+	}
+	b->attempt = t->attempt;
+	*ref = b->ref;
+	return E_OK;
+}
+
+enum ec txn_note_blob(struct cx *cx, struct txn *t, struct blob *b)
+{
+	if (t->blobs_n == t->blobs_cap) {
+		size_t cap = t->blobs_cap ? t->blobs_cap * 2 : 64;
+		struct blob **more = reallocarray(t->blobs, cap, sizeof(struct blob *));
+		if (!more)
+			return fail(cx, E_TEMP, "no memory for a body");
+		t->blobs = more;
+		t->blobs_cap = cap;
+	}
+	t->blobs[t->blobs_n++] = b;
+	return E_OK;
+}
+
+enum ec txn_flush_bulk(struct cx *cx, struct txn *t)
+{
+	for (size_t i = 0; i < t->blobs_n; i++) {
+		struct blob *b = t->blobs[i];
+		if (!b->bulk || b->named)
+			continue;
+		b->err = bulk_flush(cx, &t->s->bulk, b->bulk);
+		if (b->err)
+			return b->err;
+		b->named = true;
+	}
+	return E_OK;
+}
+
+void txn_blobs_stored(struct txn *t)
+{
+	for (size_t i = 0; i < t->blobs_n; i++)
+		t->blobs[i]->stored = true;
+}
+
+// ---- reading
+
+/// Where the walk over octets that were read stands: complete pieces are compared with the table.
+struct verify {
+	const uint8_t *table;
+	uint64_t pos, body;
+	uint32_t crc;
+	bool whole; // the present piece was read from its beginning
+};
+
+static bool verify_part(struct verify *v, struct sl octets)
+{
+	while (octets.n) {
+		uint64_t piece = v->pos / PIECE_OCTETS;
+		uint64_t end = (piece + 1) * PIECE_OCTETS < v->body ? (piece + 1) * PIECE_OCTETS : v->body;
+		size_t n = min_size(octets.n, (size_t)(end - v->pos));
+		if (v->pos % PIECE_OCTETS == 0) {
+			v->whole = true;
+			v->crc = 0;
+		}
+		if (v->whole)
+			v->crc = crc32c(v->crc, sl_head(octets, n));
+		v->pos += n;
+		octets = sl_from(octets, n);
+		if (v->whole && v->pos == end && v->crc != get_le32(v->table + piece * 4))
+			return false;
+	}
+	return true;
+}
+
+enum { READ_IOV_MAX = 64 };
+
+/// Reads header, asked octets and table; a body that is read whole takes one system call.
+static enum ec read_record(struct cx *cx, const struct segfile *f, uint64_t at, struct iovec *iov, size_t n,
+	uint64_t off, uint64_t asked, uint64_t body)
+{
+	if (off == 0 && asked == body)
+		return disk_read(cx, f->fd, iov, n, at);
+	struct iovec head = iov[0], table = iov[n - 1];
+	enum ec e = disk_read(cx, f->fd, &head, 1, at);
+	if (e == E_OK)
+		e = disk_read(cx, f->fd, iov + 1, n - 2, at + REC_HEAD + off);
+	return e ? e : disk_read(cx, f->fd, &table, 1, at + REC_HEAD + body);
+}
+
+struct reading {
+	struct segfile *f;
+	struct body_ref ref;
+	uint64_t at, off, asked;
+	const struct iovec *iov;
+	int n;
+	uint8_t head[REC_HEAD];
+	uint8_t *table;
+};
+
+/// Checks header, table and complete pieces of what was read.
+static bool reading_proves(const struct reading *r)
+{
+	struct rec rec;
+	uint32_t table_octets = pieces_octets(r->ref.octets);
+
+	if (rec_decode(&r->f->head.nonce, (struct sl){ r->head, REC_HEAD }, r->at, &rec) || rec.type != REC_BLOB ||
+		rec.arg[BLOB_OCTETS] != r->ref.octets)
+		return false;
+	if (crc32c(0, (struct sl){ r->table, table_octets }) != rec.crc)
+		return false;
+	struct verify v = { .table = r->table, .pos = r->off, .body = r->ref.octets };
+	for (int i = 0; i < r->n; i++)
+		if (!verify_part(&v, (struct sl){ r->iov[i].iov_base, r->iov[i].iov_len }))
+			return false;
+	return true;
+}
+
+static enum ec read_body(struct cx *cx, struct reading *r)
+{
+	struct iovec all[READ_IOV_MAX + 2];
+	uint32_t table_octets = pieces_octets(r->ref.octets);
+
+	all[0] = (struct iovec){ r->head, REC_HEAD };
+	if (r->n)
+		memcpy(all + 1, r->iov, (size_t)r->n * sizeof *all);
+	all[r->n + 1] = (struct iovec){ r->table, table_octets };
+	enum ec e = read_record(cx, r->f, r->at, all, (size_t)r->n + 2, r->off, r->asked, r->ref.octets);
+	unsigned id = r->f->head.id;
+	if (e == E_RANGE)
+		return fail(cx, E_NOTFOUND, "segment %08x ends before the body at %llu", id, (unsigned long long)r->at);
+	if (e == E_OK && !reading_proves(r))
+		return fail(cx, E_CORRUPT, "damaged body: segment %08x offset %llu", id, (unsigned long long)r->at);
+	return e;
+}
+
+enum ec blob_get(struct cx *cx, struct store *s, struct body_ref ref, uint64_t off, const struct iovec *iov, int n)
+{
+	uint8_t small[64]; // tables of bodies up to 1 MiB
+	struct reading r = { .ref = ref, .at = (uint32_t)ref.at, .off = off, .iov = iov, .n = n, .table = small };
+	uint32_t table_octets = pieces_octets(ref.octets);
+
+	if (n < 0 || n > READ_IOV_MAX)
+		return fail(cx, E_RANGE, "%d parts, at most %d", n, READ_IOV_MAX);
+	for (int i = 0; i < n; i++)
+		if (!num_add(r.asked, iov[i].iov_len, &r.asked))
+			return fail(cx, E_RANGE, "too many octets asked for");
+	if (off > ref.octets || r.asked > ref.octets - off)
+		return fail(cx, E_RANGE, "octets behind the end of the body");
+	if (table_octets > sizeof small && !(r.table = malloc(table_octets)))
+		return fail(cx, E_TEMP, "no memory for a CRC table");
+	enum ec e = segcache_get(cx, &s->cache, (uint32_t)(ref.at >> 32), &r.f);
+	if (e == E_OK) {
+		e = read_body(cx, &r);
+		segcache_put(&s->cache, r.f);
+	}
+	if (r.table != small)
+		free(r.table);
+	return e;
+}
+
+enum ec blob_check(struct cx *cx, struct store *s, struct body_ref ref)
+{
+	size_t step = min_size(ref.octets, BLOB_INLINE_MAX);
+	uint8_t *room = malloc(step ? step : 1);
+	enum ec e = E_OK;
+
+	if (!room)
+		return fail(cx, E_TEMP, "no memory to check a body");
+	uint64_t at = 0;
+	do {
+		struct iovec iov = { room, min_size(step, (size_t)(ref.octets - at)) };
+		e = blob_get(cx, s, ref, at, &iov, 1);
+		at += iov.iov_len;
+	} while (e == E_OK && at < ref.octets);
+	free(room);
+	return e;
+}

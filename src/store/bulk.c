@@ -1,0 +1,134 @@
+/// bulk — bulk segments: making, lending, writing.
+#include "store/bulk.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/segfile.h"
+
+void bulk_init(struct bulk *b, const struct disk *disk, int dir, uint64_t segment_octets, _Atomic uint32_t *next_id)
+{
+	*b = (struct bulk){ .disk = disk, .dir = dir, .segment_octets = segment_octets, .next_id = next_id };
+	pthread_mutex_init(&b->lock, NULL);
+}
+
+static void drop(struct bulk_file *f)
+{
+	close(f->fd);
+	free(f);
+}
+
+void bulk_end(struct bulk *b)
+{
+	while (b->idle) {
+		struct bulk_file *f = b->idle;
+		b->idle = f->next;
+		drop(f);
+	}
+	pthread_mutex_destroy(&b->lock);
+}
+
+/// Writes both copies of the header and flushes the folder.
+static enum ec write_head(struct cx *cx, struct bulk *b, struct bulk_file *f)
+{
+	uint8_t octets[SEG_HEAD];
+
+	seg_encode(&f->head, octets);
+	enum ec e = bulk_write(cx, b, f, (struct sl){ octets, sizeof octets }, 0);
+	if (e == E_OK)
+		e = bulk_write(cx, b, f, (struct sl){ octets, sizeof octets }, SEG_SECOND);
+	if (e)
+		return e;
+	int rc = b->disk->fsync_dir(b->disk->arg, b->dir);
+	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
+}
+
+static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file **out)
+{
+	char name[SEG_NAME];
+	struct bulk_file *f = calloc(1, sizeof *f);
+
+	if (!f)
+		return fail(cx, E_TEMP, "no memory for a bulk segment");
+	f->head = (struct seg_head){
+		.kind = SEG_BULK,
+		.id = atomic_fetch_add(b->next_id, 1),
+		.made_s = (uint64_t)clock_now_s(),
+	};
+	random_octets(&f->head.nonce, sizeof f->head.nonce);
+	f->at = SEG_DATA;
+	seg_name(f->head.id, name);
+	f->fd = b->disk->open(b->disk->arg, b->dir, name, O_RDWR | O_CREAT | O_EXCL);
+	if (f->fd < 0) {
+		enum ec e = disk_error(cx, f->fd, "making a bulk segment");
+		free(f);
+		return e;
+	}
+	enum ec e = write_head(cx, b, f);
+	if (e) {
+		(void)b->disk->unlink(b->disk->arg, b->dir, name); // start removes what no log record names
+		drop(f);
+		return e;
+	}
+	*out = f;
+	return E_OK;
+}
+
+enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out)
+{
+	pthread_mutex_lock(&b->lock);
+	struct bulk_file *f = b->idle;
+	bool room = b->open < BULK_OPEN_MAX;
+	if (f)
+		b->idle = f->next;
+	if (f || room)
+		b->open++;
+	pthread_mutex_unlock(&b->lock);
+	if (!f && !room)
+		return fail(cx, E_TEMP, "%d bodies are already on their way in", BULK_OPEN_MAX);
+
+	enum ec e = f ? E_OK : make(cx, b, &f);
+	if (e) {
+		pthread_mutex_lock(&b->lock);
+		b->open--;
+		pthread_mutex_unlock(&b->lock);
+		return e;
+	}
+	f->next = NULL;
+	*out = f;
+	return E_OK;
+}
+
+void bulk_give(struct bulk *b, struct bulk_file *f, bool good)
+{
+	bool keep = good && f->at < b->segment_octets;
+
+	pthread_mutex_lock(&b->lock);
+	b->open--;
+	if (keep) {
+		f->next = b->idle;
+		b->idle = f;
+	}
+	pthread_mutex_unlock(&b->lock);
+	if (!keep)
+		drop(f);
+}
+
+enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at)
+{
+	union {
+		const uint8_t *from;
+		void *to;
+	} p = { .from = octets.p }; // pwritev only reads through it
+	struct iovec iov = { p.to, octets.n };
+
+	enum ec e = disk_write(cx, b->disk, f->fd, &iov, 1, at);
+	return e ? wrap(cx, e, "bulk segment %08x", f->head.id) : E_OK;
+}
+
+enum ec bulk_flush(struct cx *cx, struct bulk *b, struct bulk_file *f)
+{
+	int rc = b->disk->fdatasync(b->disk->arg, f->fd);
+	return rc < 0 ? disk_error(cx, rc, "fdatasync of a bulk segment") : E_OK;
+}

@@ -1,0 +1,40 @@
+#pragma once
+/// bulk — segments for bodies over BLOB_INLINE_MAX: each stream has one bulk segment to itself while it writes, so that
+/// streams never wait for each other.
+///
+/// Any thread. A record's header is written last; the log names a body (REC_BULK) only after its segment was flushed.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/cx.h"
+#include "store/disk.h"
+#include "store/segment.h"
+
+enum { BULK_OPEN_MAX = 64 }; // streams at a time; each holds a descriptor
+
+struct bulk_file {
+	int fd;
+	struct seg_head head;
+	uint64_t at; // the next record
+	struct bulk_file *next;
+};
+
+struct bulk {
+	const struct disk *disk;
+	int dir;
+	uint64_t segment_octets;
+	_Atomic uint32_t *next_id;
+	pthread_mutex_t lock; // guards the two below
+	struct bulk_file *idle;
+	unsigned open;
+};
+
+void bulk_init(struct bulk *b, const struct disk *disk, int dir, uint64_t segment_octets, _Atomic uint32_t *next_id);
+void bulk_end(struct bulk *b);
+/// A bulk segment for one stream. errors: E_TEMP (too many streams), E_FULL, E_IO.
+[[nodiscard]] enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out);
+/// Gives it back; where `good` is false (a write or flush failed) it is not used again.
+void bulk_give(struct bulk *b, struct bulk_file *f, bool good);
+[[nodiscard]] enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at);
+[[nodiscard]] enum ec bulk_flush(struct cx *cx, struct bulk *b, struct bulk_file *f);

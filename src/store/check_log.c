@@ -1,0 +1,338 @@
+/// check_log — the verifier of S1 to S10.
+#include "store/check_log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "store/replay.h"
+
+struct check {
+	const struct check_conf *conf;
+	struct check_result out;
+	int dir, log, lock;
+	struct seg_list segs;
+	struct segfile *now; // the log segment under way
+	enum ec err;         // that ended a scan of the index
+	struct cx *cx;
+	struct itxn *other; // the scratch index, where the live one is scanned
+	enum index_table table;
+	uint64_t rows;
+};
+
+[[gnu::format(printf, 3, 4)]] static void violated(struct check *c, unsigned invariant, const char *fmt, ...)
+{
+	char text[200];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	c->out.violations++;
+	if (c->conf->report)
+		c->conf->report(c->conf->arg, invariant, sl_cstr(text));
+}
+
+/// Damage is a violation, not an error of the check.
+static enum ec unless_damage(enum ec e)
+{
+	return e == E_CORRUPT || e == E_RANGE || e == E_NOTFOUND ? E_OK : e;
+}
+
+/// S7: the body proves itself.
+static enum ec check_body(struct cx *cx, struct check *c, struct segfile *f, const struct rec *r)
+{
+	enum ec e = segfile_body(cx, f, r);
+
+	c->out.bodies++;
+	c->out.body_octets += r->arg[BLOB_OCTETS];
+	if (e == E_CORRUPT || e == E_RANGE)
+		violated(c, 7, "segment %08x offset %u: the body does not match its checksums", f->head.id, r->at);
+	return unless_damage(e);
+}
+
+/// S8: what a BULK record names is there, with the same length.
+static enum ec check_bulk(struct cx *cx, struct check *c, const struct rec *named)
+{
+	uint32_t id = (uint32_t)(named->arg[BULK_AT] >> 32), at = (uint32_t)named->arg[BULK_AT];
+	struct segfile f;
+	struct rec r = { 0 };
+	enum ec e = segfile_open(cx, c->log, id, &f);
+
+	if (e == E_OK) {
+		e = segfile_rec(cx, &f, at, &r);
+		if (e == E_OK && (f.head.kind != SEG_BULK || r.type != REC_BLOB ||
+					 r.arg[BLOB_OCTETS] != named->arg[BULK_OCTETS]))
+			e = E_CORRUPT;
+		enum ec body = e == E_OK ? check_body(cx, c, &f, &r) : E_OK;
+		segfile_close(&f);
+		if (body)
+			return body;
+	}
+	if (e)
+		violated(c, 8, "the bulk body at segment %08x offset %u is not there", id, at);
+	return unless_damage(e);
+}
+
+static enum ec check_rec(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
+{
+	struct check *c = arg;
+
+	(void)payload;
+	c->out.commits += r->type == REC_COMMIT;
+	if (r->type == REC_BLOB)
+		return check_body(cx, c, c->now, r);
+	return r->type == REC_BULK ? check_bulk(cx, c, r) : E_OK;
+}
+
+/// S3, S4, S5: one batch that fails its checks; goes on behind it. E_NOTFOUND: nothing follows.
+static enum ec check_bad_batch(struct cx *cx, struct check *c, struct walk *w, bool last)
+{
+	struct rec begin;
+	uint64_t bad = 0, to = w->limit;
+	enum ec e = walk_find_begin(cx, w, w->pos.at + 1, w->pos.lsn + 2, &begin);
+
+	if (e == E_NOTFOUND && last)
+		return e; // a torn tail; the next start cuts it off
+	bool more = e == E_OK;
+	if (e != E_OK && e != E_NOTFOUND)
+		return e;
+	e = walk_records(cx, w, w->pos.at, more ? begin.at : to, w->pos.lsn + 1, check_rec, c, &bad);
+	if (bad)
+		violated(c, 3,
+			"segment %08x offset %" PRIu64 ": %" PRIu64 " records of batch %" PRIu64
+			" do not prove themselves (or S5: their operations)",
+			c->now->head.id, w->pos.at, bad, w->pos.lsn + 1);
+	else
+		violated(c, 4, "segment %08x offset %" PRIu64 ": batch %" PRIu64 " is not complete", c->now->head.id,
+			w->pos.at, w->pos.lsn + 1);
+	if (!more)
+		return e ? e : E_NOTFOUND;
+	w->pos.at = begin.at;
+	w->pos.lsn = begin.lsn - 1;
+	w->pos.chain = begin.arg[BEGIN_CHAIN];
+	return e;
+}
+
+static enum ec check_batches(struct cx *cx, struct check *c, struct walk *w, bool last)
+{
+	struct journal_pos next;
+	uint64_t bad = 0;
+	enum ec e = E_OK;
+
+	while (e == E_OK) {
+		e = walk_batch(cx, w, &next);
+		if (e == E_OK) {
+			c->out.batches++;
+			e = walk_records(cx, w, w->pos.at, next.at, next.lsn, check_rec, c, &bad);
+			w->pos = next;
+		} else if (e == E_CORRUPT) {
+			e = check_bad_batch(cx, c, w, last);
+		}
+	}
+	return e == E_NOTFOUND ? E_OK : e;
+}
+
+/// S1 and S2 of one segment of the chain, then its batches. *pos is where the one before ended.
+static enum ec check_segment(
+	struct cx *cx, struct check *c, const struct seg_info *s, bool last, struct journal_pos *pos)
+{
+	struct segfile f;
+	enum ec e = segfile_open(cx, c->log, s->head.id, &f);
+
+	if (e)
+		return e;
+	if (pos->segment ? s->head.prev != pos->segment || s->head.prev_chain != pos->chain ||
+				   s->head.first_lsn != pos->lsn + 1
+			 : s->head.prev != 0)
+		violated(c, 2, "segment %08x does not follow what is before it", s->head.id);
+	struct walk w = {
+		.f = c->now = &f,
+		.limit = s->limit < f.size ? s->limit : f.size,
+		.pos = { s->head.id, SEG_DATA, s->head.first_lsn - 1, s->head.prev_chain },
+		.bodies_from = UINT64_MAX,
+	};
+	e = check_batches(cx, c, &w, last);
+	segfile_close(&f);
+	*pos = w.pos;
+	return e;
+}
+
+/// S1 of all segments.
+static enum ec check_headers(struct cx *cx, struct check *c)
+{
+	for (size_t i = 0; i < c->segs.n; i++) {
+		struct segfile f;
+		enum ec e = segfile_open(cx, c->log, c->segs.all[i].head.id, &f);
+		if (e)
+			return e;
+		if (!f.two_copies)
+			violated(c, 1, "segment %08x: one copy of its header is damaged", f.head.id);
+		segfile_close(&f);
+		c->out.segments++;
+	}
+	return E_OK;
+}
+
+static bool compare_row(void *arg, struct sl key, struct sl value)
+{
+	struct check *c = arg;
+	struct sl other;
+	enum ec e = index_get(c->cx, c->other, c->table, key, &other);
+
+	c->rows++;
+	if (e == E_NOTFOUND || (e == E_OK && !sl_eq(value, other)))
+		violated(c, 9, "table %d: a row of %zu octets is not what the log says", (int)c->table, key.n);
+	c->err = unless_damage(e);
+	return c->err == E_OK;
+}
+
+static bool count_row(void *arg, struct sl key, struct sl value)
+{
+	uint64_t *n = arg;
+
+	(void)key, (void)value;
+	++*n;
+	return true;
+}
+
+/// S9: cells, keys and bulk segments of the live index are those of the index made from the log.
+static enum ec compare(struct cx *cx, struct check *c, struct itxn *live, struct itxn *scratch)
+{
+	static const enum index_table tables[] = { T_CELL, T_KEY, T_SEGMENT };
+	enum ec e = E_OK;
+
+	c->other = scratch;
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(tables); i++) {
+		uint64_t rows = 0;
+		c->table = tables[i];
+		c->rows = 0;
+		e = index_scan(cx, live, c->table, SL(""), SL(""), compare_row, c);
+		if (e == E_OK)
+			e = c->err ? c->err : index_scan(cx, scratch, c->table, SL(""), SL(""), count_row, &rows);
+		if (e == E_OK && rows != c->rows)
+			violated(c, 9, "table %d: %" PRIu64 " rows, the log says %" PRIu64, (int)c->table, c->rows,
+				rows);
+	}
+	return e;
+}
+
+/// S9 and S10, with the scratch index brought up from the log.
+static enum ec compare_live(struct cx *cx, struct check *c, struct index *scratch, const struct journal_pos *end)
+{
+	char path[STORE_PATH_MAX + 16];
+	struct index *live = NULL;
+	struct itxn *a = NULL, *b = NULL;
+	struct applied applied = { 0 };
+
+	snprintf(path, sizeof path, "%.*s/index", SLF(c->conf->dir));
+	enum ec e = index_open(cx, path, c->conf->map_octets ? c->conf->map_octets : 1ull << 40, 8, &live);
+	if (e == E_OK)
+		e = index_read(cx, live, &a);
+	if (e == E_OK)
+		e = index_read(cx, scratch, &b);
+	if (e == E_OK)
+		e = applied_get(cx, a, &applied);
+	if (e == E_OK && replay_knows(cx, c->log, &c->segs, &applied.pos))
+		violated(c, 10, "the index names batch %" PRIu64 ", which the log does not hold", applied.pos.lsn);
+	if (e == E_OK && applied.pos.lsn == end->lsn && applied.pos.chain == end->chain) {
+		c->out.index_compared = true;
+		e = compare(cx, c, a, b);
+	}
+	itxn_abort(a);
+	itxn_abort(b);
+	index_close(live);
+	return e == E_CORRUPT || e == E_NOTFOUND ? E_OK : e; // the next start makes it anew
+}
+
+/// S6, then the index, with a scratch index under DIR/check.
+static enum ec check_index(struct cx *cx, struct check *c)
+{
+	char path[STORE_PATH_MAX + 16];
+	struct index *scratch = NULL;
+	struct replayed r = { 0 };
+
+	snprintf(path, sizeof path, "%.*s/check", SLF(c->conf->dir));
+	if (mkdirat(c->dir, "check", 0700) && errno != EEXIST)
+		return disk_error(cx, -errno, "making the scratch folder");
+	(void)unlinkat(c->dir, "check/data.mdb", 0);
+	(void)unlinkat(c->dir, "check/lock.mdb", 0);
+	enum ec e = index_open(cx, path, c->conf->map_octets ? c->conf->map_octets : 1ull << 40, 8, &scratch);
+	if (e == E_OK)
+		e = replay(cx, c->log, &c->segs, scratch, &(struct applied){ 0 }, &r);
+	if (e == E_OK && r.gaps)
+		violated(c, 6, "commits of %" PRIu64 " cells are missing", r.gaps);
+	if (e == E_OK)
+		e = compare_live(cx, c, scratch, &r.applied.pos);
+	index_close(scratch);
+	(void)unlinkat(c->dir, "check/data.mdb", 0);
+	(void)unlinkat(c->dir, "check/lock.mdb", 0);
+	(void)unlinkat(c->dir, "check", AT_REMOVEDIR);
+	return e;
+}
+
+static int keep_file(void *arg, int dir, const char *name)
+{
+	(void)arg, (void)dir, (void)name;
+	return 0;
+}
+
+static enum ec check_all(struct cx *cx, struct check *c)
+{
+	struct disk reading = disk_real;
+	struct journal_pos pos = { 0 };
+
+	reading.unlink = keep_file;
+	enum ec e = seg_list_read(cx, &reading, c->log, &c->segs);
+	if (e == E_CORRUPT) {
+		violated(c, 1, "a segment has no readable header; nothing else can be checked before it is moved away");
+		return E_OK;
+	}
+	if (e == E_OK)
+		e = check_headers(cx, c);
+	for (size_t i = 0; e == E_OK && i < c->segs.chain_n; i++)
+		e = check_segment(cx, c, &c->segs.all[c->segs.chain[i]], i + 1 == c->segs.chain_n, &pos);
+	return e ? e : check_index(cx, c);
+}
+
+/// Opens the folder and takes the data lock, so that no store runs meanwhile.
+static enum ec open_dir(struct cx *cx, struct check *c)
+{
+	char path[STORE_PATH_MAX + 1];
+
+	if (c->conf->dir.n > STORE_PATH_MAX)
+		return fail(cx, E_RANGE, "path of %zu octets", c->conf->dir.n);
+	snprintf(path, sizeof path, "%.*s", SLF(c->conf->dir));
+	c->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (c->dir < 0)
+		return disk_error(cx, -errno, "opening the data folder");
+	c->lock = openat(c->dir, "lock", O_RDWR | O_CLOEXEC);
+	if (c->lock < 0)
+		return disk_error(cx, -errno, "opening the lock");
+	if (flock(c->lock, LOCK_EX | LOCK_NB))
+		return fail(cx, E_EXISTS, "the store is open; stop it first");
+	c->log = openat(c->dir, "log", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return c->log < 0 ? disk_error(cx, -errno, "opening the log's folder") : E_OK;
+}
+
+enum ec check_log(struct cx *cx, const struct check_conf *conf, struct check_result *out)
+{
+	struct check c = { .conf = conf, .cx = cx, .dir = -1, .log = -1, .lock = -1 };
+	enum ec e = open_dir(cx, &c);
+
+	if (e == E_OK)
+		e = check_all(cx, &c);
+	seg_list_free(&c.segs);
+	int fds[] = { c.log, c.lock, c.dir };
+	for (size_t i = 0; i < ARRAY_N(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	if (e == E_OK)
+		*out = c.out;
+	return e;
+}

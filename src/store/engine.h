@@ -1,0 +1,114 @@
+#pragma once
+/// engine — the inside of a store: what cells, bodies, the writer and start share. Only src/store/ and its tests
+/// include this.
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/apply.h"
+#include "store/batch.h"
+#include "store/bulk.h"
+#include "store/cell.h"
+#include "store/index.h"
+#include "store/journal.h"
+#include "store/segfile.h"
+
+enum {
+	STORE_PATH_MAX = 1024,
+	BATCH_JOBS = 512, // jobs in one batch
+};
+
+struct view {
+	struct store *s;
+	struct itxn *t;
+};
+
+struct changed {
+	struct cell_id id;
+	uint64_t version;
+};
+
+/// The batch under construction with everything that belongs to it. The writer's thread only.
+struct txn {
+	struct store *s;
+	struct view view;
+	struct batch batch;
+	struct job *job;         // that runs now
+	uint64_t attempt;        // grows with each try to build a batch
+	enum ec broken;          // the index refused something: the batch must be aborted
+	bool bodies_refused;     // the disk is down to its reserve
+	struct change *live;     // begun by the present job
+	struct change *spare;    // for reuse
+	struct changed *changed; // cells changed in this batch
+	size_t changed_n, changed_cap;
+	struct blob **blobs; // put in this batch
+	size_t blobs_n, blobs_cap;
+};
+
+struct job_list {
+	struct job *head, **tail;
+};
+
+struct writer {
+	pthread_t thread;
+	pthread_mutex_t lock; // guards the lists, stop, stats and watch
+	pthread_cond_t wake;
+	struct job_list normal, low;
+	bool stop, started;
+	store_watch *watch;
+	void *watch_arg;
+	struct store_stats stats;
+	// below: the writer's thread only
+	struct txn txn;
+	struct job *batch_jobs[BATCH_JOBS];
+	int64_t flush_at_ns; // when lazy batches must be durable; 0 = none wait
+	int64_t tick_at_ns;  // next look at the disk
+	enum ec refuse;      // E_OK, or what every job gets while nothing can be written
+	bool redo;           // the last batch is in the log but not in the index
+	bool on_reserve;     // a reserve segment was taken: only jobs that free space
+	bool bodies_refused;
+	struct applied applied;
+	uint64_t jobs, batches;
+};
+
+struct store {
+	const struct disk *disk;
+	struct sl dir; // NUL-terminated, owned
+	int dir_fd, log_fd, lock_fd;
+	uint64_t segment_octets, map_octets, free_min_octets;
+	unsigned flush_lazy_ms, readers_max;
+	_Atomic uint32_t next_id; // of segments
+	uint64_t raise;
+	uint64_t damaged_batches; // found at start
+	bool rebuilt;             // the index was made anew at start
+	struct index *index;
+	struct journal journal;
+	struct bulk bulk;
+	struct segcache cache;
+	struct writer writer;
+	atomic_uint_least64_t segments;
+};
+
+/// store_open with another disk (tests).
+[[nodiscard]] enum ec store_open_on(
+	struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out);
+/// What readers above add to versions that they report: grows by 2^20 with each unclean machine stop, so that clients
+/// look at all flags once.
+uint64_t store_modseq_raise(const struct store *s);
+/// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
+[[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
+
+/// Starts and stops the writer's thread. Stopping finishes queued jobs.
+[[nodiscard]] enum ec writer_start(struct cx *cx, struct store *s);
+void writer_stop(struct store *s);
+/// Ends what belongs to the transaction (memory).
+void txn_free(struct txn *t);
+/// Throws away what a job began and did not commit.
+void txn_end_job(struct txn *t);
+/// Notes a blob of this batch. errors: E_TEMP.
+[[nodiscard]] enum ec txn_note_blob(struct cx *cx, struct txn *t, struct blob *b);
+/// Flushes the bulk segments that this batch names. errors: E_IO, E_FULL; such a blob is then spoilt.
+[[nodiscard]] enum ec txn_flush_bulk(struct cx *cx, struct txn *t);
+/// The batch is in the log: its blobs keep their addresses.
+void txn_blobs_stored(struct txn *t);

@@ -1,0 +1,301 @@
+/// journal — writing of log segments.
+///
+/// A segment is made with both copies of its header, its directory entry is flushed, and only then does a batch go into
+/// it; the first flush of a batch flushes the header too.
+#include "store/journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "store/segfile.h"
+
+static void reserve_name(unsigned i, char out[static SEG_NAME])
+{
+	snprintf(out, SEG_NAME, "reserve-%c", (char)('0' + i % JOURNAL_RESERVES));
+}
+
+/// Opens a new file of segment_octets under `name`. errors as disk_error; nothing is left behind then.
+static enum ec allocate(struct cx *cx, struct journal *j, const char *name, int *out)
+{
+	const struct disk *d = j->disk;
+	int fd = d->open(d->arg, j->dir, name, O_RDWR | O_CREAT | O_EXCL);
+
+	if (fd < 0)
+		return disk_error(cx, fd, "making a segment");
+	int rc = d->fallocate(d->arg, fd, j->segment_octets);
+	if (rc < 0 && rc != -EOPNOTSUPP && rc != -ENOSYS && rc != -EINVAL) {
+		enum ec e = disk_error(cx, rc, "fallocate");
+		close(fd);
+		(void)d->unlink(d->arg, j->dir, name);
+		return e;
+	}
+	*out = fd;
+	return E_OK;
+}
+
+/// Turns a reserve file into the segment `name`.
+static enum ec take_reserve(struct cx *cx, struct journal *j, const char *name, int *out)
+{
+	const struct disk *d = j->disk;
+	char from[SEG_NAME];
+
+	if (j->reserves == 0)
+		return fail(cx, E_FULL, "the reserve is used up");
+	reserve_name(j->reserves - 1, from);
+	int rc = d->rename(d->arg, j->dir, from, name);
+	if (rc < 0)
+		return disk_error(cx, rc, "taking a reserve segment");
+	j->reserves--;
+	int fd = d->open(d->arg, j->dir, name, O_RDWR);
+	if (fd < 0)
+		return disk_error(cx, fd, "opening a reserve segment");
+	*out = fd;
+	return E_OK;
+}
+
+static enum ec write_head(struct cx *cx, struct journal *j, int fd, const struct seg_head *h)
+{
+	uint8_t octets[SEG_HEAD];
+	enum ec e = E_OK;
+
+	seg_encode(h, octets);
+	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
+		struct iovec iov = { octets, sizeof octets };
+		e = disk_write(cx, j->disk, fd, &iov, 1, at);
+	}
+	if (e)
+		return wrap(cx, e, "header of segment %08x", h->id);
+	int rc = j->disk->fsync_dir(j->disk->arg, j->dir);
+	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
+}
+
+/// Makes the segment that follows `last` and leaves it in j->fd.
+static enum ec make_segment(struct cx *cx, struct journal *j, struct journal_pos last, bool reserve)
+{
+	char name[SEG_NAME];
+	int fd = -1;
+	struct seg_head h = {
+		.kind = SEG_LOG,
+		.id = atomic_fetch_add(j->next_id, 1),
+		.prev = last.segment,
+		.prev_end = last.at,
+		.prev_chain = last.chain,
+		.first_lsn = last.lsn + 1,
+		.made_s = (uint64_t)clock_now_s(),
+		.raise = j->raise,
+	};
+
+	random_octets(&h.nonce, sizeof h.nonce);
+	seg_name(h.id, name);
+	enum ec e = allocate(cx, j, name, &fd);
+	if (e == E_FULL && reserve)
+		e = take_reserve(cx, j, name, &fd);
+	if (e)
+		return e;
+	e = write_head(cx, j, fd, &h);
+	if (e) {
+		close(fd);
+		(void)j->disk->unlink(
+			j->disk->arg, j->dir, name); // where this fails too: it has no batch, so it is ignored
+		return e;
+	}
+	j->fd = fd;
+	j->head = h;
+	j->end = (struct journal_pos){ .segment = h.id, .at = SEG_DATA, .lsn = last.lsn, .chain = last.chain };
+	j->made++;
+	return E_OK;
+}
+
+/// What is written is now durable.
+static void note_durable(struct journal *j)
+{
+	j->durable = j->end;
+	buf_clear(&j->kept);
+}
+
+static void leave_segment(struct journal *j)
+{
+	if (j->fd >= 0)
+		close(j->fd);
+	j->fd = -1;
+}
+
+enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
+{
+	j->fd = -1;
+	j->kept = BUF(JOURNAL_KEPT_MAX);
+	j->durable = last;
+	return make_segment(cx, j, last, true);
+}
+
+enum ec journal_flush(struct cx *cx, struct journal *j)
+{
+	if (j->fd < 0)
+		return fail(cx, E_TEMP, "the log cannot be written at present");
+	if (j->durable.segment == j->end.segment && j->durable.at == j->end.at)
+		return E_OK;
+	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
+	j->flushes++;
+	if (rc < 0) {
+		leave_segment(j);
+		return disk_error(cx, rc, "fdatasync of the log");
+	}
+	note_durable(j);
+	return E_OK;
+}
+
+enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b, bool flush)
+{
+	if (j->fd < 0)
+		return fail(cx, E_TEMP, "the log cannot be written at present");
+	struct journal_pos before = j->end;
+	enum ec e = disk_write(cx, j->disk, j->fd, b->iov, b->n, j->end.at);
+	if (e) {
+		leave_segment(j);
+		return wrap(cx, e, "batch %" PRIu64, b->lsn);
+	}
+	j->written += b->octets;
+	j->end.at += b->octets;
+	j->end.lsn = b->lsn;
+	j->end.chain = b->chain;
+	if (flush || j->kept.n + b->small.n > JOURNAL_KEPT_FLUSH)
+		return journal_flush(cx, j);
+	if (j->kept.n == 0) {
+		j->kept_at = before;
+		j->kept_nonce = j->head.nonce;
+	}
+	buf_add(&j->kept, b->small);
+	if (j->kept.err) { // no memory to keep it: it must be durable at once
+		buf_clear(&j->kept);
+		j->end = before;
+		leave_segment(j);
+		return fail(cx, E_TEMP, "no memory for a batch that is not flushed");
+	}
+	return E_OK;
+}
+
+/// Writes the SEAL record and gives back what was allocated behind it. It is a hint only, so errors do not matter.
+static void seal(struct journal *j)
+{
+	uint8_t octets[REC_HEAD];
+	struct iovec iov = { octets, sizeof octets };
+	struct rec r = {
+		.type = REC_SEAL,
+		.lsn = j->end.lsn,
+		.at = (uint32_t)j->end.at,
+		.arg = { [SEAL_CHAIN] = j->end.chain },
+		.time_s = (uint64_t)clock_now_s(),
+	};
+
+	rec_encode(&j->head.nonce, &r, octets);
+	if (disk_write(NULL, j->disk, j->fd, &iov, 1, j->end.at) == E_OK)
+		(void)j->disk->ftruncate(j->disk->arg, j->fd, j->end.at + REC_HEAD);
+}
+
+enum ec journal_roll_if_full(struct cx *cx, struct journal *j)
+{
+	if (j->fd >= 0 && j->end.at < j->segment_octets)
+		return E_OK;
+	enum ec e = journal_flush(cx, j);
+	if (e)
+		return e;
+	seal(j);
+	leave_segment(j);
+	return make_segment(cx, j, j->durable, false);
+}
+
+/// Prints the kept batches again for their new places: offsets, nonce, checks and chain change, nothing else.
+/// out: *lsn and *chain after the last one.
+static enum ec reprint_kept(struct cx *cx, const struct journal *j, struct buf *out, uint64_t *lsn, uint64_t *chain)
+{
+	uint64_t c = *chain, begin_check = 0;
+
+	for (size_t at = 0; at < j->kept.n;) {
+		struct rec r;
+		enum ec e = rec_decode(&j->kept_nonce, sl_from(buf_sl(&j->kept), at), j->kept_at.at + at, &r);
+		if (e)
+			return fail(cx, e, "a kept batch does not prove itself");
+		uint8_t *p = buf_room(out, REC_HEAD + r.octets);
+		if (!p)
+			return fail(cx, E_TEMP, "no memory to write batches again");
+		memcpy(p + REC_HEAD, j->kept.p + at + REC_HEAD, r.octets);
+		r.at = (uint32_t)(SEG_DATA + at);
+		if (r.type == REC_BEGIN) {
+			r.arg[BEGIN_CHAIN] = c;
+			r.arg[BEGIN_DURABLE] = j->durable.lsn;
+		} else if (r.type == REC_END) {
+			r.arg[END_CHAIN] = c = chain_next(c, begin_check);
+			*lsn = r.lsn;
+		}
+		rec_encode(&j->head.nonce, &r, p);
+		if (r.type == REC_BEGIN)
+			begin_check = r.check;
+		else if (r.type != REC_END)
+			c = chain_next(c, r.check);
+		buf_took(out, REC_HEAD + r.octets);
+		at += REC_HEAD + r.octets;
+	}
+	*chain = c;
+	return E_OK;
+}
+
+enum ec journal_restart(struct cx *cx, struct journal *j, bool frees)
+{
+	leave_segment(j);
+	enum ec e = make_segment(cx, j, j->durable, frees);
+	if (e)
+		return wrap(cx, e, "new segment");
+	struct buf again = BUF(JOURNAL_KEPT_MAX);
+	uint64_t lsn = j->durable.lsn, chain = j->durable.chain;
+	e = reprint_kept(cx, j, &again, &lsn, &chain);
+	if (e == E_OK && again.n) {
+		struct iovec iov = { again.p, again.n };
+		e = disk_write(cx, j->disk, j->fd, &iov, 1, SEG_DATA);
+	}
+	if (e == E_OK) { // also where nothing was kept: the new segment must prove that it can be flushed
+		j->end.at = SEG_DATA + again.n;
+		j->end.lsn = lsn;
+		j->end.chain = chain;
+		e = journal_flush(cx, j);
+	}
+	buf_free(&again);
+	if (e)
+		leave_segment(j);
+	return e;
+}
+
+void journal_fill_reserve(struct journal *j)
+{
+	while (j->reserves < JOURNAL_RESERVES) {
+		char name[SEG_NAME];
+		int fd;
+		reserve_name(j->reserves, name);
+		(void)j->disk->unlink(j->disk->arg, j->dir, name);
+		if (allocate(NULL, j, name, &fd))
+			return;
+		close(fd);
+		j->reserves++;
+	}
+}
+
+enum ec journal_close(struct cx *cx, struct journal *j)
+{
+	enum ec e = E_OK;
+
+	if (j->fd >= 0) {
+		seal(j); // before the flush, which makes it durable with the rest
+		j->durable.at = 0;
+		e = journal_flush(cx, j);
+	} else if (j->kept.n) {
+		e = fail(cx, E_IO, "%zu octets of the log could not be flushed", j->kept.n);
+	}
+	leave_segment(j);
+	buf_free(&j->kept);
+	return e;
+}

@@ -1,0 +1,380 @@
+/// replay — start, step by step:
+///   1 which segments are the log: from the newest back along `prev`
+///   2 does the log hold what the index says is applied? otherwise the index is made anew (store.c)
+///   3 batch by batch from there: check it, apply its commits
+///   4 a batch that fails its checks: damage where it was durable (an LSN up to the highest durable one that the log or
+///     the index knows, or a segment that has a successor): what in it proves itself is applied, the rest is lost and
+///     counted; otherwise the torn tail: the log ends before it
+#include "store/replay.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+
+enum { RECORDS_PER_COMMIT = 4096 };
+
+/// The id in a segment's file name; false for other files.
+static bool name_id(const char *name, uint32_t *id)
+{
+	char again[SEG_NAME];
+	uint32_t v = 0;
+
+	for (int i = 0; i < 8; i++) {
+		int digit = hex_value((uint8_t)name[i]);
+		if (digit < 0)
+			return false;
+		v = v << 4 | (uint32_t)digit;
+	}
+	seg_name(v, again);
+	*id = v;
+	return strcmp(name, again) == 0;
+}
+
+/// True where no header was ever written: a crash while the segment was made.
+static bool is_unborn(int dir, const char *name)
+{
+	uint8_t octets[2 * SEG_HEAD] = { 0 };
+	int fd = disk_real.open(NULL, dir, name, O_RDONLY);
+	bool zeros = true;
+
+	if (fd < 0)
+		return false;
+	ssize_t n = pread(fd, octets, SEG_HEAD, 0), n2 = pread(fd, octets + SEG_HEAD, SEG_HEAD, SEG_SECOND);
+	close(fd);
+	for (size_t i = 0; i < sizeof octets; i++)
+		zeros = zeros && octets[i] == 0;
+	return n >= 0 && n2 >= 0 && (zeros || n < SEG_HEAD);
+}
+
+static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
+{
+	struct segfile f;
+	uint32_t id;
+
+	if (!name_id(name, &id))
+		return E_OK;
+	enum ec e = segfile_open(cx, dir, id, &f);
+	if (e == E_CORRUPT && is_unborn(dir, name)) {
+		int rc = disk->unlink(disk->arg, dir, name);
+		return rc < 0 ? disk_error(cx, rc, name) : E_OK;
+	}
+	if (e)
+		return wrap(cx, e, "move log/%s away to start without what is in it", name);
+	segfile_close(&f);
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct seg_info *more = reallocarray(l->all, cap, sizeof *more);
+		if (!more)
+			return fail(cx, E_TEMP, "no memory for the list of segments");
+		l->all = more;
+		l->cap = cap;
+	}
+	l->all[l->n++] = (struct seg_info){ .head = f.head, .size = f.size, .limit = UINT64_MAX };
+	return E_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct seg_info *x = a, *y = b;
+
+	return x->head.id < y->head.id ? -1 : x->head.id > y->head.id;
+}
+
+/// The newest log segment with an id of at most `id`; l->n where there is none.
+static size_t find_log(const struct seg_list *l, uint32_t id)
+{
+	for (size_t i = l->n; i-- > 0;)
+		if (l->all[i].head.kind == SEG_LOG && l->all[i].head.id <= id)
+			return i;
+	return l->n;
+}
+
+/// Goes back from the newest segment along `prev`; segments that nobody names were left after a failed write.
+static enum ec find_chain(struct cx *cx, struct seg_list *l)
+{
+	l->chain = calloc(l->n ? l->n : 1, sizeof *l->chain);
+	if (!l->chain)
+		return fail(cx, E_TEMP, "no memory for the list of segments");
+	for (size_t i = find_log(l, UINT32_MAX); i < l->n;) {
+		const struct seg_head *h = &l->all[i].head;
+		l->chain[l->chain_n++] = (uint32_t)i;
+		if (h->prev == 0 || h->prev >= h->id)
+			break;
+		i = find_log(l, h->prev);
+		if (i < l->n && l->all[i].head.id == h->prev)
+			l->all[i].limit = h->prev_end;
+	}
+	for (size_t a = 0, b = l->chain_n; a + 1 < b; a++) {
+		uint32_t swap = l->chain[a];
+		l->chain[a] = l->chain[--b];
+		l->chain[b] = swap;
+	}
+	return E_OK;
+}
+
+enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
+{
+	struct seg_list l = { 0 };
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	enum ec e = E_OK;
+
+	if (!d) {
+		e = disk_error(cx, -errno, "reading the log's folder");
+		if (fd >= 0)
+			close(fd);
+		return e;
+	}
+	for (struct dirent *entry; e == E_OK && (entry = readdir(d));)
+		e = add_segment(cx, disk, dir, entry->d_name, &l);
+	closedir(d);
+	if (e == E_OK) {
+		if (l.n)
+			qsort(l.all, l.n, sizeof *l.all, by_id);
+		e = find_chain(cx, &l);
+	}
+	if (e) {
+		seg_list_free(&l);
+		return e;
+	}
+	*out = l;
+	return E_OK;
+}
+
+void seg_list_free(struct seg_list *l)
+{
+	free(l->all);
+	free(l->chain);
+	*l = (struct seg_list){ 0 };
+}
+
+static const struct seg_info *chain_at(const struct seg_list *l, size_t i)
+{
+	return &l->all[l->chain[i]];
+}
+
+/// Where in the chain segment `id` stands; chain_n where it does not.
+static size_t chain_find(const struct seg_list *l, uint32_t id)
+{
+	size_t i = 0;
+
+	while (i < l->chain_n && chain_at(l, i)->head.id != id)
+		i++;
+	return i;
+}
+
+enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const struct journal_pos *pos)
+{
+	size_t i = chain_find(l, pos->segment);
+	struct segfile f;
+	struct rec r;
+
+	if (i == l->chain_n || pos->at > chain_at(l, i)->limit || pos->at < SEG_DATA)
+		return E_NOTFOUND;
+	const struct seg_head *h = &chain_at(l, i)->head;
+	if (pos->at == SEG_DATA)
+		return h->first_lsn == pos->lsn + 1 && h->prev_chain == pos->chain ? E_OK : E_NOTFOUND;
+	enum ec e = segfile_open(cx, dir, pos->segment, &f);
+	if (e)
+		return e;
+	e = segfile_rec(cx, &f, pos->at - REC_HEAD, &r);
+	segfile_close(&f);
+	if (e == E_OK && r.type == REC_END && r.lsn == pos->lsn && r.arg[END_CHAIN] == pos->chain)
+		return E_OK;
+	return e == E_IO || e == E_TEMP ? e : E_NOTFOUND;
+}
+
+struct run {
+	struct index *ix;
+	struct itxn *t;
+	uint64_t now_s, since_commit;
+	uint64_t durable_lsn;
+	struct replayed out;
+};
+
+/// Commits what was applied so far and begins anew.
+static enum ec next_txn(struct cx *cx, struct run *run)
+{
+	enum ec e = applied_put(cx, run->t, &run->out.applied);
+
+	if (e)
+		return e;
+	struct itxn *t = run->t;
+	run->t = NULL;
+	e = itxn_commit(cx, t);
+	run->since_commit = 0;
+	return e ? e : index_write(cx, run->ix, &run->t);
+}
+
+static enum ec apply_rec_commit(struct cx *cx, struct run *run, const struct rec *r, struct sl payload)
+{
+	uint64_t now = 0;
+	struct commit c = {
+		.id = { r->arg[COMMIT_ACCOUNT], r->arg[COMMIT_NAME] },
+		.version = r->arg[COMMIT_VERSION],
+		.time_s = r->time_s,
+		.ops = sl_head(payload, payload.n - r->outcome),
+		.outcome = sl_from(payload, payload.n - r->outcome),
+	};
+
+	if (r->time_s + OPERATION_KEPT_S >= run->now_s)
+		c.op = r->op; // older outcomes are forgotten anyway
+	enum ec e = apply_version(cx, run->t, c.id, &now);
+	if (e)
+		return e;
+	if (c.version <= now)
+		return E_OK; // this cell has it already
+	if (c.version > now + 1) {
+		run->out.gaps++;
+		e = apply_gap(cx, run->t, c.id, c.version);
+	}
+	return e ? e : apply_commit(cx, run->t, &c);
+}
+
+static enum ec apply_rec(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
+{
+	struct run *run = arg;
+	struct body_ref ref = { r->arg[BULK_AT], (uint32_t)r->arg[BULK_OCTETS] };
+
+	run->out.records++;
+	run->since_commit++;
+	run->out.applied.bodies += r->type == REC_BLOB || r->type == REC_BULK;
+	if (r->type == REC_COMMIT)
+		return apply_rec_commit(cx, run, r, payload);
+	return r->type == REC_BULK ? apply_bulk(cx, run->t, ref) : E_OK;
+}
+
+/// A durable batch that fails its checks: applies what proves itself and goes on behind it.
+static enum ec salvage(struct cx *cx, struct run *run, struct walk *w)
+{
+	struct rec begin;
+	uint64_t bad = 0, to = w->limit < w->f->size ? w->limit : w->f->size;
+	enum ec e = walk_find_begin(cx, w, w->pos.at + 1, w->pos.lsn + 2, &begin);
+
+	if (e != E_OK && e != E_NOTFOUND)
+		return e;
+	bool more = e == E_OK;
+	e = walk_records(cx, w, w->pos.at, more ? begin.at : to, w->pos.lsn + 1, apply_rec, run, &bad);
+	if (e)
+		return e;
+	run->out.damaged += bad ? bad : 1;
+	w->pos.at = more ? begin.at : w->limit;
+	if (more) {
+		w->pos.lsn = begin.lsn - 1;
+		w->pos.chain = begin.arg[BEGIN_CHAIN];
+	} else {
+		w->pos.at = to;
+		w->pos.lsn = w->pos.lsn + 1 > run->durable_lsn ? w->pos.lsn + 1 : run->durable_lsn;
+	}
+	return E_OK;
+}
+
+/// Applies the good batch from w->pos to `next`.
+static enum ec apply_batch(struct cx *cx, struct run *run, struct walk *w, struct journal_pos next)
+{
+	uint64_t bad = 0;
+	enum ec e = walk_records(cx, w, w->pos.at, next.at, next.lsn, apply_rec, run, &bad);
+
+	w->pos = next;
+	return e;
+}
+
+/// All batches of one segment from w->pos on.
+static enum ec run_segment(struct cx *cx, struct run *run, struct walk *w, bool last)
+{
+	struct journal_pos next;
+	enum ec e = E_OK;
+
+	while (e == E_OK) {
+		e = walk_batch(cx, w, &next);
+		if (e == E_OK)
+			e = apply_batch(cx, run, w, next);
+		else if (e == E_CORRUPT && (!last || w->pos.lsn + 1 <= run->durable_lsn))
+			e = salvage(cx, run, w);
+		else if (e == E_CORRUPT || e == E_NOTFOUND)
+			break; // the torn tail, or the end
+		run->out.applied.pos = w->pos;
+		if (e == E_OK && run->since_commit >= RECORDS_PER_COMMIT)
+			e = next_txn(cx, run);
+		if (e == E_OK && w->pos.at >= w->limit)
+			break;
+	}
+	run->out.torn_at = w->pos.at;
+	return e == E_NOTFOUND || e == E_CORRUPT ? E_OK : e;
+}
+
+static enum ec open_segment(
+	struct cx *cx, int dir, const struct seg_info *s, bool last, struct run *run, struct segfile *f, struct walk *w)
+{
+	uint64_t durable = 0;
+	enum ec e = segfile_open(cx, dir, s->head.id, f);
+
+	if (e)
+		return e;
+	*w = (struct walk){ .f = f, .limit = s->limit < f->size ? s->limit : f->size, .bodies_from = UINT64_MAX };
+	w->pos = run->out.applied.pos;
+	if (w->pos.segment != s->head.id) {
+		if (s->head.first_lsn != w->pos.lsn + 1 || s->head.prev_chain != w->pos.chain)
+			run->out.damaged++; // something between the two segments is missing
+		w->pos = (struct journal_pos){ s->head.id, SEG_DATA, s->head.first_lsn - 1, s->head.prev_chain };
+	}
+	if (!last)
+		return E_OK;
+	e = walk_durable(cx, w, &durable);
+	if (e) {
+		segfile_close(f);
+		return e;
+	}
+	if (durable > run->durable_lsn)
+		run->durable_lsn = durable;
+	w->bodies_from = run->durable_lsn + 1;
+	return E_OK;
+}
+
+static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct run *run)
+{
+	size_t first = chain_find(l, run->out.applied.pos.segment);
+	enum ec e = index_write(cx, run->ix, &run->t);
+
+	for (size_t i = first < l->chain_n ? first : 0; e == E_OK && i < l->chain_n; i++) {
+		struct segfile f;
+		struct walk w;
+		bool last = i + 1 == l->chain_n;
+		e = open_segment(cx, dir, chain_at(l, i), last, run, &f, &w);
+		if (e)
+			break;
+		e = run_segment(cx, run, &w, last);
+		segfile_close(&f);
+		run->out.applied.pos = w.pos;
+	}
+	if (e == E_OK) {
+		run->out.applied.durable_lsn = run->durable_lsn;
+		e = applied_put(cx, run->t, &run->out.applied);
+	}
+	if (e || !run->t) {
+		itxn_abort(run->t);
+		return e;
+	}
+	return itxn_commit(cx, run->t);
+}
+
+enum ec replay(struct cx *cx, int dir, const struct seg_list *l, struct index *ix, const struct applied *from,
+	struct replayed *out)
+{
+	struct run run = {
+		.ix = ix,
+		.now_s = (uint64_t)clock_now_s(),
+		.durable_lsn = from->durable_lsn,
+		.out = { .applied = *from, .torn_at = UINT64_MAX },
+	};
+	enum ec e = run_all(cx, dir, l, &run);
+
+	if (e == E_OK)
+		*out = run.out;
+	return e;
+}

@@ -1,0 +1,36 @@
+#pragma once
+/// replay — start: brings an index up to the end of the log, and finds where the log ends.
+///
+/// Before the writer exists; one thread.
+#include "store/engine.h"
+#include "store/walk.h"
+
+struct seg_list {
+	struct seg_info {
+		struct seg_head head;
+		uint64_t size;
+		uint64_t limit; // where the log goes on elsewhere; UINT64_MAX for the last
+	} * all;
+	size_t n, cap;
+	uint32_t *chain; // positions in `all` of the segments that are the log, oldest first
+	size_t chain_n;
+};
+
+/// Reads the headers of all segments in the folder, removes what a crash left before a header was written, and finds
+/// which of them are the log. errors: E_CORRUPT (cx names the file), E_UNSUPPORTED, E_IO, E_TEMP.
+[[nodiscard]] enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out);
+void seg_list_free(struct seg_list *l);
+
+struct replayed {
+	struct applied applied; // pos: the log's end, where the next segment continues
+	uint64_t damaged;       // batches, or places in them, that do not prove themselves though they were durable
+	uint64_t torn_at;       // where the last segment must be cut; its size where nothing is torn
+	uint64_t records, gaps;
+};
+
+/// Whether the log holds what the index says is applied (S10). errors: E_NOTFOUND (it does not), E_IO, E_TEMP.
+[[nodiscard]] enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const struct journal_pos *pos);
+/// Applies everything behind `from` (all zero: everything) to the index. errors: E_FULL (also: map full), E_IO, E_TEMP,
+/// E_UNSUPPORTED.
+[[nodiscard]] enum ec replay(struct cx *cx, int dir, const struct seg_list *l, struct index *ix,
+	const struct applied *from, struct replayed *out);

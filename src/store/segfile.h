@@ -1,0 +1,46 @@
+#pragma once
+/// segfile — segment files opened for reading: one by one through a window (start, checks), or many through a cache
+/// (bodies).
+#include <pthread.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cx.h"
+#include "store/segment.h"
+
+enum { SEG_NAME = 16, SEGCACHE_SLOTS = 256 };
+
+struct segfile {
+	int fd;
+	struct seg_head head;
+	uint64_t size;   // of the file when it was opened
+	bool two_copies; // both copies of the header are good and the same
+	struct buf window;
+	uint64_t window_at;
+	unsigned refs; // the cache's own
+};
+
+/// The file name of a segment, NUL-terminated.
+void seg_name(uint32_t id, char out[static SEG_NAME]);
+/// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged.
+/// errors: E_NOTFOUND, E_CORRUPT (both copies damaged), E_UNSUPPORTED, E_TEMP, E_IO.
+[[nodiscard]] enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out);
+void segfile_close(struct segfile *f);
+/// Octets [at, at + n), borrowed until the next call. errors: E_RANGE (the file ends before), E_TEMP, E_IO.
+[[nodiscard]] enum ec segfile_at(struct cx *cx, struct segfile *f, uint64_t at, size_t n, struct sl *out);
+/// Reads the record header at `at`. errors: E_RANGE, E_CORRUPT, E_UNSUPPORTED, E_IO.
+[[nodiscard]] enum ec segfile_rec(struct cx *cx, struct segfile *f, uint64_t at, struct rec *out);
+/// Checks the body of a BLOB record. errors: E_CORRUPT, E_RANGE, E_IO.
+[[nodiscard]] enum ec segfile_body(struct cx *cx, struct segfile *f, const struct rec *r);
+
+struct segcache {
+	pthread_mutex_t lock;
+	int dir;
+	struct segfile *slots[SEGCACHE_SLOTS]; // by id modulo the number of slots
+};
+
+void segcache_init(struct segcache *c, int dir);
+void segcache_end(struct segcache *c);
+/// A segment for reading with its fd, shared between threads (do not use its window); give it back with segcache_put.
+[[nodiscard]] enum ec segcache_get(struct cx *cx, struct segcache *c, uint32_t id, struct segfile **out);
+void segcache_put(struct segcache *c, struct segfile *f);

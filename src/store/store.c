@@ -1,0 +1,375 @@
+/// store — opening and closing of a data directory.
+///
+///   DIR/lock          held by the process that has the store open; its pid
+///   DIR/state         how the store stopped (state.h)
+///   DIR/log/*.seg     segments; reserve-0, reserve-1: room kept back for work that frees space
+///   DIR/index/        LMDB
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "store/engine.h"
+#include "store/replay.h"
+#include "store/state.h"
+
+enum { RAISE_STEP = 1 << 20 };
+static const uint64_t segment_default = 256ull << 20, segment_max = 2048ull << 20;
+
+/// Makes the folder where missing and opens it.
+static enum ec open_folder(struct cx *cx, int at, const char *path, int *out)
+{
+	if (mkdirat(at, path, 0700) && errno != EEXIST)
+		return disk_error(cx, -errno, path);
+	int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return disk_error(cx, -errno, path);
+	*out = fd;
+	return E_OK;
+}
+
+/// Takes the data lock. It goes with the descriptor, so it also keeps a second store of this process out.
+static enum ec take_lock(struct cx *cx, struct store *s)
+{
+	char pid[16] = "";
+
+	s->lock_fd = openat(s->dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0)
+		return disk_error(cx, -errno, "lock");
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
+		int err = errno;
+		ssize_t n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
+		if (err != EWOULDBLOCK)
+			return disk_error(cx, -err, "flock");
+		return fail(cx, E_EXISTS, "the store is open in process %.*s", (int)(n > 0 ? n : 0), pid);
+	}
+	int n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
+	if (ftruncate(s->lock_fd, 0) || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
+		return disk_error(cx, -errno, "writing the lock file");
+	return E_OK;
+}
+
+static void configure(struct store *s, const struct store_conf *conf)
+{
+	s->segment_octets = conf->segment_octets ? conf->segment_octets : segment_default;
+	if (s->segment_octets > segment_max)
+		s->segment_octets = segment_max;
+	s->map_octets = conf->map_octets ? conf->map_octets : 1ull << 40;
+	s->free_min_octets = conf->free_min_octets ? conf->free_min_octets : 1ull << 30;
+	s->flush_lazy_ms = conf->flush_lazy_ms ? conf->flush_lazy_ms : 100;
+	s->readers_max = conf->readers_max ? conf->readers_max : 64;
+}
+
+static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
+{
+	uint8_t *path = NULL;
+	int index_fd;
+
+	if (dir.n == 0 || dir.n > STORE_PATH_MAX || sl_find(dir, 0) != dir.n)
+		return fail(cx, E_RANGE, "path of the data folder: %zu octets", dir.n);
+	path = calloc(1, dir.n + 1);
+	if (!path)
+		return fail(cx, E_TEMP, "no memory for a store");
+	memcpy(path, dir.p, dir.n);
+	s->dir = (struct sl){ path, dir.n };
+	enum ec e = open_folder(cx, AT_FDCWD, (const char *)path, &s->dir_fd);
+	if (e == E_OK)
+		e = take_lock(cx, s);
+	if (e == E_OK)
+		e = open_folder(cx, s->dir_fd, "log", &s->log_fd);
+	if (e == E_OK)
+		e = open_folder(cx, s->dir_fd, "index", &index_fd);
+	if (e)
+		return e;
+	close(index_fd);
+	return E_OK;
+}
+
+static enum ec open_index(struct cx *cx, struct store *s, bool anew)
+{
+	char path[STORE_PATH_MAX + 16];
+
+	if (anew) {
+		index_close(s->index);
+		s->index = NULL;
+		s->rebuilt = true;
+		if ((unlinkat(s->dir_fd, "index/data.mdb", 0) && errno != ENOENT) ||
+			(unlinkat(s->dir_fd, "index/lock.mdb", 0) && errno != ENOENT))
+			return disk_error(cx, -errno, "removing the index");
+	}
+	snprintf(path, sizeof path, "%.*s/index", SLF(s->dir));
+	return index_open(cx, path, s->map_octets, s->readers_max, &s->index);
+}
+
+/// How the last stop was, from the state file and this boot.
+struct stop {
+	bool first;      // the store is new
+	bool machine;    // the machine went down while the store was open
+	bool died_often; // the second death within DIED_OFTEN_S
+	struct state now;
+};
+
+static enum ec judge_stop(struct cx *cx, struct store *s, const struct seg_list *l, struct stop *out)
+{
+	struct state old = { 0 };
+	struct stop stop = { .first = l->n == 0 };
+	enum ec e = state_read(cx, s->dir_fd, &old);
+	uint64_t now_s = (uint64_t)clock_now_s();
+	static const uint8_t unknown[BOOT_OCTETS];
+
+	if (e != E_OK && e != E_NOTFOUND && e != E_CORRUPT)
+		return e;
+	state_boot(stop.now.boot);
+	bool same_boot =
+		memcmp(old.boot, stop.now.boot, BOOT_OCTETS) == 0 && memcmp(old.boot, unknown, BOOT_OCTETS) != 0;
+	stop.machine = !stop.first && !old.clean && (e != E_OK || !same_boot);
+	stop.now.died_s = old.died_s;
+	if (e == E_OK && !old.clean) {
+		stop.died_often = now_s - old.died_s < DIED_OFTEN_S;
+		stop.now.died_s = now_s;
+	}
+	*out = stop;
+	return E_OK;
+}
+
+/// What the index says is applied. errors: E_NOTFOUND (nothing), E_CORRUPT, E_TEMP, E_IO.
+static enum ec read_applied(struct cx *cx, struct store *s, struct applied *out)
+{
+	struct itxn *t;
+	enum ec e = index_read(cx, s->index, &t);
+
+	if (e)
+		return e;
+	e = applied_get(cx, t, out);
+	itxn_abort(t);
+	return e;
+}
+
+/// What the index has applied, where it can be trusted; otherwise opens an empty one.
+static enum ec trusted_index(
+	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
+{
+	struct applied a = { 0 };
+	enum ec e = stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s, false);
+
+	if (e == E_OK)
+		e = read_applied(cx, s, &a);
+	if (e == E_OK)
+		e = replay_knows(cx, s->log_fd, l, &a.pos);
+	if (e == E_OK) {
+		*from = a;
+		return E_OK;
+	}
+	if (e != E_CORRUPT && e != E_NOTFOUND)
+		return e;
+	*from = (struct applied){ 0 };
+	return open_index(cx, s, true);
+}
+
+/// Brings the index up; where its map is too small it grows, and replay goes on from what is applied by then.
+static enum ec bring_up(
+	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct replayed *out)
+{
+	struct applied from;
+	enum ec e = trusted_index(cx, s, l, stop, &from);
+
+	while (e == E_OK) {
+		e = replay(cx, s->log_fd, l, s->index, &from, out);
+		if (e != E_FULL || !index_is_map_full(s->index))
+			return e;
+		e = index_grow(cx, s->index);
+		if (e == E_OK)
+			e = read_applied(cx, s, &from);
+		if (e == E_NOTFOUND)
+			e = E_OK; // nothing yet: `from` stays as it was
+	}
+	return e;
+}
+
+/// Cuts the torn tail off the last segment and makes what is left durable: its successor will say that it ends there.
+static enum ec cut_tail(struct cx *cx, struct store *s, const struct seg_list *l, struct replayed *r)
+{
+	char name[SEG_NAME];
+	const struct seg_info *last = &l->all[l->chain[l->chain_n - 1]];
+	const struct disk *d = s->disk;
+
+	seg_name(last->head.id, name);
+	if (r->torn_at == SEG_DATA) { // nothing in it: its successor takes its place
+		r->applied.pos = (struct journal_pos){ last->head.prev, last->head.prev_end, last->head.first_lsn - 1,
+			last->head.prev_chain };
+		int rc = d->unlink(d->arg, s->log_fd, name);
+		return rc < 0 ? disk_error(cx, rc, "removing an empty segment") : E_OK;
+	}
+	int fd = d->open(d->arg, s->log_fd, name, O_RDWR);
+	if (fd < 0)
+		return disk_error(cx, fd, "opening the last segment");
+	int rc = last->size > r->torn_at + REC_HEAD ? d->ftruncate(d->arg, fd, r->torn_at) : 0; // a SEAL may stay
+	if (rc == 0)
+		rc = d->fdatasync(d->arg, fd);
+	close(fd);
+	return rc < 0 ? disk_error(cx, rc, "cutting the torn tail") : E_OK;
+}
+
+static bool is_named(struct cx *cx, struct itxn *t, uint32_t id)
+{
+	uint8_t key[4];
+	struct sl row;
+
+	put_be32(key, id);
+	return index_get(cx, t, T_SEGMENT, (struct sl){ key, sizeof key }, &row) != E_NOTFOUND;
+}
+
+/// Removes bulk segments with bodies that no batch names: streams that a crash ended.
+static enum ec drop_unnamed(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	struct itxn *t;
+	enum ec e = index_read(cx, s->index, &t);
+
+	if (e)
+		return e;
+	for (size_t i = 0; i < l->n; i++) {
+		char name[SEG_NAME];
+		seg_name(l->all[i].head.id, name);
+		if (l->all[i].head.kind == SEG_BULK && !is_named(cx, t, l->all[i].head.id))
+			(void)s->disk->unlink(s->disk->arg, s->log_fd, name); // tried again at the next start
+	}
+	itxn_abort(t);
+	return E_OK;
+}
+
+/// Opens the log behind `last` and everything that writes.
+static enum ec start_writing(struct cx *cx, struct store *s, const struct replayed *r)
+{
+	s->journal = (struct journal){
+		.disk = s->disk,
+		.dir = s->log_fd,
+		.segment_octets = s->segment_octets,
+		.next_id = &s->next_id,
+		.raise = s->raise,
+		.fd = -1,
+	};
+	enum ec e = journal_open(cx, &s->journal, r->applied.pos);
+	if (e)
+		return e;
+	journal_fill_reserve(&s->journal);
+	s->writer.applied = r->applied;
+	return writer_start(cx, s);
+}
+
+static void take_numbers(struct store *s, const struct seg_list *l, const struct stop *stop)
+{
+	uint32_t newest = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		newest = l->all[i].head.id > newest ? l->all[i].head.id : newest;
+		s->raise = l->all[i].head.raise > s->raise ? l->all[i].head.raise : s->raise;
+	}
+	if (stop->machine)
+		s->raise += RAISE_STEP;
+	atomic_store(&s->next_id, newest + 1);
+	atomic_store(&s->segments, l->n);
+}
+
+static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	struct stop stop;
+	struct replayed r = { 0 };
+	enum ec e = judge_stop(cx, s, l, &stop);
+
+	if (e == E_OK)
+		e = bring_up(cx, s, l, &stop, &r);
+	if (e)
+		return e;
+	take_numbers(s, l, &stop);
+	s->damaged_batches = r.damaged;
+	if (l->chain_n)
+		e = cut_tail(cx, s, l, &r);
+	if (e == E_OK && r.damaged == 0)
+		e = drop_unnamed(cx, s, l);
+	if (e == E_OK)
+		e = state_write(cx, s->disk, s->dir_fd, &stop.now);
+	return e ? e : start_writing(cx, s, &r);
+}
+
+/// Gives back everything that is not the writer's or the log's.
+static void release(struct store *s)
+{
+	index_close(s->index);
+	bulk_end(&s->bulk);
+	segcache_end(&s->cache);
+	int fds[] = { s->log_fd, s->lock_fd, s->dir_fd };
+	for (size_t i = 0; i < ARRAY_N(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	union {
+		const uint8_t *from;
+		void *to;
+	} dir = { .from = s->dir.p };
+	free(dir.to);
+	free(s);
+}
+
+enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out)
+{
+	struct store *s = calloc(1, sizeof *s);
+	struct seg_list l = { 0 };
+
+	if (!s)
+		return fail(cx, E_TEMP, "no memory for a store");
+	s->disk = disk;
+	s->dir_fd = s->log_fd = s->lock_fd = s->journal.fd = -1;
+	configure(s, conf);
+	enum ec e = open_folders(cx, s, conf->dir);
+	segcache_init(&s->cache, s->log_fd);
+	bulk_init(&s->bulk, disk, s->log_fd, s->segment_octets, &s->next_id);
+	if (e == E_OK)
+		e = seg_list_read(cx, disk, s->log_fd, &l);
+	if (e == E_OK)
+		e = start(cx, s, &l);
+	seg_list_free(&l);
+	if (e) {
+		if (s->journal.fd >= 0)
+			(void)journal_close(NULL, &s->journal);
+		release(s);
+		return e;
+	}
+	*out = s;
+	return E_OK;
+}
+
+enum ec store_open(struct cx *cx, const struct store_conf *conf, struct store **out)
+{
+	return store_open_on(cx, conf, &disk_real, out);
+}
+
+void store_close(struct store *s)
+{
+	struct state st = { 0 }, old;
+
+	if (!s)
+		return;
+	writer_stop(s);
+	enum ec e = journal_close(NULL, &s->journal);
+	if (e == E_OK)
+		e = index_flush(NULL, s->index);
+	if (e == E_OK && !s->writer.redo) {
+		state_boot(st.boot);
+		st.clean = true;
+		if (state_read(NULL, s->dir_fd, &old) == E_OK)
+			st.died_s = old.died_s;
+		(void)state_write(
+			NULL, s->disk, s->dir_fd, &st); // without the mark the next start looks closer, no more
+	}
+	release(s);
+}
+
+uint64_t store_modseq_raise(const struct store *s)
+{
+	return s->raise;
+}

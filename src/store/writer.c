@@ -1,0 +1,530 @@
+/// writer — the one thread that changes a store.
+///
+/// A batch becomes durable in this order (DESIGN: Commit):
+///   1 take waiting jobs, at most BATCH_JOBS and BATCH_OCTETS_MAX; jobs that come later gather for the next batch
+///   2 run each job: it reads through the batch's own index transaction and commits cells into it and into the batch
+///   3 flush the bulk segments that the batch names
+///   4 write the batch to the log
+///   5 flush the log where a job is durable or a body is in the batch (so batches without a flush never hold bodies,
+///     and can be written again elsewhere); all others within flush_lazy_ms
+///   6 commit the index, with what is applied, unflushed
+///   7 tell the watcher, then answer each job
+/// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing
+/// again the
+/// store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
+/// the batch's own octets, and nothing else is done before that.
+/// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
+#include <semaphore.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+#include "store/engine.h"
+
+enum {
+	LOW_JOBS = 8, // of the low class at a time, so that others wait little
+	TRIES = 3,    // to build a batch
+	EXPIRE_AT_LEAST = 4,
+	TICK_NS = 1000000000,
+};
+
+static void list_init(struct job_list *l)
+{
+	l->head = NULL;
+	l->tail = &l->head;
+}
+
+static void list_add(struct job_list *l, struct job *j)
+{
+	j->next = NULL;
+	*l->tail = j;
+	l->tail = &j->next;
+}
+
+static struct job *list_take(struct job_list *l)
+{
+	struct job *j = l->head;
+
+	if (j) {
+		l->head = j->next;
+		if (!l->head)
+			l->tail = &l->head;
+	}
+	return j;
+}
+
+void store_submit(struct store *s, struct job *job)
+{
+	struct writer *w = &s->writer;
+
+	pthread_mutex_lock(&w->lock);
+	bool closed = w->stop;
+	bool idle = !w->normal.head && !w->low.head; // otherwise the writer is awake, or on its way
+	if (!closed)
+		list_add(job->low ? &w->low : &w->normal, job);
+	if (!closed && idle)
+		pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	if (closed)
+		job->done(job, E_CLOSED);
+}
+
+/// Runs one job inside the batch.
+static void run_job(struct cx *cx, struct writer *w, struct job *job)
+{
+	struct txn *t = &w->txn;
+
+	if (w->on_reserve && !job->frees) {
+		job->result = E_FULL;
+		return;
+	}
+	t->job = job;
+	cx_forget(cx);
+	job->result = job->run(cx, t, job);
+	txn_end_job(t);
+}
+
+/// Writes the row of what is applied, forgets old outcomes, commits. The transaction is gone afterwards.
+static enum ec commit_index(struct cx *cx, struct writer *w, const struct applied *a, unsigned jobs)
+{
+	struct itxn *it = w->txn.view.t;
+
+	w->txn.view.t = NULL;
+	enum ec e = apply_expire(cx, it, w->txn.batch.time_s, EXPIRE_AT_LEAST + 2 * jobs);
+	if (e == E_OK)
+		e = applied_put(cx, it, a);
+	if (e) {
+		itxn_abort(it);
+		return e;
+	}
+	return itxn_commit(cx, it);
+}
+
+/// Applies the records of the batch that is in the log to a new index transaction.
+static enum ec apply_again(struct cx *cx, struct itxn *it, const struct batch *b)
+{
+	enum ec e = E_OK;
+	struct rec r = { 0 };
+	uint64_t at = b->at; // in the segment; bodies are not in `small`
+
+	for (struct sl rest = buf_sl(&b->small); e == E_OK && rest.n;) {
+		e = rec_decode(&b->nonce, rest, at, &r);
+		if (e)
+			return fail(cx, e, "the batch does not prove itself");
+		size_t here = r.type == REC_BLOB ? pieces_octets(r.arg[BLOB_OCTETS]) : r.octets;
+		struct sl payload = sl_sub(rest, REC_HEAD, REC_HEAD + here);
+		struct commit c = {
+			.id = { r.arg[COMMIT_ACCOUNT], r.arg[COMMIT_NAME] },
+			.version = r.arg[COMMIT_VERSION],
+			.op = r.op,
+			.time_s = r.time_s,
+			.ops = sl_head(payload, payload.n - r.outcome),
+			.outcome = sl_from(payload, payload.n - r.outcome),
+		};
+		if (r.type == REC_COMMIT)
+			e = apply_commit(cx, it, &c);
+		else if (r.type == REC_BULK)
+			e = apply_bulk(cx, it, (struct body_ref){ r.arg[BULK_AT], (uint32_t)r.arg[BULK_OCTETS] });
+		rest = sl_from(rest, REC_HEAD + here);
+		at += REC_HEAD + r.octets;
+	}
+	return e;
+}
+
+/// Brings the index up with the batch that is in the log already.
+static enum ec redo(struct cx *cx, struct writer *w)
+{
+	struct txn *t = &w->txn;
+
+	if (index_is_map_full(t->s->index)) {
+		enum ec e = index_grow(cx, t->s->index);
+		if (e)
+			return e;
+	}
+	enum ec e = index_write(cx, t->s->index, &t->view.t);
+	if (e)
+		return e;
+	e = apply_again(cx, t->view.t, &t->batch);
+	if (e) {
+		itxn_abort(t->view.t);
+		t->view.t = NULL;
+		return e;
+	}
+	e = commit_index(cx, w, &w->applied, 0);
+	w->redo = e != E_OK;
+	return e;
+}
+
+/// Steps 3 to 5.
+static enum ec log_batch(struct cx *cx, struct writer *w, bool durable)
+{
+	struct txn *t = &w->txn;
+	struct journal *j = &t->s->journal;
+	struct journal_batch jb;
+
+	enum ec e = txn_flush_bulk(cx, t);
+	if (e == E_OK)
+		e = batch_end(&t->batch, j->durable.lsn, &jb);
+	if (e)
+		return e;
+	bool flush = durable || t->batch.body_count > 0;
+	e = journal_append(cx, j, &jb, flush);
+	if (e)
+		return e;
+	if (j->durable.lsn == j->end.lsn)
+		w->flush_at_ns = 0;
+	else if (w->flush_at_ns == 0)
+		w->flush_at_ns = clock_mono_ns() + (int64_t)t->s->flush_lazy_ms * 1000000;
+	w->applied.pos = j->end;
+	w->applied.durable_lsn = j->durable.lsn;
+	w->applied.bodies += t->batch.body_count;
+	return E_OK;
+}
+
+/// Begins an empty batch.
+static enum ec begin(struct cx *cx, struct writer *w)
+{
+	struct txn *t = &w->txn;
+	struct store *s = t->s;
+
+	enum ec e = journal_roll_if_full(cx, &s->journal);
+	if (e == E_OK)
+		e = index_write(cx, s->index, &t->view.t);
+	if (e)
+		return e;
+	t->broken = E_OK;
+	t->changed_n = t->blobs_n = 0;
+	t->attempt++;
+	t->bodies_refused = w->bodies_refused;
+	batch_begin(&t->batch, &s->journal, (uint64_t)clock_now_s());
+	return E_OK;
+}
+
+/// Steps 2 to 6 once. After an error nothing of the batch is there, unless w->redo says that it is in the log.
+static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n)
+{
+	struct txn *t = &w->txn;
+	bool durable = false;
+	enum ec e = begin(cx, w);
+
+	if (e)
+		return e;
+	for (unsigned i = 0; i < n && !t->broken; i++) {
+		uint64_t before = t->batch.records;
+		run_job(cx, w, jobs[i]);
+		durable |= jobs[i]->durable && t->batch.records > before;
+	}
+	if (!t->broken && t->batch.records)
+		e = log_batch(cx, w, durable);
+	if (t->broken || e || t->batch.records == 0) {
+		itxn_abort(t->view.t);
+		t->view.t = NULL;
+		return t->broken ? t->broken : e;
+	}
+	txn_blobs_stored(t);
+	w->redo = true;
+	e = commit_index(cx, w, &w->applied, n);
+	if (e)
+		return redo(cx, w);
+	w->redo = false;
+	return E_OK;
+}
+
+/// After a failed attempt: makes it possible to try again, or says that it is not.
+static enum ec recover(struct cx *cx, struct writer *w, bool frees)
+{
+	struct store *s = w->txn.s;
+	unsigned reserves = s->journal.reserves;
+
+	if (index_is_map_full(s->index))
+		return index_grow(cx, s->index);
+	if (s->journal.fd >= 0)
+		return E_OK; // a bulk segment failed: its body is spoilt, the other jobs are fine
+	enum ec e = journal_restart(cx, &s->journal, frees);
+	w->on_reserve |= s->journal.reserves < reserves;
+	if (e == E_OK && s->journal.kept.n == 0)
+		w->flush_at_ns = 0;
+	return e;
+}
+
+static void finish(struct job *const *jobs, unsigned n, enum ec e)
+{
+	for (unsigned i = 0; i < n; i++)
+		jobs[i]->done(jobs[i], e ? e : jobs[i]->result);
+}
+
+/// What a job is told where its batch failed.
+static enum ec refusal(enum ec e)
+{
+	return e == E_FULL ? E_FULL : E_TEMP;
+}
+
+/// Keeps the jobs that free space and answers the others E_FULL; returns how many are kept.
+static unsigned keep_freeing(struct job **jobs, unsigned n)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (jobs[i]->frees)
+			jobs[kept++] = jobs[i];
+		else
+			finish(&jobs[i], 1, E_FULL);
+	}
+	return kept;
+}
+
+static unsigned refuse_all(struct job *const *jobs, unsigned n, enum ec e)
+{
+	finish(jobs, n, e);
+	return 0;
+}
+
+static void update_stats(struct writer *w)
+{
+	struct store *s = w->txn.s;
+
+	pthread_mutex_lock(&w->lock);
+	w->stats.batches = w->batches;
+	w->stats.jobs = w->jobs;
+	w->stats.flushes = s->journal.flushes;
+	w->stats.log_octets = s->journal.written;
+	w->stats.segments = atomic_load(&s->segments) + s->journal.made;
+	w->stats.bodies = w->applied.bodies;
+	w->stats.applied_lsn = w->applied.pos.lsn;
+	w->stats.durable_lsn = s->journal.durable.lsn;
+	w->stats.read_only = w->refuse != E_OK;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/// Step 7.
+static void answer(struct writer *w, struct job *const *jobs, unsigned n)
+{
+	struct txn *t = &w->txn;
+
+	w->jobs += n;
+	w->batches += t->batch.records > 0;
+	update_stats(w);
+	pthread_mutex_lock(&w->lock);
+	store_watch *watch = w->watch;
+	void *arg = w->watch_arg;
+	pthread_mutex_unlock(&w->lock);
+	for (size_t i = 0; watch && i < t->changed_n; i++)
+		watch(arg, t->changed[i].id, t->changed[i].version);
+	finish(jobs, n, E_OK);
+}
+
+/// Builds, writes and answers one batch. `jobs` is changed.
+static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigned n)
+{
+	enum ec e = E_OK;
+
+	for (int i = 0; i < TRIES && n; i++) {
+		e = attempt(cx, w, jobs, n);
+		if (e == E_OK) {
+			w->refuse = E_OK;
+			answer(w, jobs, n);
+			return;
+		}
+		if (w->redo)
+			break; // in the log, not in the index: only redo may follow
+		if (e == E_FULL && !index_is_map_full(w->txn.s->index))
+			n = keep_freeing(jobs, n);
+		e = recover(cx, w, n > 0);
+		if (e)
+			break;
+	}
+	if (n == 0 && w->txn.s->journal.fd >= 0)
+		return;
+	w->refuse = refusal(e);
+	w->tick_at_ns = clock_mono_ns() + TICK_NS;
+	update_stats(w);
+	finish(jobs, n, w->refuse);
+}
+
+/// Looks at the disk: free space, the reserve; where jobs are refused, tries whether writing works again.
+static void tick(struct cx *cx, struct writer *w)
+{
+	struct store *s = w->txn.s;
+	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
+
+	w->tick_at_ns = clock_mono_ns() + TICK_NS;
+	if (free_octets >= 0) {
+		w->bodies_refused = (uint64_t)free_octets < s->free_min_octets;
+		pthread_mutex_lock(&w->lock);
+		w->stats.free_octets = (uint64_t)free_octets;
+		pthread_mutex_unlock(&w->lock);
+	}
+	if (w->refuse != E_OK) {
+		enum ec e = w->redo ? redo(cx, w) : E_OK;
+		if (e == E_OK)
+			e = recover(cx, w, false);
+		w->refuse = e ? refusal(e) : E_OK;
+		update_stats(w);
+	}
+	if (w->refuse == E_OK && !w->bodies_refused)
+		journal_fill_reserve(&s->journal);
+	if (s->journal.reserves == JOURNAL_RESERVES)
+		w->on_reserve = false;
+}
+
+/// Makes lazy batches durable whose time has come.
+static void flush_lazy(struct cx *cx, struct writer *w)
+{
+	w->flush_at_ns = 0;
+	enum ec e = journal_flush(cx, &w->txn.s->journal);
+	if (e)
+		e = recover(cx, w, true);
+	if (e) {
+		w->refuse = refusal(e);
+		w->tick_at_ns = clock_mono_ns() + TICK_NS;
+	}
+	update_stats(w);
+}
+
+/// When the thread must wake without a job; 0 = never.
+static int64_t wake_at(const struct writer *w)
+{
+	if (w->refuse != E_OK || w->on_reserve)
+		return w->tick_at_ns;
+	return w->flush_at_ns;
+}
+
+/// Waits for jobs and takes a batch of them. Returns 0 at a timer, or at the end (*stop).
+static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
+{
+	unsigned n = 0;
+	int rc = 0;
+
+	pthread_mutex_lock(&w->lock);
+	while (!w->normal.head && !w->low.head && !w->stop && rc == 0) {
+		int64_t at = wake_at(w);
+		struct timespec until = { at / 1000000000, at % 1000000000 };
+		rc = at ? pthread_cond_timedwait(&w->wake, &w->lock, &until) : pthread_cond_wait(&w->wake, &w->lock);
+	}
+	bool low = !w->normal.head;
+	while (n < (low ? LOW_JOBS : BATCH_JOBS) && (jobs[n] = list_take(low ? &w->low : &w->normal)))
+		n++;
+	*stop = n == 0 && w->stop;
+	pthread_mutex_unlock(&w->lock);
+	return n;
+}
+
+static void *writer_main(void *arg)
+{
+	struct store *s = arg;
+	struct writer *w = &s->writer;
+	struct job **jobs = w->batch_jobs;
+	struct cx cx = { 0 };
+	bool stop = false;
+
+	while (!stop) {
+		unsigned n = take_jobs(w, jobs, &stop);
+		int64_t now = clock_mono_ns();
+		if (now >= w->tick_at_ns && !stop)
+			tick(&cx, w);
+		if (n && w->refuse == E_FULL && !w->redo)
+			n = keep_freeing(jobs, n); // these may go on in the reserve
+		else if (n && w->refuse != E_OK)
+			n = refuse_all(jobs, n, w->refuse);
+		if (n)
+			do_batch(&cx, w, jobs, n);
+		if (w->flush_at_ns && w->refuse == E_OK && clock_mono_ns() >= w->flush_at_ns)
+			flush_lazy(&cx, w);
+	}
+	cx_end(&cx);
+	return NULL;
+}
+
+enum ec writer_start(struct cx *cx, struct store *s)
+{
+	struct writer *w = &s->writer;
+	pthread_condattr_t attr;
+
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->wake, &attr);
+	pthread_condattr_destroy(&attr);
+	list_init(&w->normal);
+	list_init(&w->low);
+	w->txn.s = w->txn.view.s = s;
+	update_stats(w);
+	w->started = pthread_create(&w->thread, NULL, writer_main, s) == 0;
+	return w->started ? E_OK : fail(cx, E_TEMP, "cannot start the writer's thread");
+}
+
+void writer_stop(struct store *s)
+{
+	struct writer *w = &s->writer;
+
+	if (!w->started)
+		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	w->started = false;
+	txn_free(&w->txn);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+}
+
+struct waiting {
+	struct job job; // first: the job's address is the address of all
+	struct cx *cx;
+	enum ec (*run)(struct cx *, struct txn *, struct job *);
+	sem_t over;
+	enum ec result;
+};
+
+/// The submitter sleeps, so its cx can carry the story of a failure.
+static enum ec run_waiting(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct waiting *w = (struct waiting *)job;
+
+	(void)cx;
+	return w->run(w->cx, t, job);
+}
+
+static void done_waiting(struct job *job, enum ec e)
+{
+	struct waiting *w = (struct waiting *)job;
+
+	w->result = e;
+	sem_post(&w->over);
+}
+
+enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
+	void *arg)
+{
+	struct waiting w = {
+		.job = { .run = run_waiting, .done = done_waiting, .arg = arg, .durable = durable },
+		.cx = cx,
+		.run = run,
+	};
+
+	sem_init(&w.over, 0, 0);
+	store_submit(s, &w.job);
+	while (sem_wait(&w.over)) // only EINTR
+		;
+	sem_destroy(&w.over);
+	return w.result;
+}
+
+void store_set_watch(struct store *s, store_watch *fn, void *arg)
+{
+	pthread_mutex_lock(&s->writer.lock);
+	s->writer.watch = fn;
+	s->writer.watch_arg = arg;
+	pthread_mutex_unlock(&s->writer.lock);
+}
+
+void store_get_stats(struct store *s, struct store_stats *out)
+{
+	pthread_mutex_lock(&s->writer.lock);
+	*out = s->writer.stats;
+	pthread_mutex_unlock(&s->writer.lock);
+	out->index_octets = index_octets(s->index);
+}
