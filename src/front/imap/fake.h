@@ -1,10 +1,10 @@
 #pragma once
 /// fake — what session tests stand on instead of sockets, fibers and the store: a script and a mailbox model in memory.
 ///
-/// A script is an array of lines. "C: " is sent with CRLF, "L: " without; "S: " must come next from the session, where a
-/// `*` at its end stands for anything; "X: " is done by somebody else ("deliver", "expunge UID", "flag UID BITS"), "stop"
-/// ends the server, "away" and "back" take the store away and bring it back. Whenever the session waits for input, what it
-/// said must be what the script said.
+/// A script is an array of lines. "C: " is sent with CRLF, "L: " without; "S: " must come next from the session,
+/// where a `*` at its end stands for anything; "X: " is done by somebody else ("deliver", "expunge UID", "flag UID
+/// BITS"), "stop" ends the server, "away" and "back" take the store away and bring it back. Whenever the session
+/// waits for input, what it said must be what the script said.
 #include "base/buf.h"
 #include "front/imap/imap.h"
 

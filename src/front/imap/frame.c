@@ -28,7 +28,8 @@ static void keep(struct frame *f, struct sl s)
 		f->fault = E_TOOBIG; // no memory for it: for this command the same
 }
 
-/// True where the literal announced at `at` of the command is the message of APPEND: any but one that is the mailbox name.
+/// True where the literal announced at `at` of the command is the message of APPEND: any but one that is the mailbox
+/// name.
 static bool is_message(const struct frame *f, size_t at)
 {
 	struct cur c = cur_over(buf_sl(&f->text));
@@ -104,7 +105,8 @@ FIB static enum ec take_literal(struct cx *cx, struct frame *f, const struct ima
 	return drop_octets(cx, f, lit->octets);
 }
 
-/// Reads one line and looks at its end. A line longer than line_max ends the session: its lost end might announce a literal.
+/// Reads one line and looks at its end. A line longer than line_max ends the session: its lost end might announce a
+/// literal.
 FIB static enum ec take_line(struct cx *cx, struct frame *f, struct imap_literal *lit, bool *has_literal)
 {
 	struct sl line;

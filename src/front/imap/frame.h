@@ -5,8 +5,9 @@
 /// on. Whatever is refused, octets that a client sends without waiting (`{n+}`) are read and dropped, so that none is
 /// ever taken for a command.
 ///
-///   MESSAGE_NONE → frame_read → MESSAGE_ANNOUNCED → frame_message_begin → MESSAGE_OPEN → frame_message_end → MESSAGE_NONE
-///                                        └──────────────── frame_skip ──────────┘
+///   MESSAGE_NONE → frame_read → MESSAGE_ANNOUNCED → frame_message_begin → MESSAGE_OPEN → frame_message_end
+///        ↑                             │                                       │               │
+///        └──────────────────────── frame_skip ─────────────────────────────────┘───────────────┘
 #include "base/buf.h"
 #include "net/io.h"
 #include "proto/imap_frame.h"
@@ -30,8 +31,8 @@ struct frame {
 /// Reads one command into f->text, without its last CRLF. No message may be left over from the one before.
 ///
 /// yields: yes; sends "+" for each `{n}`, so output must not hold half an answer.
-/// errors: E_SYNTAX — NUL in it; E_TOOBIG — longer than command_max. Both: read to its end, f->text holds its beginning and
-///         the next command may follow. E_LIMIT — a line or literal so long that the session must end. Those of io.
+/// errors: E_SYNTAX — NUL in it; E_TOOBIG — longer than command_max. Both: read to its end, f->text holds its
+///         beginning and the next command may follow. E_LIMIT — a line or literal so long that the session must end. Those of io.
 /// source: RFC 9051 §4.3, RFC 7888 §4 (what to do with a literal that is too long).
 FIB enum ec frame_read(struct cx *cx, struct frame *f);
 
@@ -39,7 +40,8 @@ FIB enum ec frame_read(struct cx *cx, struct frame *f);
 FIB enum ec frame_message_begin(struct cx *cx, struct frame *f);
 /// Takes up to `room` octets of it. out: *got ≥ 1. Call only while f->left > 0.
 FIB enum ec frame_message_read(struct cx *cx, struct frame *f, uint8_t *p, size_t room, size_t *got);
-/// Reads what stands behind the message's last octet. errors: E_SYNTAX — not the end of the command; it was read on to that.
+/// Reads what stands behind the message's last octet. errors: E_SYNTAX — not the end of the command; it was read on
+/// to that.
 FIB enum ec frame_message_end(struct cx *cx, struct frame *f);
 /// After a command, whatever became of it: reads and drops what the client sends of a message that nobody took.
 /// errors: E_LIMIT — more than drop_max: the session must end.

@@ -1,7 +1,7 @@
 /// imap — the session's loop: wait at rest, read a command, find its row, run it, answer.
 ///
-/// Errors: a failed command is answered and the loop goes on; E_CLOSED, E_TIMEOUT and E_CANCELED mean the connection and
-/// end the loop. say_goodbye is the only place that says BYE.
+/// Errors: a failed command is answered and the loop goes on; E_CLOSED, E_TIMEOUT and E_CANCELED mean the connection
+/// and end the loop. say_goodbye is the only place that says BYE.
 #include "front/imap/imap.h"
 
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 #pragma once
 /// imap — an IMAP session, its answers, and what its commands share.
 ///
-///   imap_session → frame_read (one whole command, literals in place) → command table → command function → tagged answer
+///   imap_session → frame_read (one whole command) → command table → command function → news → tagged answer
 ///
-/// Files: imap.c the loop, answer.c words and sending, frame.c reading commands, login.c, folders.c + pattern.c (names),
-/// list.c (LIST, LSUB), tree.c (CREATE … STATUS), select.c, view.c (sequence numbers and what the client has been told),
-/// update.c (untagged news), rows.c (reading messages' rows), idle.c, append.c, store.c (STORE, EXPUNGE, COPY, MOVE),
-/// fetch*.c, search*.c.
+/// Files: imap.c the loop, answer.c words and sending, frame.c reading commands, login.c, folders.c + pattern.c
+/// (names), list.c (LIST, LSUB), tree.c (CREATE … STATUS), select.c, view.c (sequence numbers and what the client has
+/// been told), update.c (untagged news), rows.c (reading messages' rows), idle.c, append.c, store.c (STORE, EXPUNGE,
+/// COPY, MOVE), fetch*.c, search*.c.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "front/front.h"
@@ -63,8 +63,8 @@ struct imap {
 	uint8_t tag_octets;
 };
 
-/// A command function: does the command and sends its untagged answers. The loop sends the tagged one: OK with im->code on
-/// E_OK, else im->refusal or imap_words. E_CLOSED, E_TIMEOUT, E_CANCELED end the session without one.
+/// A command function: does the command and sends its untagged answers. The loop sends the tagged one: OK with
+/// im->code on E_OK, else im->refusal or imap_words. E_CLOSED, E_TIMEOUT, E_CANCELED end the session without one.
 typedef FIB enum ec imap_run(struct cx *cx, struct imap *im, const struct imap_command *cmd);
 
 /// Untagged data: "* " text CRLF. The text must hold no CR or LF.

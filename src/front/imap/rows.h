@@ -34,7 +34,8 @@ struct set_chunk {
 /// Takes a chunk and copies up to ROWS_SET_MAX ranges into it (n ≥ 1). errors: chunks_take's.
 FIB enum ec set_chunk_take(struct cx *cx, struct imap *im, const struct pl_uids *set, size_t n, struct set_chunk *out);
 void set_chunk_give(struct imap *im, const struct set_chunk *c);
-/// Copies `count` items of `size` octets from the answer part to im->cmd; NULL on a spent budget or where the part is smaller.
+/// Copies `count` items of `size` octets from the answer part to im->cmd; NULL on a spent budget or where the part is
+/// smaller.
 [[nodiscard]] void *set_chunk_copy(struct imap *im, const struct set_chunk *c, uint32_t count, size_t size);
 /// The ranges of an answer that hold `uids` UIDs together, copied to im->cmd. errors: E_CORRUPT (they do not), E_TEMP.
 [[nodiscard]] enum ec set_chunk_uids(

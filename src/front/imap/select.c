@@ -49,8 +49,8 @@ FIB static enum ec open_first(struct cx *cx, struct imap *im, struct view *v, st
 	return e;
 }
 
-/// Reads the presence blocks that did not fit into the first answer. They may be newer than it: UIDs from its uidnext on
-/// are left out, and what is missing meanwhile the first sync reports as gone, which then is nothing to tell.
+/// Reads the presence blocks that did not fit into the first answer. They may be newer than it: UIDs from its uidnext
+/// on are left out, and what is missing meanwhile the first sync reports as gone, which then is nothing to tell.
 FIB static enum ec open_rest(struct cx *cx, struct imap *im, struct view *v, const struct ans_mbox_open *open)
 {
 	struct req_mbox_presence req = { .handle = im->handle, .mbox = v->mbox, .from_block = open->next_block };

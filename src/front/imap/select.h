@@ -7,7 +7,8 @@ FIB enum ec imap_select_run(struct cx *cx, struct imap *im, const struct imap_co
 FIB enum ec imap_close_run(struct cx *cx, struct imap *im, const struct imap_command *cmd);
 FIB enum ec imap_unselect_run(struct cx *cx, struct imap *im, const struct imap_command *cmd);
 
-/// Forgets the selected mailbox and ends watching it; the session is then in the authenticated state. Nothing is expunged.
+/// Forgets the selected mailbox and ends watching it; the session is then in the authenticated state. Nothing is
+/// expunged.
 FIB void select_leave(struct cx *cx, struct imap *im);
 /// Adds `blocks` presence blocks of an answer to `v`, leaving out UIDs from `uidnext` on.
 /// errors: E_CORRUPT (more than the chunk holds, or not ascending), E_TEMP, E_LIMIT.

@@ -51,20 +51,24 @@ FIB enum ec store_keyword_bits(
 
 // ---- STORE
 
-/// The keywords of a STORE. What the view knows needs no asking; a keyword to be removed that nobody knows is on no message.
+/// The keywords of a STORE. What the view knows needs no asking; a keyword to be removed that nobody knows is on no
+/// message.
 FIB static enum ec store_keywords(struct cx *cx, struct imap *im, const struct imap_store *st, uint64_t *bits)
 {
+	bool asked = false;
 	enum ec e = E_OK;
 
 	*bits = 0;
 	for (size_t i = 0; e == E_OK && i < st->flags.keywords.n; i++) {
 		int bit = view_keyword(im->view, st->flags.keywords.p[i]);
-		if (bit >= 0)
+		if (bit >= 0) {
 			*bits |= (uint64_t)1 << bit;
-		else if (st->op != STORE_DEL)
+		} else if (st->op != STORE_DEL) {
 			e = keyword_bit(cx, im, im->view->mbox, st->flags.keywords.p[i], bits);
+			asked = true;
+		}
 	}
-	return e;
+	return e == E_OK && asked ? update_catch_up(cx, im) : e;
 }
 
 FIB static enum ec change_flags(

@@ -1,4 +1,5 @@
-/// tree — names come in checked (imap_name) and go out through imap_print_mailbox; what may be done is the store's to say.
+/// tree — names come in checked (imap_name) and go out through imap_print_mailbox; what may be done is the store's to
+/// say.
 #include "front/imap/tree.h"
 
 #include "base/num.h"
@@ -6,7 +7,8 @@
 #include "proto/imap_print.h"
 #include "proto/mboxname.h"
 
-/// One special use as a number of the store. errors: E_UNSUPPORTED — several at once, or one that no mailbox here can have.
+/// One special use as a number of the store. errors: E_UNSUPPORTED — several at once, or one that no mailbox here can
+/// have.
 static enum ec special_use(struct imap *im, const struct imap_create *create, uint8_t *use)
 {
 	static const struct {

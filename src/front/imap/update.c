@@ -332,6 +332,16 @@ bool update_is_due(const struct imap *im)
 	return im->view && (im->news.set || view_recent(im->view) != im->view->recent_told);
 }
 
+FIB enum ec update_catch_up(struct cx *cx, struct imap *im)
+{
+	struct news n;
+	enum ec e = read_news(cx, im, &n);
+
+	if (e == E_OK && n.ans.rows == 0 && n.ans.gone == 0 && !n.ans.gone_unknown)
+		im->view->modseq = n.ans.modseq;
+	return e;
+}
+
 void update_own(struct imap *im, uint64_t modseq)
 {
 	if (modseq == im->view->modseq + 1)

@@ -19,6 +19,11 @@ bool update_is_due(const struct imap *im);
 /// A change of this session made version `modseq` of the selected mailbox (0 = none), and the client knows about it.
 void update_own(struct imap *im, uint64_t modseq);
 
+/// Moves view->modseq over versions that changed no message (a keyword was made), so that update_own knows the next
+/// one.
+/// errors: those of the store.
+FIB enum ec update_catch_up(struct cx *cx, struct imap *im);
+
 /// Removes messages from the view and appends "* n EXPUNGE" for each to `b`, which is sent in pieces.
 FIB enum ec update_gone(struct cx *cx, struct imap *im, const struct pl_uids *gone, size_t n, struct buf *b);
 

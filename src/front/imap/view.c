@@ -212,7 +212,8 @@ static bool grow_blocks(struct view *v)
 	return ok;
 }
 
-/// An unused map; false without memory. A map on the list of unused ones keeps the next one's index + 1 in its first word.
+/// An unused map; false without memory. A map on the list of unused ones keeps the next one's index + 1 in its first
+/// word.
 static bool take_map(struct view *v, uint32_t *index)
 {
 	void *p = v->maps;
