@@ -14,29 +14,29 @@
 
 static void print_start(struct fetch *f, uint32_t seq)
 {
-	buf_puts(&f->out, "* ");
+	buf_add(&f->out, SL("* "));
 	buf_num(&f->out, seq);
-	buf_puts(&f->out, " FETCH (");
-	f->gap = "";
+	buf_add(&f->out, SL(" FETCH ("));
+	f->items_printed = 0;
 }
 
 /// What the row alone tells.
 static void print_row(struct fetch *f, const struct pl_row *row, unsigned atts)
 {
 	if (atts & FETCH_UID) {
-		fetch_print_name(f, "UID ");
+		fetch_print_name(f, SL("UID "));
 		buf_num(&f->out, row->uid);
 	}
 	if (atts & FETCH_FLAGS) {
-		fetch_print_name(f, "FLAGS ");
+		fetch_print_name(f, SL("FLAGS "));
 		update_print_row_flags(&f->out, f->im->view, row);
 	}
 	if (atts & FETCH_INTERNALDATE) {
-		fetch_print_name(f, "INTERNALDATE ");
+		fetch_print_name(f, SL("INTERNALDATE "));
 		imap_print_date_time(&f->out, row->date_s, row->zone_min);
 	}
 	if (atts & FETCH_RFC822_SIZE) {
-		fetch_print_name(f, "RFC822.SIZE ");
+		fetch_print_name(f, SL("RFC822.SIZE "));
 		buf_num(&f->out, row->octets);
 	}
 }
@@ -48,7 +48,7 @@ FIB static enum ec answer_rows(struct cx *cx, struct fetch *f, const struct rows
 	for (size_t i = 0; e == E_OK && i < w->n; i++) {
 		print_start(f, view_seq(f->im->view, w->row[i].uid));
 		print_row(f, &w->row[i], f->atts);
-		buf_puts(&f->out, ")\r\n");
+		buf_add(&f->out, SL(")\r\n"));
 		e = imap_send_some(cx, f->im, &f->out);
 	}
 	f->answered += w->n;
@@ -83,7 +83,7 @@ FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b
 	if (e != E_OK && e != E_CORRUPT)
 		return e;
 	f->damaged |= e == E_CORRUPT;
-	buf_puts(&f->out, ")\r\n");
+	buf_add(&f->out, SL(")\r\n"));
 	f->answered++;
 	return imap_send_some(cx, f->im, &f->out);
 }

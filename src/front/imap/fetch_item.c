@@ -9,9 +9,9 @@ static const struct {
 	enum imap_fetch_att att;
 	struct fetch_item item;
 } old_items[] = {
-	{ FETCH_RFC822, { "RFC822", { .text = SECTION_ALL } } },
-	{ FETCH_RFC822_HEADER, { "RFC822.HEADER", { .text = SECTION_HEADER, .peek = true } } },
-	{ FETCH_RFC822_TEXT, { "RFC822.TEXT", { .text = SECTION_TEXT } } },
+	{ FETCH_RFC822, { SL_INIT("RFC822"), { .text = SECTION_ALL } } },
+	{ FETCH_RFC822_HEADER, { SL_INIT("RFC822.HEADER"), { .text = SECTION_HEADER, .peek = true } } },
+	{ FETCH_RFC822_TEXT, { SL_INIT("RFC822.TEXT"), { .text = SECTION_TEXT } } },
 };
 
 static enum fetch_need section_need(const struct imap_body *b)
@@ -37,7 +37,7 @@ enum ec fetch_begin(struct fetch *f, struct imap *im, const struct imap_command 
 {
 	const struct imap_fetch *ask = &cmd->fetch;
 
-	*f = (struct fetch){ .im = im, .atts = ask->atts, .gap = "" };
+	*f = (struct fetch){ .im = im, .atts = ask->atts };
 	f->items = arena_alloc(&im->cmd, ask->n_bodies + ARRAY_N(old_items), sizeof *f->items);
 	if (!f->items)
 		return E_TEMP;
@@ -47,7 +47,7 @@ enum ec fetch_begin(struct fetch *f, struct imap *im, const struct imap_command 
 		if (ask->atts & old_items[i].att)
 			add_item(f, &old_items[i].item);
 	for (size_t i = 0; i < ask->n_bodies; i++)
-		add_item(f, &(struct fetch_item){ NULL, ask->bodies[i] });
+		add_item(f, &(struct fetch_item){ .body = ask->bodies[i] });
 	if (f->atts & FETCH_ENVELOPE)
 		raise(&f->need, NEED_HEADER);
 	if (f->atts & (FETCH_BODY | FETCH_BODYSTRUCTURE))
@@ -111,25 +111,25 @@ FIB enum ec fetch_prepare(struct cx *cx, struct fetch *f, struct body *b, struct
 	return e ? e : parse(cx, f, m);
 }
 
-void fetch_print_name(struct fetch *f, const char *name)
+void fetch_print_name(struct fetch *f, struct sl name)
 {
-	buf_puts(&f->out, f->gap);
-	buf_puts(&f->out, name);
-	f->gap = " ";
+	if (f->items_printed++)
+		buf_addc(&f->out, ' ');
+	buf_add(&f->out, name);
 }
 
 void fetch_print_structure(struct fetch *f, const struct fetch_message *m)
 {
 	if (f->atts & FETCH_ENVELOPE) {
-		fetch_print_name(f, "ENVELOPE ");
+		fetch_print_name(f, SL("ENVELOPE "));
 		structure_print_envelope(&f->out, &m->envelope, &f->style);
 	}
 	if (f->atts & FETCH_BODY) {
-		fetch_print_name(f, "BODY ");
+		fetch_print_name(f, SL("BODY "));
 		structure_print_body(&f->out, m->tree.root, false, &f->style);
 	}
 	if (f->atts & FETCH_BODYSTRUCTURE) {
-		fetch_print_name(f, "BODYSTRUCTURE ");
+		fetch_print_name(f, SL("BODYSTRUCTURE "));
 		structure_print_body(&f->out, m->tree.root, true, &f->style);
 	}
 }
@@ -256,8 +256,8 @@ FIB enum ec fetch_send_items(struct cx *cx, struct fetch *f, struct fetch_messag
 	for (size_t i = 0; i < f->n_items; i++) {
 		const struct fetch_item *item = &f->items[i];
 		struct piece p = { .kind = PIECE_NIL };
-		fetch_print_name(f, item->name ? item->name : "");
-		if (!item->name)
+		fetch_print_name(f, item->name);
+		if (!item->name.n)
 			imap_print_body(&f->out, &item->body);
 		buf_addc(&f->out, ' ');
 		if (find_piece(f, m, &item->body, &p) != E_OK)

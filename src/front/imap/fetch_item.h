@@ -21,7 +21,7 @@ enum fetch_need { NEED_ROW, NEED_OCTETS, NEED_HEADER, NEED_WHOLE };
 
 /// A body section and the name it was asked by.
 struct fetch_item {
-	const char *name; // NULL: as imap_print_body has it
+	struct sl name; // empty: as imap_print_body has it
 	struct imap_body body;
 };
 
@@ -35,10 +35,10 @@ struct fetch {
 	struct structure_style style;
 
 	struct buf out;
-	const char *gap;     // what stands between the last item and the next
-	struct buf scratch;  // a message or header that does not lie in one piece
-	struct buf subset;   // HEADER.FIELDS
-	struct arena memory; // of the parsed message
+	unsigned items_printed; // of the present message
+	struct buf scratch;     // a message or header that does not lie in one piece
+	struct buf subset;      // HEADER.FIELDS
+	struct arena memory;    // of the parsed message
 
 	uint64_t answered;     // messages
 	bool damaged, limited; // some could not be read; some were too large to parse
@@ -64,7 +64,7 @@ void fetch_end(struct fetch *f);
 /// errors: E_CORRUPT, E_NOTFOUND (as body_window), E_LIMIT (too large or too many parts), those of the store.
 FIB enum ec fetch_prepare(struct cx *cx, struct fetch *f, struct body *b, struct fetch_message *m);
 /// Appends the name of an item, with a blank before it where it is not the first.
-void fetch_print_name(struct fetch *f, const char *name);
+void fetch_print_name(struct fetch *f, struct sl name);
 /// Appends ENVELOPE, BODY and BODYSTRUCTURE where they are asked for.
 void fetch_print_structure(struct fetch *f, const struct fetch_message *m);
 /// Appends and sends the body sections.

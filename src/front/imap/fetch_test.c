@@ -34,7 +34,7 @@ static const struct {
 		"* 1 FETCH (FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 45)\r\n" },
 	{ "all", "FETCH 1 ALL", E_OK,
 		"* 1 FETCH (FLAGS () INTERNALDATE \"17-Jul-1996 02:44:25 -0700\" RFC822.SIZE 45 ENVELOPE (NIL \"hi\" "
-	        "((NIL "
+		"((NIL "
 		"NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) ((NIL NIL \"a\" \"x\")) ((NIL NIL \"b\" \"y\")) NIL NIL NIL "
 		"NIL))\r\n" },
 	{ "body structure", "FETCH 1 (BODY BODYSTRUCTURE)", E_OK,
@@ -62,7 +62,7 @@ static const struct {
 		"* 1 FETCH (BODY[HEADER.FIELDS (To)]<2> {3}\r\n: b)\r\n" },
 	{ "parts", "FETCH 2 (BODY[1.MIME] BODY[2] BODY[2.1])", E_OK,
 		"* 2 FETCH (BODY[1.MIME] {19}\r\nContent-ID: <1>\r\n\r\n BODY[2] {26}\r\nSubject: in\r\nX: "
-	        "y\r\n\r\ninner "
+		"y\r\n\r\ninner "
 		"BODY[2.1] {5}\r\ninner)\r\n" },
 	{ "header and text of a part", "FETCH 2 (BODY[2.HEADER] BODY[2.TEXT] BODY[2.HEADER.FIELDS (X)])", E_OK,
 		"* 2 FETCH (BODY[2.HEADER] {21}\r\nSubject: in\r\nX: y\r\n\r\n BODY[2.TEXT] {5}\r\ninner "

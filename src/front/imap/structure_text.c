@@ -121,6 +121,25 @@ static bool is_printable(struct sl s)
 	return true;
 }
 
+/// The common case in one pass: a short printable text without quotes or backslashes goes between quotes. False where
+/// it is not that case; then nothing was appended.
+static bool print_plain(struct buf *b, struct sl s)
+{
+	uint8_t *p = s.p && s.n <= IMAP_QUOTED_MAX ? buf_room(b, s.n + 2) : NULL;
+	bool plain = p != NULL;
+
+	for (size_t i = 0; plain && i < s.n; i++) {
+		uint8_t c = s.p[i];
+		plain = !is_control(c) && c < 0x7f && c != '"' && c != '\\';
+		p[i + 1] = c;
+	}
+	if (!plain)
+		return false;
+	p[0] = p[s.n + 1] = '"';
+	buf_took(b, s.n + 2);
+	return true;
+}
+
 /// Appends what is not printable ASCII alone as UTF-8 without control octets.
 static void to_clean_utf8(struct sl s, struct charset_cache *charsets, struct buf *out)
 {
@@ -135,6 +154,8 @@ static void to_clean_utf8(struct sl s, struct charset_cache *charsets, struct bu
 
 void structure_print_text(struct buf *b, struct sl s, const struct structure_style *style)
 {
+	if (print_plain(b, s))
+		return;
 	if (is_printable(s)) {
 		imap_print_nstring(b, s, false);
 		return;
