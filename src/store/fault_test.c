@@ -1,0 +1,387 @@
+/// fault_test — stores on failing and full disks: each call fails in turn, all fail from one on, and what heals.
+#include <errno.h>
+
+#include "store/testbed.h"
+
+static const struct cell_id cell_a = { 1, 1 }, cell_b = { 1, 2 };
+
+static void no_index(struct bed *b)
+{
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/index/data.mdb", b->dir);
+	unlink(path);
+}
+
+static bool has(struct store *s, struct cell_id id, struct sl want)
+{
+	struct view *v;
+	struct sl value;
+
+	assert_int_equal(view_open(NULL, s, &v), E_OK);
+	bool same = cell_get(NULL, v, id, SL("k"), &value) == E_OK && sl_eq(value, want);
+	view_close(v);
+	return same;
+}
+
+struct bad_disk {
+	pthread_mutex_t lock;
+	unsigned calls, fail_from, fail_to; // calls with these numbers fail
+	int err;
+	bool cut; // a failing write writes half of it first
+};
+
+static bool bad_now(struct bad_disk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	unsigned n = ++d->calls;
+	bool bad = n >= d->fail_from && n <= d->fail_to;
+	pthread_mutex_unlock(&d->lock);
+	return bad;
+}
+
+static int bad_open(void *arg, int dir, const char *name, int flags)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : disk_real.open(NULL, dir, name, flags);
+}
+
+static ssize_t bad_pwritev(void *arg, int fd, const struct iovec *iov, int n, uint64_t at)
+{
+	struct bad_disk *d = arg;
+	if (!bad_now(d))
+		return disk_real.pwritev(NULL, fd, iov, n, at);
+	if (d->cut) {
+		struct iovec half = { iov->iov_base, iov->iov_len / 2 };
+		(void)!disk_real.pwritev(NULL, fd, &half, 1, at);
+	}
+	return -d->err;
+}
+
+static int bad_fdatasync(void *arg, int fd)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : unflushed_fdatasync(NULL, fd);
+}
+
+static int bad_fallocate(void *arg, int fd, uint64_t octets)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : disk_real.fallocate(NULL, fd, octets);
+}
+
+static int bad_ftruncate(void *arg, int fd, uint64_t octets)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : disk_real.ftruncate(NULL, fd, octets);
+}
+
+static int bad_unlink(void *arg, int dir, const char *name)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : disk_real.unlink(NULL, dir, name);
+}
+
+static int bad_rename(void *arg, int dir, const char *from, const char *to)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : disk_real.rename(NULL, dir, from, to);
+}
+
+static int bad_fsync_dir(void *arg, int dir)
+{
+	struct bad_disk *d = arg;
+	return bad_now(d) ? -d->err : unflushed_fsync_dir(NULL, dir);
+}
+
+static int64_t bad_free_octets(void *arg, int dir)
+{
+	(void)arg;
+	return disk_real.free_octets(NULL, dir);
+}
+
+static struct disk bad_disk_over(struct bad_disk *d)
+{
+	return (struct disk){ bad_open, bad_pwritev, bad_fdatasync, bad_fallocate, bad_ftruncate, bad_unlink,
+		bad_rename, bad_fsync_dir, bad_free_octets, d };
+}
+
+enum { STEPS = 9 };
+
+/// Lazy and durable commits, a body in the log and one in bulk. acked[i]: step i was answered E_OK.
+static void script(struct store *s, bool acked[static STEPS], struct body_ref refs[static STEPS])
+{
+	struct sl body = bed_octets(3000, 1), big = bed_octets(BLOB_INLINE_MAX + 5000, 2);
+
+	for (unsigned i = 0; i < STEPS; i++) {
+		struct put p = { { 3, i }, 0, 0, SL("k"), SL("v"), SL("h"), .outcome = SL("") };
+		enum ec e = i % 4 == 3 ? blob_new(NULL, s, &p.blob) : E_OK;
+		if (e == E_OK && p.blob)
+			e = blob_add(NULL, p.blob, i == 3 ? body : big);
+		if (e == E_OK)
+			e = store_do(NULL, s, i % 2, put_run, &p);
+		blob_free(p.blob);
+		acked[i] = e == E_OK;
+		refs[i] = p.ref;
+	}
+	sl_free(body);
+	sl_free(big);
+}
+
+/// All that was acknowledged is there, with its bodies.
+static void check_script(
+	struct store *s, const bool acked[static STEPS], const struct body_ref refs[static STEPS], const char *name)
+{
+	struct sl body = bed_octets(3000, 1), big = bed_octets(BLOB_INLINE_MAX + 5000, 2);
+
+	CHECK(s->damaged_batches == 0, name);
+	for (unsigned i = 0; i < STEPS; i++) {
+		struct view *v;
+		uint64_t version = 0;
+		struct sl head = SL("h"), value;
+		assert_int_equal(view_open(NULL, s, &v), E_OK);
+		enum ec e = cell_head(NULL, v, (struct cell_id){ 3, i }, &version, &head);
+		CHECK(e == E_OK || (e == E_NOTFOUND && !acked[i]), name);
+		CHECK(e || (sl_eq(head, SL("h")) &&
+				   cell_get(NULL, v, (struct cell_id){ 3, i }, SL("k"), &value) == E_OK),
+			name);
+		view_close(v);
+		if (acked[i] && i % 4 == 3)
+			CHECK(bed_same_body(s, refs[i], i == 3 ? body : big) == E_OK, name);
+	}
+	sl_free(body);
+	sl_free(big);
+}
+
+static void fault_run(const struct bad_disk *how, unsigned *calls, bool close_it)
+{
+	struct bed b = bed_make();
+	struct bad_disk bad = *how;
+	struct disk disk = bad_disk_over(&bad);
+	struct store *s = NULL;
+	bool acked[STEPS] = { 0 };
+	struct body_ref refs[STEPS] = { 0 };
+	char name[64];
+
+	snprintf(name, sizeof name, "calls %u to %u, errno %d", bad.fail_from, bad.fail_to, bad.err);
+	b.conf.segment_octets = 10 << 10;
+	b.conf.flush_lazy_ms = 60000;
+	b.conf.dir = sl_cstr(b.dir);
+	enum ec e = store_open_on(NULL, &b.conf, &disk, &s);
+	CHECK(e == E_OK || bad.calls >= bad.fail_from, name);
+	if (e == E_OK) {
+		script(s, acked, refs);
+		unsigned lost = 0;
+		for (unsigned i = 0; i < STEPS; i++)
+			lost += !acked[i];
+		CHECK(bad.fail_from != bad.fail_to || lost <= 1, name); // one failed call costs at most its own body
+		*calls = bad.calls;
+		if (close_it)
+			store_close(s);
+		else
+			bed_crash(s);
+	} else {
+		*calls = bad.calls;
+	}
+	for (int round = 0; round < 2; round++) {
+		if (round)
+			no_index(&b);
+		s = bed_open(&b);
+		check_script(s, acked, refs, name);
+		store_close(s);
+	}
+	bed_remove(&b);
+}
+
+/// Every single call of the script fails, in every manner; nothing acknowledged is lost and the store goes on.
+static void test_each_call_fails(void **state)
+{
+	(void)state;
+	static const struct bad_disk how[] = { { .err = EIO }, { .err = ENOSPC }, { .err = EIO, .cut = true } };
+
+	for (size_t h = 0; h < ARRAY_N(how); h++) {
+		unsigned calls = UINT32_MAX;
+		for (unsigned n = 1; n <= calls; n++) {
+			struct bad_disk d = how[h];
+			unsigned made = 0;
+			pthread_mutex_init(&d.lock, NULL);
+			d.fail_from = d.fail_to = n;
+			fault_run(&d, &made, n % 2);
+			calls = made >= n ? calls : n; // the script was over before call n
+			if (made < n)
+				break;
+		}
+	}
+}
+
+/// Every call from the n-th on fails.
+static void test_all_calls_fail(void **state)
+{
+	(void)state;
+
+	for (unsigned n = 1; n < 100; n += 3) {
+		struct bad_disk d = { .err = n % 2 ? EIO : ENOSPC, .fail_from = n, .fail_to = UINT32_MAX };
+		unsigned made;
+		pthread_mutex_init(&d.lock, NULL);
+		fault_run(&d, &made, n % 4 == 0);
+	}
+}
+
+/// A disk that fails for a while: refused meanwhile, read as ever, healed by itself, lazy commits not lost.
+static void test_heals(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct bad_disk bad = { .err = EIO };
+	struct store_stats st;
+
+	pthread_mutex_init(&bad.lock, NULL);
+	struct disk disk = bad_disk_over(&bad);
+	b.conf.flush_lazy_ms = 60000;
+	struct store *s = bed_open_on(&b, &disk);
+	struct put p = { cell_a, 0, 0, SL("k"), SL("lazy"), .outcome = SL("") };
+	assert_int_equal(store_do(NULL, s, false, put_run, &p), E_OK);
+	pthread_mutex_lock(&bad.lock);
+	bad.fail_from = 1;
+	bad.fail_to = UINT32_MAX;
+	pthread_mutex_unlock(&bad.lock);
+	struct put q = { cell_b, 0, 0, SL("k"), SL("refused"), .outcome = SL("") };
+	assert_int_equal(store_do(NULL, s, true, put_run, &q), E_TEMP);
+	store_get_stats(s, &st);
+	assert_true(st.read_only);
+	assert_true(has(s, cell_a, SL("lazy")) && !has(s, cell_b, SL("refused")));
+	pthread_mutex_lock(&bad.lock);
+	bad.fail_to = 0;
+	pthread_mutex_unlock(&bad.lock);
+	enum ec e = E_TEMP;
+	for (int i = 0; i < 200 && e == E_TEMP; i++) {
+		usleep(50000);
+		e = store_do(NULL, s, true, put_run, &q);
+	}
+	assert_int_equal(e, E_OK);
+	store_get_stats(s, &st);
+	assert_false(st.read_only);
+	bed_crash(s);
+	no_index(&b);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("lazy")) && has(s, cell_b, SL("refused")) && s->damaged_batches == 0);
+	store_close(s);
+	bed_remove(&b);
+}
+
+struct waiting_job {
+	struct job job;
+	struct put put;
+	_Atomic int answer; // -1 until there is one
+};
+
+static void note_answer(struct job *job, enum ec e)
+{
+	((struct waiting_job *)job)->answer = (int)e;
+}
+
+static enum ec submit(struct store *s, struct waiting_job *w)
+{
+	w->answer = -1;
+	w->job.run = put_run;
+	w->job.done = note_answer;
+	w->job.arg = &w->put;
+	store_submit(s, &w->job);
+	while (w->answer < 0)
+		usleep(200);
+	return (enum ec)w->answer;
+}
+
+static _Atomic bool disk_is_full;
+
+static int full_fallocate(void *arg, int fd, uint64_t octets)
+{
+	return disk_is_full ? -ENOSPC : disk_real.fallocate(arg, fd, octets);
+}
+
+static int64_t full_free(void *arg, int dir)
+{
+	return disk_is_full ? 0 : disk_real.free_octets(arg, dir);
+}
+
+/// A full disk: bodies and ordinary jobs are refused, jobs that free space go on in the reserve; later all is well.
+static void test_full(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+
+	disk.fallocate = full_fallocate;
+	disk.free_octets = full_free;
+	disk_is_full = false;
+	b.conf.segment_octets = 32 << 10;
+	struct store *s = bed_open_on(&b, &disk);
+	struct sl filling = bed_octets(30000, 3);
+	struct waiting_job w = { .put = { cell_a, 0, 0, SL("k"), filling, .outcome = SL("") },
+		.job = { .durable = true } };
+	assert_int_equal(submit(s, &w), E_OK);
+	disk_is_full = true; // the next batch needs a new segment
+	w.put = (struct put){ cell_a, 1, 0, SL("k"), SL("more"), .outcome = SL("") };
+	assert_int_equal(submit(s, &w), E_FULL);
+	w.job.frees = true;
+	assert_int_equal(submit(s, &w), E_OK);
+	w.job.frees = false;
+	w.put.expect = 2;
+	assert_int_equal(submit(s, &w), E_FULL); // the reserve is not for this
+	disk_is_full = false;
+	enum ec e = E_FULL;
+	for (int i = 0; i < 200 && e == E_FULL; i++) {
+		usleep(50000);
+		e = submit(s, &w);
+	}
+	assert_int_equal(e, E_OK);
+	bed_crash(s);
+	no_index(&b);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("more")) && s->damaged_batches == 0);
+	store_close(s);
+	sl_free(filling);
+	bed_remove(&b);
+}
+
+/// Little free space: bodies are refused, but not where they help to free some; changes without bodies go on.
+static void test_little_space(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool body, frees, low;
+		enum ec want;
+	} cases[] = {
+		{ "body", true, false, false, E_FULL },
+		{ "no body", false, false, false, E_OK },
+		{ "body of a job that frees", true, true, false, E_OK },
+		{ "no body, low class", false, false, true, E_OK },
+	};
+	struct bed b = bed_make();
+	b.conf.free_min_octets = UINT64_MAX;
+	struct store *s = bed_open(&b);
+
+	for (uint64_t i = 0; i < ARRAY_N(cases); i++) {
+		struct waiting_job w = { .put = { { 5, i }, 0, 0, SL("k"), SL("v"), .outcome = SL("") } };
+		w.put.blob = cases[i].body ? bed_blob(s, SL("body")) : NULL;
+		w.job.frees = cases[i].frees;
+		w.job.low = cases[i].low;
+		CHECK(submit(s, &w) == cases[i].want, cases[i].name);
+		blob_free(w.put.blob);
+	}
+	store_close(s);
+	bed_remove(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_each_call_fails),
+		cmocka_unit_test(test_all_calls_fail),
+		cmocka_unit_test(test_heals),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_little_space),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
