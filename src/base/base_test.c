@@ -43,6 +43,11 @@ static void test_buf_limit(void **state)
 	buf_drop(&b, 5);
 	buf_add(&b, SL("y"));
 	assert_true(sl_eq(buf_sl(&b), SL("67890"))); // the error sticks
+	buf_cut(&b, 3);
+	buf_add(&b, SL("z"));
+	assert_true(sl_eq(buf_sl(&b), SL("678z")));
+	buf_cut(&b, 9);
+	assert_int_equal(b.n, 4); // nothing grows by it
 	buf_clear(&b);
 	buf_num(&b, 0);
 	buf_num(&b, 18446744073709551615u);

@@ -59,9 +59,9 @@ void front_conf_unref(struct front_conf *conf); // accepts NULL
 struct session;
 struct front {
 	struct client *store;
-	struct front_conf *conf;  // the newest; a session takes its own reference
+	struct front_conf *conf;       // the newest; a session takes its own reference
 	struct charset_cache charsets; // converters, opened before the sandbox closes
-	struct session *sessions; // all of this process
+	struct session *sessions;      // all of this process
 	unsigned n_sessions;
 	uint64_t sid_next; // session ids: unique over this server's life by a random start
 	bool stopping;
@@ -96,7 +96,8 @@ void session_busy(struct session *s);
 bool session_may_login(const struct session *s);
 
 /// The protocols' entry points; they say the greeting and everything after it, and return when the session is over.
-/// Each returns why: E_OK (client said goodbye), E_CLOSED, E_TIMEOUT, E_CANCELED (stop), E_LIMIT (too many bad commands) …
+/// Each returns why: E_OK (client said goodbye), E_CLOSED, E_TIMEOUT, E_CANCELED (stop), E_LIMIT (too many bad
+/// commands) …
 FIB enum ec smtp_session(struct cx *cx, struct session *s); // SMTP, LMTP and submission, by s->kind
 FIB enum ec imap_session(struct cx *cx, struct session *s);
 FIB enum ec pop3_session(struct cx *cx, struct session *s);

@@ -91,12 +91,17 @@ static void socket_drop(struct client *c)
 	close(fd);
 }
 
+void client_detach(struct client *c)
+{
+	c->epoch++;
+	socket_drop(c);
+}
+
 void client_free(struct client *c)
 {
 	if (!c)
 		return;
-	c->epoch++;
-	socket_drop(c);
+	client_detach(c);
 	chunks_free(c->chunks);
 	free(c);
 }

@@ -20,7 +20,9 @@ struct client;
 /// waits.
 /// errors: E_TEMP; the socket is closed then.
 [[nodiscard]] enum ec client_attach(struct cx *cx, struct client *c, int fd);
-/// Closes. No call may be under way. Accepts NULL.
+/// Drops the connection without waiting for another: its fibers end. No call may be under way.
+void client_detach(struct client *c);
+/// Detaches and frees. Accepts NULL.
 void client_free(struct client *c);
 struct chunks *client_chunks(struct client *c);
 /// True while a store answers.

@@ -19,7 +19,8 @@ enum {
 void encword_decode_text(struct charset_cache *cc, struct sl raw, struct buf *out);
 
 /// Appends a phrase (a display name) decoded. The name comes from address_parse_list, so its quoting is gone already,
-/// and blanks at its ends are part of it; words that a sender wrongly put within quotes are decoded too, as readers expect.
+/// and blanks at its ends are part of it; words that a sender wrongly put within quotes are decoded too, as readers
+/// expect.
 ///
 /// source: RFC 2047 §5 (3).
 void encword_decode_phrase(struct charset_cache *cc, struct sl name, struct buf *out);

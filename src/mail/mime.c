@@ -83,7 +83,8 @@ static enum match match_loose(const struct frame *f, struct sl text)
 	return close ? MATCH_CLOSE : MATCH_OPEN;
 }
 
-/// Compares with every open boundary, the innermost first. A multipart whose close-delimiter has come has no more parts.
+/// Compares with every open boundary, the innermost first. A multipart whose close-delimiter has come has no more
+/// parts.
 static bool find_hit(
 	const struct scan *s, struct sl text, enum match (*match)(const struct frame *, struct sl), struct hit *h)
 {

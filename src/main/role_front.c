@@ -11,7 +11,7 @@
 #include "front/front.h"
 #include "main/role.h"
 
-enum { ARENA_CHUNKS = 4096, STOP_GRACE_MS = 8000, OFFLOAD_THREADS = 2 };
+enum { ARENA_CHUNKS = 4096, STOP_GRACE_MS = 8000, STOP_LOOK_MS = 20, STOP_REST_MS = 300, OFFLOAD_THREADS = 2 };
 
 struct front_role {
 	enum role role;
@@ -134,6 +134,11 @@ FIB static void hear_master(struct cx *cx, void *arg)
 	if (e != E_CLOSED)
 		log_failure(cx, LOG_ERROR, "role.channel", e);
 	front_stop(&r->front);
+	cx_deadline_in(cx, STOP_GRACE_MS);
+	do
+		e = fib_sleep(cx, STOP_LOOK_MS);
+	while (e == E_OK && r->front.n_sessions);
+	client_detach(r->front.store);
 	fib_stop();
 }
 
@@ -185,7 +190,7 @@ int role_front_main(enum role role)
 	if (e != E_OK) {
 		role_failed(&cx, e);
 	} else {
-		fib_run(STOP_GRACE_MS);
+		fib_run(STOP_REST_MS);
 		fib_end();
 	}
 	client_free(r.front.store);

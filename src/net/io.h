@@ -3,7 +3,8 @@
 ///
 /// Holds no buffer while it waits with nothing in it: input and output buffers come from the process's pool when needed
 /// and go back when empty, so that an idle session costs its fiber's one stack page (plus OpenSSL's state).
-/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED and E_IO
+/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED and
+/// E_IO
 /// are final: every further call returns the same. After E_TIMEOUT or E_CANCELED of a read a last line may still be
 /// sent; of a write nothing more. One fiber uses it at a time.
 #include <stdbool.h>
@@ -17,7 +18,8 @@
 struct io;
 enum { IO_IN_MAX = 65536, IO_OUT_MAX = 32768 };
 
-/// Takes over a connected non-blocking socket (closed by io_close, and also where this fails). `peer` and `local` are as
+/// Takes over a connected non-blocking socket (closed by io_close, and also where this fails). `peer` and `local` are
+/// as
 /// accept saw them.
 [[nodiscard]] enum ec io_new(struct cx *cx, int fd, const struct addr *peer, const struct addr *local, struct io **out);
 /// Sends what is buffered where that needs no waiting, ends TLS with close_notify likewise, closes. Accepts NULL.
@@ -45,10 +47,12 @@ void io_consume(struct io *io, size_t n);
 /// Waits for more input and adds it to what io_input gives. E_TOOBIG where IO_IN_MAX octets wait already (nothing is
 /// lost). E_CLOSED at the end of the stream (E_OK as long as something was read).
 FIB enum ec io_fill(struct cx *cx, struct io *io);
-/// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns at once.
+/// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns at
+/// once.
 FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool *fired);
 
-/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a bare LF are
+/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a bare LF
+/// are
 /// both taken off, a bare CR stays. out: *line, borrowed like io_input, consumed.
 /// errors: E_TOOBIG — the line was longer; the rest up to its LF has been read and dropped.
 FIB enum ec io_line(struct cx *cx, struct io *io, size_t max, struct sl *line);

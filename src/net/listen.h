@@ -5,7 +5,8 @@
 #include "net/addr.h"
 
 /// Binds and listens on TCP `a`, non-blocking, close-on-exec, SO_REUSEADDR, IPV6_V6ONLY. Port 0 picks a free one.
-/// errors: E_EXISTS (address in use), E_DENIED (port below 1024 without the right), E_IO; cx says which address and what
+/// errors: E_EXISTS (address in use), E_DENIED (port below 1024 without the right), E_IO; cx says which address and
+/// what
 /// to do.
 [[nodiscard]] enum ec listen_open(struct cx *cx, const struct addr *a, int *fd);
 

@@ -1,7 +1,8 @@
 #pragma once
 /// tls — the certificate table with SNI, and TLS over non-blocking sockets (OpenSSL on the main stack).
 ///
-/// A `struct tls_table` is an immutable snapshot with a reference count: a reload makes a new one, sessions keep theirs.
+/// A `struct tls_table` is an immutable snapshot with a reference count: a reload makes a new one, sessions keep
+/// theirs.
 /// TLS 1.2 or newer; session tickets with keys that all fronts share; ECDSA P-256 preferred; no renegotiation, no
 /// compression.
 #include <stddef.h>

@@ -32,8 +32,8 @@ struct frame {
 ///
 /// yields: yes; sends "+" for each `{n}`, so output must not hold half an answer.
 /// errors: E_SYNTAX — NUL in it; E_TOOBIG — longer than command_max. Both: read to its end, f->text holds its
-///         beginning and the next command may follow. E_LIMIT — a line or literal so long that the session must
-///         end. Those of io.
+///         beginning and the next command may follow. E_LIMIT — a line or literal so long that the session must end.
+///         Those of io.
 /// source: RFC 9051 §4.3, RFC 7888 §4 (what to do with a literal that is too long).
 FIB enum ec frame_read(struct cx *cx, struct frame *f);
 

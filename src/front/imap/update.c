@@ -35,9 +35,11 @@ static void print_flags(struct buf *b, const struct view *v, uint8_t flags, uint
 	struct sl names[VIEW_KEYWORDS + 1];
 	struct imap_flags f = { .system = system_flags(flags), .keywords = { .p = names } };
 
-	for (unsigned i = 0; i < VIEW_KEYWORDS; i++)
-		if (keywords >> i & 1 && v->keyword[i].n)
-			names[f.keywords.n++] = v->keyword[i];
+	for (uint64_t left = keywords; left; left &= left - 1) {
+		struct sl name = v->keyword[__builtin_ctzll(left)];
+		if (name.n)
+			names[f.keywords.n++] = name;
+	}
 	if (more.n)
 		names[f.keywords.n++] = more;
 	imap_print_flags(b, &f);
