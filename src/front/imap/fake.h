@@ -45,6 +45,7 @@ void fake_store_other(struct fake_store *st, struct sl words);
 
 struct fake_run {
 	const char *const *line; // the script, ends with NULL
+	struct sl raw;           // instead of a script: octets from the client, whatever the session says
 	unsigned piece;          // octets of input given at once, 0 = all
 	struct fake_store store;
 	bool tls, login;

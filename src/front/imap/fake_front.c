@@ -33,6 +33,10 @@ static void check_said(struct io *io)
 {
 	struct sl said = buf_sl(&io->run->out);
 
+	if (io->run->raw.p) {
+		buf_clear(&io->run->out);
+		return;
+	}
 	for (; *io->at && (*io->at)[0] == 'S' && !io->run->wrong; io->at++) {
 		while (strcmp(*io->at, "S: @bad") == 0 && sl_starts(said, SL("a BAD Unknown")))
 			said = sl_from(said, sl_find(said, '\n') + 1);
@@ -326,6 +330,7 @@ void fake_run(struct fake_run *r)
 
 	conf.tls = (struct tls_table *)&conf; // only asked whether it is there
 	r->out = BUF(1 << 24);
+	buf_add(&io.waiting, r->raw);
 	r->wrong = NULL;
 	r->end = imap_session(&cx, &s);
 	check_said(&io);

@@ -28,6 +28,8 @@ static struct fake_box *add_box(struct fake_store *st, struct sl name, bool exis
 	for (int i = 0; !b && i < FAKE_BOXES; i++)
 		if (!st->box[i].name[0])
 			b = &st->box[i];
+	if (!b || name.n >= sizeof b->name)
+		return NULL;
 	memcpy(b->name, name.p, name.n);
 	b->exists = exists;
 	b->uidvalidity = 77;
@@ -48,8 +50,10 @@ static struct fake_message *add_message(struct fake_box *b, uint32_t uid, struct
 
 static void remove_message(struct fake_box *b, uint32_t i)
 {
-	b->gone[b->n_gone].uid = b->m[i].uid;
-	b->gone[b->n_gone++].modseq = b->modseq;
+	if (b->n_gone < FAKE_MESSAGES) {
+		b->gone[b->n_gone].uid = b->m[i].uid;
+		b->gone[b->n_gone++].modseq = b->modseq;
+	}
 	buf_free(&b->m[i].body);
 	b->n--;
 	memmove(&b->m[i], &b->m[i + 1], (b->n - i) * sizeof *b->m);
@@ -326,6 +330,8 @@ static enum ec do_keywords(struct fake_box *b, const struct req_mbox_keywords *r
 
 static enum ec do_keyword(struct fake_box *b, const struct req_mbox_keyword *r, struct ans_mbox_keyword *a)
 {
+	if (r->name.n >= sizeof b->keyword[0])
+		return E_LIMIT;
 	for (uint8_t i = 0; i < 3; i++) { // three are enough to run out of them
 		if (b->keyword[i][0] && !sl_eq_ci(sl_cstr(b->keyword[i]), FIELD_SL(r->name)))
 			continue;
@@ -386,6 +392,8 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 {
 	struct writer w = writer_at(r->out);
 
+	if (to->n + b->n > FAKE_MESSAGES)
+		return E_QUOTA;
 	a->first_uid = to->uidnext;
 	a->uidvalidity = to->uidvalidity;
 	for (uint32_t i = 0, n = b->n; i < n; i++) {
@@ -409,6 +417,8 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 static enum ec do_append(
 	struct fake_store *st, struct fake_box *b, const struct req_mbox_append *r, struct ans_mbox_append *a)
 {
+	if (b->n == FAKE_MESSAGES)
+		return E_QUOTA;
 	struct fake_message *m = add_message(b, b->uidnext, r->upload ? buf_sl(&st->upload) : (struct sl){ 0 });
 
 	for (uint32_t i = 0; i < r->body.n; i++)
@@ -433,8 +443,7 @@ static enum ec do_name(struct fake_store *st, enum verb verb, struct sl name, vo
 	}
 	if (b && b->exists)
 		return E_EXISTS;
-	add_box(st, name, true);
-	return E_OK;
+	return add_box(st, name, true) ? E_OK : E_LIMIT;
 }
 
 static enum ec do_subscribe(struct fake_store *st, const struct req_mbox_subscribe *r)
@@ -445,7 +454,7 @@ static enum ec do_subscribe(struct fake_store *st, const struct req_mbox_subscri
 		b = add_box(st, FIELD_SL(r->name), false);
 	if (b)
 		b->subscribed = r->on;
-	return E_OK;
+	return b || !r->on ? E_OK : E_LIMIT;
 }
 
 static enum ec do_upload(struct fake_store *st, enum verb verb, const void *req, void *ans)
@@ -483,6 +492,8 @@ static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb,
 	case VERB_mbox_copy: return box_of(st, copy->to) ? do_copy(b, box_of(st, copy->to), req, ans) : E_NOTFOUND;
 	case VERB_mbox_append: return do_append(st, b, req, ans);
 	case VERB_mbox_rename:
+		if (((const struct req_mbox_rename *)req)->name.n >= sizeof b->name)
+			return E_LIMIT;
 		memset(b->name, 0, sizeof b->name);
 		memcpy(b->name, ((const struct req_mbox_rename *)req)->name.p,
 			((const struct req_mbox_rename *)req)->name.n);
