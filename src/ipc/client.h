@@ -20,8 +20,10 @@ struct client;
 /// waits.
 /// errors: E_TEMP; the socket is closed then.
 [[nodiscard]] enum ec client_attach(struct cx *cx, struct client *c, int fd);
-/// Closes. No call may be under way. Accepts NULL.
+/// Closes, and lets the fiber that hears the store end. No call may be under way. Accepts NULL.
 void client_free(struct client *c);
+/// Another patience than CLIENT_PATIENCE_MS (tests).
+void client_set_patience(struct client *c, int64_t ms);
 struct chunks *client_chunks(struct client *c);
 /// True while a store answers.
 bool client_is_up(const struct client *c);
