@@ -134,7 +134,7 @@ static void print_domain(const struct cli *cli, json_t *all, const struct pl_ent
 	}
 }
 
-static int domain_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int domain_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_DOMAINS, print_domain);
 }
@@ -188,7 +188,7 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 		e->send ? "" : "  send off");
 }
 
-static int user_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_USERS, print_user);
 }
@@ -214,7 +214,7 @@ static void print_alias(const struct cli *cli, json_t *all, const struct pl_entr
 	json_array_append_new(all, o);
 }
 
-static int alias_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int alias_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_ALIASES, print_alias);
 }
