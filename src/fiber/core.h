@@ -79,6 +79,8 @@ struct sched {
 	struct stack_pool stacks;
 	struct offload *offload;
 	uint64_t switches, stale_events;
+	// Not on the stack of each round, where the compiler would fill it with a pattern first.
+	struct epoll_event events[FIB_EVENTS];
 };
 
 /// The process's scheduler; NULL before fib_start.

@@ -401,8 +401,8 @@ static int poll_timeout_ms(const struct sched *s, int64_t grace_end_ns)
 
 static void poll_events(struct sched *s, int timeout_ms)
 {
-	struct epoll_event events[FIB_EVENTS];
-	int n = s->env.poll(s->env.arg, s->epfd, events, FIB_EVENTS, timeout_ms);
+	const struct epoll_event *events = s->events;
+	int n = s->env.poll(s->env.arg, s->epfd, s->events, FIB_EVENTS, timeout_ms);
 
 	assert(n >= 0 || errno == EINTR);
 	s->now_ns = s->env.now_ns(s->env.arg);
