@@ -1,15 +1,16 @@
 #pragma once
 /// sasl — the server side of SASL logins (PLAIN, LOGIN, SCRAM-SHA-256), the same for SMTP, IMAP and POP3.
 ///
-/// Grammar: proto/sasl_msg. Proof: the store (verbs login, scram_begin, scram_end), which knows the secrets and answers
-/// in the same time and words whether a user exists. Here: the order of messages.
+/// Grammar: proto/sasl_msg. Proof: the store (verbs login, scram_begin, scram_end), which knows the secrets and
+/// answers in the same time and words whether a user exists. Here: the order of messages.
 #include "base/buf.h"
 #include "base/cx.h"
 #include "fiber/fiber.h"
 #include "ipc/client.h"
 
-/// Sends a challenge (raw octets; the protocol adds base64 and its "+ " or "334 ") and reads the client's response into
-/// `response` (decoded from base64, cleared first). errors: E_SYNTAX (not base64), E_CANCELED (the client sent "*"), wire errors.
+/// Sends a challenge (raw octets; the protocol adds base64 and its "+ " or "334 ") and reads the client's response
+/// into `response` (decoded from base64, cleared first). errors: E_SYNTAX (not base64), E_CANCELED (the client sent
+/// "*"), wire errors.
 typedef FIB enum ec sasl_ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response);
 
 struct sasl_login {
@@ -18,7 +19,8 @@ struct sasl_login {
 	const uint8_t *peer_ip; // 16 octets
 	sasl_ask *ask;
 	void *arg;
-	bool may_plain; // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
+	bool may_plain;    // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
+	struct buf *tried; // NULL, or receives the user's name as sent, for log lines; also where the login fails
 };
 
 struct sasl_result {
@@ -29,11 +31,13 @@ struct sasl_result {
 
 /// The mechanisms offered, as one text for capability lines: "PLAIN LOGIN SCRAM-SHA-256".
 struct sl sasl_mechanisms(void);
-/// Runs one exchange. `mechanism` as the client sent it (case folded here). `initial` decoded; .p NULL where none came.
+/// Runs one exchange. `mechanism` as the client sent it (case folded here). `initial` decoded; .p NULL where none
+/// came.
 ///
 /// out:    *out on E_OK.
-/// yields: yes. errors: E_UNSUPPORTED (mechanism unknown), E_AUTH (wrong credentials; also an authzid that is not the user), E_DENIED (right,
-/// but this service is switched off for the user), E_SYNTAX (client's message is not well formed), E_CANCELED ("*"), E_TEMP, wire errors.
+/// yields: yes. errors: E_UNSUPPORTED (mechanism unknown), E_AUTH (wrong credentials; also an authzid that is not the
+/// user), E_DENIED (right, but this service is switched off for the user), E_SYNTAX (client's message is not well
+/// formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
 FIB enum ec sasl_run(
 	struct cx *cx, const struct sasl_login *l, struct sl mechanism, struct sl initial, struct sasl_result *out);
 /// The LOGIN command of IMAP, USER/PASS of POP3: a plain check.

@@ -43,6 +43,11 @@ static void test_buf_limit(void **state)
 	buf_drop(&b, 5);
 	buf_add(&b, SL("y"));
 	assert_true(sl_eq(buf_sl(&b), SL("67890"))); // the error sticks
+	buf_cut(&b, 3);
+	buf_add(&b, SL("z"));
+	assert_true(sl_eq(buf_sl(&b), SL("678z")));
+	buf_cut(&b, 9);
+	assert_int_equal(b.n, 4); // nothing grows by it
 	buf_clear(&b);
 	buf_num(&b, 0);
 	buf_num(&b, 18446744073709551615u);
@@ -122,6 +127,16 @@ static void test_utf8(void **state)
 	};
 	for (size_t i = 0; i < ARRAY_N(cases); i++)
 		assert_int_equal(utf8_len(cases[i].in), cases[i].len);
+	for (size_t at = 0; at < 20; at++) { // the first octet above 0x7f at each place of a word, and none
+		uint8_t text[20];
+		memset(text, 'a', sizeof text);
+		assert_int_equal(utf8_ascii_run((struct sl){ text, at }), at);
+		text[at] = 0x80;
+		struct sl in = heap_copy((struct sl){ text, sizeof text });
+		assert_int_equal(utf8_ascii_run(in), at);
+		assert_false(sl_is_ascii(in) || utf8_valid(in));
+		free((void *)(uintptr_t)in.p);
+	}
 	struct buf b = BUF(8);
 	for (uint32_t ch = 1; ch < 0x110000; ch += 61) {
 		size_t k;

@@ -114,6 +114,12 @@ void buf_drop(struct buf *b, size_t n)
 	b->n -= n;
 }
 
+void buf_cut(struct buf *b, size_t n)
+{
+	b->n = min_size(n, b->n);
+	b->err = E_OK;
+}
+
 void buf_clear(struct buf *b)
 {
 	b->n = 0;

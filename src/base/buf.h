@@ -34,6 +34,8 @@ void buf_took(struct buf *b, size_t n);
 
 /// Removes the first `n` octets (all where there are fewer).
 void buf_drop(struct buf *b, size_t n);
+/// Back to the first `n` octets (n ≤ b->n), error cleared: what was appended since is taken back.
+void buf_cut(struct buf *b, size_t n);
 /// Empty again, error cleared, memory kept.
 void buf_clear(struct buf *b);
 /// Gives the memory back; the buffer is empty and may be used again. Accepts a zeroed one.

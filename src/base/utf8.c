@@ -1,6 +1,8 @@
 /// utf8 — the strict decoder.
 #include "base/utf8.h"
 
+#include <string.h>
+
 static bool is_tail(uint8_t c)
 {
 	return (c & 0xc0) == 0x80;
@@ -69,9 +71,23 @@ void utf8_put(struct buf *b, uint32_t ch)
 	buf_add(b, (struct sl){ o, n });
 }
 
+size_t utf8_ascii_run(struct sl s)
+{
+	size_t n = 0;
+
+	for (uint64_t eight; s.n - n >= sizeof eight; n += sizeof eight) {
+		memcpy(&eight, s.p + n, sizeof eight);
+		if (eight & 0x8080808080808080u)
+			break;
+	}
+	while (n < s.n && s.p[n] < 0x80)
+		n++;
+	return n;
+}
+
 bool utf8_valid(struct sl s)
 {
-	while (s.n) {
+	for (s = sl_from(s, utf8_ascii_run(s)); s.n; s = sl_from(s, utf8_ascii_run(s))) {
 		size_t k = utf8_len(s);
 		if (k == 0)
 			return false;
@@ -82,8 +98,5 @@ bool utf8_valid(struct sl s)
 
 bool sl_is_ascii(struct sl s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] & 0x80)
-			return false;
-	return true;
+	return utf8_ascii_run(s) == s.n;
 }

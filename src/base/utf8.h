@@ -16,5 +16,7 @@ uint32_t utf8_get(struct sl s, size_t *len);
 void utf8_put(struct buf *b, uint32_t ch);
 /// True where the whole of `s` is valid.
 bool utf8_valid(struct sl s);
+/// Octets at the start of `s` up to the first above 0x7f, eight at a time: the fast way through most text.
+size_t utf8_ascii_run(struct sl s);
 /// True where no octet of `s` is above 0x7f.
 bool sl_is_ascii(struct sl s);

@@ -110,20 +110,29 @@ static void client_unref(struct client *c)
 	free(c);
 }
 
-void client_free(struct client *c)
-{
-	if (!c)
-		return;
-	c->epoch++;
-	socket_drop(c);
-	client_unref(c);
-}
-
 static void slot_finish(struct slot *s, enum ec e)
 {
 	s->result = e;
 	s->answered = true;
 	fib_event_set(&s->done);
+}
+
+void client_detach(struct client *c)
+{
+	c->epoch++;
+	socket_drop(c);
+	c->patience_ns = 0;
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++)
+		if (c->slots[i].used && !c->slots[i].answered)
+			slot_finish(&c->slots[i], E_TEMP);
+}
+
+void client_free(struct client *c)
+{
+	if (!c)
+		return;
+	client_detach(c);
+	client_unref(c);
 }
 
 /// Sends one frame on the present socket, waiting for room. The caller holds c->sending.

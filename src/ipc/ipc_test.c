@@ -323,9 +323,26 @@ static void patience(struct cx *cx)
 	callers_ended(cx, 0, 1, E_OK);
 	store_close(&s);
 }
+/// Detached for good: nobody waits out the patience.
+static void detached(struct cx *cx)
+{
+	struct store s;
+
+	store_open(cx, &s);
+	callers_go(begin_upload, 0, CALLERS); // some of them wait for a place
+	store_hello(&s);
+	for (int i = 0; i < 100; i++)
+		(void)store_must(&s, VERB_upload_begin);
+	client_detach(client);
+	callers_ended(cx, 0, CALLERS, E_TEMP);
+	callers_go(begin_upload, 0, 1);
+	callers_ended(cx, 0, 1, E_TEMP);
+	store_close(&s);
+}
 static void test_patience(void **)
 {
 	play(patience);
+	play(detached);
 }
 
 /// Cancelling a caller, before or while it waits, changes nothing: it waits for the answer without spinning.

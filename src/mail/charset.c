@@ -288,7 +288,7 @@ static void add_valid_utf8(struct charset_stream *s, struct sl in, struct buf *o
 {
 	size_t from = 0;
 
-	for (size_t i = 0; i < in.n && !out->err;) {
+	for (size_t i = utf8_ascii_run(in); i < in.n && !out->err; i += utf8_ascii_run(sl_from(in, i))) {
 		size_t k = utf8_len(sl_from(in, i));
 		if (k == 0) {
 			buf_add(out, sl_sub(in, from, i));

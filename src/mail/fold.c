@@ -1,4 +1,5 @@
-/// fold — character by character through utf8proc; only combining marks wait, for their canonical order.
+/// fold — ASCII in runs, the rest character by character through utf8proc; only combining marks wait, for their
+/// canonical order.
 #include <utf8proc.h>
 
 #include "base/num.h"
@@ -83,24 +84,25 @@ static void fold_char(struct fold_stream *f, uint32_t ch, struct buf *out)
 /// A run of ASCII, the common case.
 static size_t fold_ascii(struct fold_stream *f, struct sl s, struct buf *out)
 {
-	size_t n = 0;
+	size_t n = utf8_ascii_run(s), k = 0;
+	bool space = f->space;
 
-	while (n < s.n && s.p[n] < 0x80)
-		n++;
 	if (n == 0)
 		return 0;
 	if (f->marks_n)
 		flush_marks(f, out);
 	uint8_t *to = buf_room(out, n);
-	size_t k = 0;
-	for (size_t i = 0; to && i < n; i++) {
+	if (!to)
+		return n;
+	for (size_t i = 0; i < n; i++) { // no branches: each octet is written, and kept unless it is a further blank
 		uint8_t c = s.p[i];
-		bool space = c == ' ' || (c >= 9 && c <= 13);
-		if (!space || !f->space)
-			to[k++] = space ? ' ' : to_lower(c);
-		f->space = space;
+		bool blank = c == ' ' || (uint8_t)(c - 9) < 5;
+		to[k] = blank ? ' ' : to_lower(c);
+		k += !(blank && space);
+		space = blank;
 	}
 	buf_took(out, k);
+	f->space = space;
 	return n;
 }
 
@@ -199,10 +201,11 @@ bool fold_needle_feed(struct fold_needle *needle, struct sl folded)
 	uint32_t k = needle->seen;
 
 	for (size_t i = 0; i < folded.n && !needle->found; i++) {
-		if (k == 0) {
-			i += sl_find(sl_from(folded, i), text.p[0]);
-			if (i >= folded.n)
-				break;
+		struct sl rest = sl_from(folded, i);
+		if (k == 0 && rest.n >= text.n) { // nothing begun: let the C library look, then only the end can begin
+			needle->found = sl_find_sl(rest, text) < rest.n;
+			i += rest.n - text.n;
+			continue;
 		}
 		while (k && folded.p[i] != text.p[k])
 			k = needle->failure[k - 1];

@@ -57,8 +57,8 @@ static void tag_named(struct html_text *h, struct buf *out)
 		h->raw = raw;
 }
 
-/// &name; &#number; &#xhex; what is none of these stays as it is.
-static void put_entity(struct html_text *h, struct buf *out)
+/// The character that an entity names: &name; &#number; &#xhex;. 0 where it is none of these.
+static uint32_t entity_char(struct sl w)
 {
 	static const struct {
 		struct sl name;
@@ -85,27 +85,34 @@ static void put_entity(struct html_text *h, struct buf *out)
 		{ SL_INIT("euro"), 0x20ac },
 		{ SL_INIT("yen"), 0xa5 },
 	};
-	struct sl w = word_of(h);
 	uint64_t value = 0;
-	bool hex = sl_starts(w, SL("#x"));
 
-	for (size_t i = 2; hex && i < w.n; i++)
-		value = hex_value(w.p[i]) < 0 ? UINT32_MAX
-		                              : min_size(value << 4 | (unsigned)hex_value(w.p[i]), UINT32_MAX);
-	if (!hex && sl_starts(w, SL("#")) && !num_parse(sl_from(w, 1), UINT32_MAX, &value))
-		value = 0;
 	for (size_t i = 0; i < ARRAY_N(names); i++)
 		if (sl_eq(w, names[i].name))
-			value = names[i].ch;
-	if (h->raw)
-		return;
-	if (value) {
-		utf8_put(out, (uint32_t)value);
+			return names[i].ch;
+	if (sl_starts(w, SL("#x"))) {
+		for (size_t i = 2; i < w.n; i++) {
+			if (hex_value(w.p[i]) < 0)
+				return 0;
+			value = min_size(value << 4 | (unsigned)hex_value(w.p[i]), UINT32_MAX);
+		}
+		return (uint32_t)value;
+	}
+	return sl_starts(w, SL("#")) && num_parse(sl_from(w, 1), UINT32_MAX, &value) ? (uint32_t)value : 0;
+}
+
+/// What is no entity stays as it is.
+static void put_entity(struct html_text *h, struct buf *out)
+{
+	uint32_t ch = h->raw ? 0 : entity_char(word_of(h));
+
+	if (ch) {
+		utf8_put(out, ch);
 		return;
 	}
-	buf_addc(out, '&');
-	buf_add(out, w);
-	buf_addc(out, ';');
+	put(h, SL("&"), out);
+	put(h, word_of(h), out);
+	put(h, SL(";"), out);
 }
 
 /// After `&`: up to `;`. Anything that cannot be an entity gives the octets back; false where `c` is not used up.

@@ -10,7 +10,7 @@
 struct frame {
 	struct mime_part *part;  // the multipart
 	struct mime_part **tail; // where its next child goes
-	struct sl boundary;      // without trailing blanks
+	struct sl raw, boundary; // as sent; without trailing blanks
 	bool closed;             // its close-delimiter has been seen
 };
 
@@ -53,27 +53,60 @@ static struct sl take_line(struct scan *s)
 	return line;
 }
 
+enum match { NO_MATCH, MATCH_OPEN, MATCH_CLOSE };
+
 /// delimiter := CRLF "--" boundary; close-delimiter := delimiter "--"; both may have transport padding behind
-/// (RFC 2046 §5.1.1). The whole line must match, so that a boundary that another one begins with is not taken for it;
-/// the innermost wins. A multipart whose close-delimiter has come has no further parts.
-static bool is_delimiter(const struct scan *s, struct sl line, struct hit *h)
+/// (RFC 2046 §5.1.1). `text` is the line behind its "--", without blanks at its end. A boundary that ends with blanks,
+/// which the grammar forbids, may have them before the closing "--".
+static enum match match_exact(const struct frame *f, struct sl text)
 {
-	if (line.n < 2 || line.p[0] != '-' || line.p[1] != '-')
-		return false;
-	struct sl text = trim_right(sl_from(line, 2));
+	if (!sl_starts(text, f->boundary))
+		return NO_MATCH;
+	struct sl rest = sl_from(text, f->boundary.n);
+	if (rest.n == 0)
+		return MATCH_OPEN;
+	bool raw = rest.n == f->raw.n - f->boundary.n + 2 && sl_starts(text, f->raw);
+	return sl_eq(rest, SL("--")) || (raw && sl_eq(sl_from(text, f->raw.n), SL("--"))) ? MATCH_CLOSE : NO_MATCH;
+}
+
+/// The note to implementors there: it suffices that the line begins with the boundary. We ask for a blank behind it, so
+/// that a boundary that begins with another one is not taken for it.
+static enum match match_loose(const struct frame *f, struct sl text)
+{
+	if (!sl_starts(text, f->boundary))
+		return NO_MATCH;
+	struct sl rest = sl_from(text, f->boundary.n);
+	bool close = sl_starts(rest, SL("--"));
+	rest = sl_from(rest, close ? 2 : 0);
+	if (rest.n == 0 || !is_wsp(rest.p[0]))
+		return NO_MATCH;
+	return close ? MATCH_CLOSE : MATCH_OPEN;
+}
+
+/// Compares with every open boundary, the innermost first. A multipart whose close-delimiter has come has no more parts.
+static bool find_hit(
+	const struct scan *s, struct sl text, enum match (*match)(const struct frame *, struct sl), struct hit *h)
+{
 	for (unsigned i = s->frames_n; i > 0; i--) {
-		const struct frame *f = &s->frames[i - 1];
-		bool open = sl_eq(text, f->boundary);
-		bool close = text.n == f->boundary.n + 2 && sl_starts(text, f->boundary) &&
-		             sl_eq(sl_from(text, f->boundary.n), SL("--"));
-		if (f->closed || !(open || close))
+		enum match m = s->frames[i - 1].closed ? NO_MATCH : match(&s->frames[i - 1], text);
+		if (m == NO_MATCH)
 			continue;
-		if (open && s->parts >= MIME_PARTS_MAX)
-			return false; // the last part goes on
-		*h = (struct hit){ i - 1, close, (size_t)(line.p - s->msg.p) };
+		h->frame = i - 1;
+		h->close = m == MATCH_CLOSE;
 		return true;
 	}
 	return false;
+}
+
+static bool is_delimiter(const struct scan *s, struct sl line, struct hit *h)
+{
+	if (line.n < 2 || line.p[0] != '-' || line.p[1] != '-' || s->frames_n == 0)
+		return false;
+	struct sl text = trim_right(sl_from(line, 2));
+	if (!find_hit(s, text, match_exact, h) && !find_hit(s, text, match_loose, h))
+		return false;
+	h->line_at = (size_t)(line.p - s->msg.p);
+	return h->close || s->parts < MIME_PARTS_MAX; // beyond, the last part goes on
 }
 
 static struct mime_part *part_new(struct scan *s, struct mime_part *parent)
@@ -236,11 +269,11 @@ static void take_hit(struct scan *s, const struct hit *h)
 /// Gives a multipart that must have parts its boundary's frame; false where it has no boundary.
 static bool push_frame(struct scan *s, struct mime_part *p)
 {
-	struct sl boundary = trim_right(param_find(p->params, SL("boundary")));
+	struct sl raw = param_find(p->params, SL("boundary")), boundary = trim_right(raw);
 
 	if (boundary.n == 0)
 		return false;
-	s->frames[s->frames_n++] = (struct frame){ .part = p, .tail = &p->first, .boundary = boundary };
+	s->frames[s->frames_n++] = (struct frame){ .part = p, .tail = &p->first, .raw = raw, .boundary = boundary };
 	return true;
 }
 

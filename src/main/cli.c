@@ -458,6 +458,7 @@ FIB static void run_with_store(struct cx *cx, void *arg)
 	struct running *r = arg;
 
 	r->code = r->fn(cx, r->cli, r->store);
+	client_detach(r->store);
 	fib_stop();
 }
 
@@ -474,7 +475,7 @@ static enum ec run_fibers(struct cx *cx, struct running *r, int fd)
 	if (e == E_OK)
 		e = fib_go(run_with_store, r);
 	if (e == E_OK)
-		fib_run(1);
+		fib_run(0);
 	client_free(r->store);
 	fib_end();
 	return e;

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/num.h"
+
 enum ec file_errno(int err)
 {
 	switch (err) {
@@ -28,13 +30,11 @@ enum ec file_read(struct cx *cx, const char *path, struct buf *b)
 
 	if (fd < 0)
 		return fail(cx, file_errno(errno), "%s: %m", path);
-	while (n > 0) {
-		uint8_t *p = buf_room(b, 4096);
-		if (!p)
-			break;
-		n = read(fd, p, 4096);
-		if (n > 0)
-			buf_took(b, (size_t)n);
+	while (n > 0 && !b->err) {
+		size_t room = min_size(4096, max_size(b->max - b->n, 1)); // full, and no end of file yet: too large
+		uint8_t *p = buf_room(b, room);
+		n = p ? read(fd, p, room) : -1;
+		buf_took(b, n > 0 ? (size_t)n : 0);
 	}
 	int err = errno;
 	close(fd);

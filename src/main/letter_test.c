@@ -1,6 +1,7 @@
 /// Tests of mbox and Maildir: what is written is read again the same.
 #include "base/check.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/num.h"

@@ -11,7 +11,7 @@
 #include "front/front.h"
 #include "main/role.h"
 
-enum { ARENA_CHUNKS = 4096, STOP_GRACE_MS = 8000, STOP_LOOK_MS = 20, OFFLOAD_THREADS = 2 };
+enum { ARENA_CHUNKS = 4096, STOP_GRACE_MS = 8000, STOP_LOOK_MS = 20, STOP_REST_MS = 300, OFFLOAD_THREADS = 2 };
 
 struct front_role {
 	enum role role;
@@ -116,19 +116,6 @@ static enum ec hear(struct cx *cx, struct front_role *r, const struct channel_me
 	}
 }
 
-/// Waits until no session is left that may ask the store, then lets go of it. Not cut short by the end of the grace:
-/// it is the sessions that are cancelled then.
-FIB static void leave_store(struct front_role *r)
-{
-	struct cx quiet = { 0 };
-
-	while (r->front.n_sessions)
-		if (fib_sleep(&quiet, STOP_LOOK_MS) != E_OK)
-			break;
-	client_free(r->front.store);
-	r->front.store = NULL;
-}
-
 /// The fiber that hears the master; its end is the end of the process.
 FIB static void hear_master(struct cx *cx, void *arg)
 {
@@ -147,8 +134,12 @@ FIB static void hear_master(struct cx *cx, void *arg)
 	if (e != E_CLOSED)
 		log_failure(cx, LOG_ERROR, "role.channel", e);
 	front_stop(&r->front);
+	cx_deadline_in(cx, STOP_GRACE_MS);
+	do
+		e = fib_sleep(cx, STOP_LOOK_MS);
+	while (e == E_OK && r->front.n_sessions);
+	client_detach(r->front.store);
 	fib_stop();
-	leave_store(r);
 }
 
 /// A charset that this system's iconv lacks is guessed later; no reason not to serve.
@@ -199,7 +190,7 @@ int role_front_main(enum role role)
 	if (e != E_OK) {
 		role_failed(&cx, e);
 	} else {
-		fib_run(STOP_GRACE_MS);
+		fib_run(STOP_REST_MS);
 		fib_end();
 	}
 	client_free(r.front.store);

@@ -3,8 +3,6 @@
 
 void imap_parse_append_head(struct cur *c, struct arena *a, struct imap_append *out)
 {
-	int zone_min;
-
 	out->mailbox = imap_parse_mailbox(c, a);
 	cur_need(c, ' ');
 	if (cur_peek(c) == '(') {
@@ -12,7 +10,7 @@ void imap_parse_append_head(struct cur *c, struct arena *a, struct imap_append *
 		cur_need(c, ' ');
 	}
 	if (cur_peek(c) == '"') {
-		out->date_s = imap_parse_date_time(c, &zone_min);
+		out->date_s = imap_parse_date_time(c, &out->zone_min);
 		out->has_date = true;
 		cur_need(c, ' ');
 	}

@@ -10,6 +10,7 @@ struct imap_append {
 	struct imap_flags flags;
 	bool has_date;
 	int64_t date_s; // seconds since 1970-01-01 UTC
+	int zone_min;   // its zone, minutes east
 	struct imap_literal literal;
 };
 

@@ -2,7 +2,8 @@
 /// cell — the store's engine: cells, blobs and one writer, above the log and the LMDB index.
 ///
 /// A cell is a head (≤ CELL_HEAD_MAX octets) and an ordered map of keys to values, with a version. A commit names the
-/// version it was made from, is all-or-nothing for its cell, and makes version + 1. No rule needs a transaction over two
+/// version it was made from, is all-or-nothing for its cell, and makes version + 1. No rule needs a transaction
+/// over two
 /// cells. Everything above (mailboxes, accounts, queue) is written against this header alone, so that another engine
 /// (RADOS) can stand below it.
 ///
@@ -82,8 +83,10 @@ typedef bool cell_each(void *arg, struct sl key, struct sl value);
 typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, struct sl head);
 [[nodiscard]] enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
 
-/// Copies body octets [off, off + sum of iov lengths) of `ref` into iov; checks nothing that cannot be checked for a part; whole 64 KiB pieces
-/// that are read completely are verified against their CRC. errors: E_NOTFOUND (no such body), E_CORRUPT (cx names segment and offset), E_RANGE, E_IO.
+/// Copies body octets [off, off + sum of iov lengths) of `ref` into iov; checks nothing that cannot be checked
+/// for a part; whole 64 KiB pieces
+/// that are read completely are verified against their CRC. errors: E_NOTFOUND (no such body), E_CORRUPT (cx
+/// names segment and offset), E_RANGE, E_IO.
 [[nodiscard]] enum ec blob_get(
 	struct cx *cx, struct store *s, struct body_ref ref, uint64_t off, const struct iovec *iov, int n);
 /// Verifies the whole body against its CRCs. errors as blob_get.
@@ -104,7 +107,8 @@ void blob_free(struct blob *b); // accepts NULL; a blob already put stays stored
 
 /// A unit of work for the writer. The struct lives on the heap of the submitter until `done` was called.
 struct job {
-	/// Runs on the writer's thread inside a batch; reads through txn_view(t), commits cells with change_…. It must be
+	/// Runs on the writer's thread inside a batch; reads through txn_view(t), commits cells with change_…. It
+	/// must be
 	/// repeatable: where the log write of its batch fails it is run again in a new one. Its result goes to `done`.
 	enum ec (*run)(struct cx *cx, struct txn *t, struct job *job);
 	/// Called on the writer's thread once the batch is in the log (flushed where any job in it was durable) and
@@ -135,7 +139,8 @@ struct change *change_begin(struct txn *t, struct cell_id id, uint64_t expect);
 void change_head(struct change *c, struct sl head);
 void change_put(struct change *c, struct sl key, struct sl value);
 void change_del(struct change *c, struct sl key); // a missing key is fine
-/// Overwrites octets [off, off + n) of a value, which grows with zeros where needed (made where missing). Logs only these octets.
+/// Overwrites octets [off, off + n) of a value, which grows with zeros where needed (made where missing). Logs
+/// only these octets.
 void change_patch(struct change *c, struct sl key, uint32_t off, struct sl octets);
 /// Drops the whole cell with all its keys (instead of other operations). Its name is never used again.
 void change_drop(struct change *c);
@@ -147,7 +152,8 @@ void change_drop(struct change *c);
 /// Throws a change away without effect.
 void change_drop_all(struct change *c);
 
-/// Whether an operation id was committed in the last 10 minutes. out: *outcome as given to change_commit, borrowed like cell_head.
+/// Whether an operation id was committed in the last 10 minutes. out: *outcome as given to change_commit,
+/// borrowed like cell_head.
 /// errors: E_NOTFOUND.
 [[nodiscard]] enum ec op_outcome(struct cx *cx, struct view *v, const struct op_id *op, struct sl *outcome);
 

@@ -476,7 +476,7 @@ static void child_commits(struct bed *b, uint64_t from, int fd)
 {
 	struct store *s = NULL;
 
-	if (store_open(NULL, &b->conf, &s))
+	if (store_open_on(NULL, &b->conf, &b->disk, &s))
 		_exit(1);
 	for (uint64_t n = from;; n++) {
 		if (store_do(NULL, s, n % 3 == 0, run_pair, &n) || write(fd, &n, sizeof n) != sizeof n)
@@ -580,7 +580,7 @@ static ssize_t bad_pwritev(void *arg, int fd, const struct iovec *iov, int n, ui
 static int bad_fdatasync(void *arg, int fd)
 {
 	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.fdatasync(NULL, fd);
+	return bad_now(d) ? -d->err : unflushed_fdatasync(NULL, fd);
 }
 
 static int bad_fallocate(void *arg, int fd, uint64_t octets)
@@ -610,7 +610,7 @@ static int bad_rename(void *arg, int dir, const char *from, const char *to)
 static int bad_fsync_dir(void *arg, int dir)
 {
 	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.fsync_dir(NULL, dir);
+	return bad_now(d) ? -d->err : unflushed_fsync_dir(NULL, dir);
 }
 
 static int64_t bad_free_octets(void *arg, int dir)
@@ -828,7 +828,7 @@ static void test_full(void **state)
 {
 	(void)state;
 	struct bed b = bed_make();
-	struct disk disk = disk_real;
+	struct disk disk = disk_unflushed();
 
 	disk.fallocate = full_fallocate;
 	disk.free_octets = full_free;

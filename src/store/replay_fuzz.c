@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "store/engine.h"
+#include "store/unflushed.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -73,6 +74,7 @@ static const struct sample *sample_get(void)
 	static struct sample s;
 	char dir[] = "/tmp/hongyan-fuzz-XXXXXX", path[64];
 	struct store *st = NULL;
+	struct disk disk = disk_unflushed();
 	struct store_conf conf;
 
 	if (s.n)
@@ -80,7 +82,7 @@ static const struct sample *sample_get(void)
 	if (!mkdtemp(dir))
 		abort();
 	conf = conf_in(dir);
-	if (store_open(NULL, &conf, &st))
+	if (store_open_on(NULL, &conf, &disk, &st))
 		abort();
 	for (uint64_t i = 0; i < 4; i++)
 		fill_one(st, i);
@@ -124,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char dir[] = "/tmp/hongyan-fuzz-XXXXXX", path[64];
 	uint8_t log[LOG_OCTETS];
 	struct store *st = NULL;
+	struct disk disk = disk_unflushed();
 	struct store_conf conf;
 
 	memcpy(log, s->log, sizeof log);
@@ -138,7 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!f || fwrite(log, 1, sizeof log, f) != sizeof log)
 		abort();
 	fclose(f);
-	if (store_open(NULL, &conf, &st) == E_OK) {
+	if (store_open_on(NULL, &conf, &disk, &st) == E_OK) {
 		struct view *v;
 		uint64_t version = 0;
 		struct sl head;

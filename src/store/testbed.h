@@ -9,16 +9,19 @@
 #include "base/check.h"
 #include "base/num.h"
 #include "store/engine.h"
+#include "store/unflushed.h"
 
 struct bed {
 	char dir[64];
 	struct store_conf conf;
+	struct disk disk; // must not move while a store is open
 };
 
 static inline struct bed bed_make(void)
 {
 	struct bed b = { .dir = "/tmp/hongyan-store-XXXXXX" };
 
+	b.disk = disk_unflushed();
 	if (!mkdtemp(b.dir))
 		abort();
 	b.conf = (struct store_conf){ .segment_octets = 256 << 10, .map_octets = 256 << 20, .free_min_octets = 1 };
@@ -55,7 +58,7 @@ static inline struct store *bed_open_on(struct bed *b, const struct disk *disk)
 
 static inline struct store *bed_open(struct bed *b)
 {
-	return bed_open_on(b, &disk_real);
+	return bed_open_on(b, &b->disk);
 }
 
 /// Ends a store as a killed process would: nothing is flushed, nothing is marked.

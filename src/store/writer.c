@@ -9,7 +9,8 @@
 ///     and can be written again elsewhere); all others within flush_lazy_ms
 ///   6 commit the index, with what is applied, unflushed
 ///   7 tell the watcher, then answer each job
-/// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing again the
+/// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing
+/// again the
 /// store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
 /// the batch's own octets, and nothing else is done before that.
 /// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.

@@ -1,0 +1,264 @@
+/// fetch_body — packing, reading and moving windows.
+///
+/// The first BODY_SPARE octets of the first chunk hold the sets of bodies_set_seen, which then needs no chunk of its own.
+#include "front/imap/fetch_body.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "front/imap/update.h"
+#include "mail/header.h"
+
+enum { BODY_SPARE = BODY_BATCH * 2 * sizeof(struct pl_uids) };
+
+/// True where a chunk can be had without waiting.
+static bool is_chunk_free(struct chunks *c)
+{
+	return chunks_used(c) < chunks_octets(c) / CHUNK_OCTETS;
+}
+
+/// A place of `octets` for the next message; false where it has to wait for the next request.
+FIB static enum ec find_place(
+	struct cx *cx, struct chunks *c, struct bodies *b, uint32_t octets, struct range *rest, bool *found)
+{
+	bool first = b->n_chunks == 0;
+
+	*found = rest->len >= octets && !first;
+	if (*found)
+		return E_OK;
+	if (!first && (b->n_chunks == BODY_CHUNKS || !is_chunk_free(c)))
+		return E_OK;
+	enum ec e = chunks_take(cx, c, rest);
+	if (e != E_OK)
+		return e;
+	b->chunk[b->n_chunks++] = *rest;
+	*found = true;
+	if (first)
+		*rest = (struct range){ rest->off + BODY_SPARE, rest->len - BODY_SPARE };
+	return E_OK;
+}
+
+/// Gives as many messages as fit their places.
+FIB static enum ec pack(
+	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
+{
+	struct range rest = { 0, 0 };
+
+	for (size_t i = 0; i < n && b->n < BODY_BATCH; i++) {
+		uint32_t octets = rows[i].octets < head_max ? rows[i].octets : head_max;
+		bool found;
+		enum ec e = find_place(cx, client_chunks(im->store), b, octets, &rest, &found);
+		if (e != E_OK)
+			return e;
+		if (!found)
+			return E_OK;
+		if (octets > rest.len)
+			octets = rest.len;
+		b->v[b->n++] = (struct body){ .row = &rows[i], .place = { rest.off, octets } };
+		rest.off += octets;
+		rest.len -= octets;
+	}
+	return E_OK;
+}
+
+/// Notes what the store says of one message.
+static void take_got(struct body *b, uint32_t got, uint32_t want)
+{
+	if (got == READ_GONE)
+		b->state = BODY_GONE;
+	else if (got != want)
+		b->state = BODY_DAMAGED;
+	else
+		b->n = got;
+}
+
+FIB enum ec bodies_read(
+	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
+{
+	struct req_mbox_read req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct ans_mbox_read ans;
+
+	*b = (struct bodies){ 0 };
+	enum ec e = pack(cx, im, rows, n, head_max, b);
+	for (size_t i = 0; i < b->n; i++) {
+		req.uid[i] = b->v[i].row->uid;
+		req.out.r[i] = b->v[i].place;
+	}
+	req.out.n = (uint32_t)b->n;
+	if (e == E_OK)
+		e = call_mbox_read(cx, im->store, &req, &ans);
+	if (e != E_OK) {
+		bodies_give(im, b);
+		return e;
+	}
+	for (size_t i = 0; i < b->n; i++)
+		take_got(&b->v[i], ans.got[i], b->v[i].place.len);
+	return E_OK;
+}
+
+void bodies_give(struct imap *im, struct bodies *b)
+{
+	for (size_t i = 0; i < b->n_chunks; i++)
+		chunks_give(client_chunks(im->store), b->chunk[i]);
+	b->n = b->n_chunks = 0;
+}
+
+static bool is_unseen(const struct body *b)
+{
+	return b->state == BODY_HERE && !b->row->expunged && !(b->row->flags & FLAG_SEEN);
+}
+
+FIB enum ec bodies_set_seen(struct cx *cx, struct imap *im, struct bodies *b)
+{
+	struct req_mbox_flags req = { .handle = im->handle,
+		.mbox = im->view->mbox,
+		.mode = FLAGS_ADD,
+		.flags = FLAG_SEEN,
+		.unchanged_since = UINT64_MAX };
+	struct ans_mbox_flags ans;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		struct pl_uids one = { b->v[i].row->uid, b->v[i].row->uid };
+		if (is_unseen(&b->v[i]))
+			memcpy(chunks_at(client_chunks(im->store), b->chunk[0]) + n++ * sizeof one, &one, sizeof one);
+	}
+	if (n == 0)
+		return E_OK;
+	client_op(req.op);
+	req.set = (struct range){ b->chunk[0].off, n * (uint32_t)sizeof(struct pl_uids) };
+	req.out_failed = (struct range){ b->chunk[0].off + BODY_SPARE / 2, BODY_SPARE / 2 };
+	enum ec e = call_mbox_flags(cx, im->store, &req, &ans);
+	if (e != E_OK)
+		return e;
+	update_own(im, ans.modseq);
+	for (size_t i = 0; i < b->n; i++)
+		if (is_unseen(&b->v[i]))
+			b->v[i].row->flags |= FLAG_SEEN;
+	return E_OK;
+}
+
+/// Fills the place with the message's octets from `from` on.
+FIB static enum ec move_window(struct cx *cx, struct imap *im, struct body *b, uint32_t from)
+{
+	struct req_mbox_read req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct ans_mbox_read ans;
+	uint32_t left = b->row->octets - from, want = left < b->place.len ? left : b->place.len;
+
+	req.uid[0] = b->row->uid;
+	req.offset[0] = from;
+	req.out.r[0] = (struct range){ b->place.off, want };
+	req.out.n = 1;
+	b->n = 0; // nothing, until it is known what is there
+	enum ec e = call_mbox_read(cx, im->store, &req, &ans);
+	if (e != E_OK)
+		return e;
+	if (ans.got[0] == READ_GONE)
+		return fail(cx, E_NOTFOUND, "message %u was expunged while it was read", b->row->uid);
+	if (ans.got[0] != want)
+		return fail(cx, E_CORRUPT, "message %u cannot be read at octet %u", b->row->uid, from);
+	b->from = from;
+	b->n = want;
+	return E_OK;
+}
+
+FIB enum ec body_window(struct cx *cx, struct imap *im, struct body *b, uint32_t from, struct sl *out)
+{
+	if (from < b->from || from - b->from >= b->n) {
+		enum ec e = move_window(cx, im, b, from);
+		if (e != E_OK)
+			return e;
+	}
+	uint32_t skip = from - b->from;
+	*out = (struct sl){ chunks_at(client_chunks(im->store), b->place) + skip, b->n - skip };
+	return E_OK;
+}
+
+/// Appends octets of the message until `scratch` holds `to` of them.
+FIB static enum ec gather(struct cx *cx, struct imap *im, struct body *b, uint32_t to, struct buf *scratch)
+{
+	while (scratch->n < to) {
+		struct sl piece;
+		enum ec e = body_window(cx, im, b, (uint32_t)scratch->n, &piece);
+		if (e != E_OK)
+			return e;
+		buf_add(scratch, sl_head(piece, to - scratch->n));
+		if (scratch->err)
+			return fail(
+				cx, scratch->err, "no room for message %u of %u octets", b->row->uid, b->row->octets);
+	}
+	return E_OK;
+}
+
+FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out)
+{
+	if (b->row->octets == 0) {
+		*out = SL("");
+		return E_OK;
+	}
+	if (b->row->octets <= b->place.len)
+		return body_window(cx, im, b, 0, out);
+	buf_clear(scratch);
+	enum ec e = gather(cx, im, b, b->row->octets, scratch);
+	if (e == E_OK)
+		*out = buf_sl(scratch);
+	return e;
+}
+
+FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out)
+{
+	uint32_t all = b->row->octets;
+	struct sl seen = SL("");
+	enum ec e = all ? body_window(cx, im, b, 0, &seen) : E_OK;
+	size_t n = header_octets(seen);
+
+	buf_clear(scratch);
+	// A header that fills all that is here may go on behind it.
+	for (size_t want = 2 * CHUNK_OCTETS; e == E_OK && n == seen.n && n < all; want *= 4) {
+		e = gather(cx, im, b, want < all ? (uint32_t)want : all, scratch);
+		seen = buf_sl(scratch);
+		n = header_octets(seen);
+	}
+	if (e == E_OK && seen.n < all && !scratch->n)
+		e = gather(cx, im, b, (uint32_t)n, scratch);
+	if (e == E_OK)
+		*out = sl_head(scratch->n ? buf_sl(scratch) : seen, n);
+	return e;
+}
+
+/// What stands in for octets that are lost, `n` in all: the client has been promised their number.
+FIB static enum ec send_lost(struct cx *cx, struct imap *im, uint32_t n)
+{
+	struct sl words = sl_head(SL("\r\n[The server has lost the rest of this message.]\r\n"), n);
+	uint8_t blanks[1024];
+	enum ec e = io_put(cx, im->io, words);
+
+	memset(blanks, ' ', sizeof blanks);
+	for (n -= (uint32_t)words.n; e == E_OK && n;) {
+		uint32_t piece = n < sizeof blanks ? n : (uint32_t)sizeof blanks;
+		e = io_put(cx, im->io, (struct sl){ blanks, piece });
+		n -= piece;
+	}
+	return e;
+}
+
+FIB enum ec body_send(struct cx *cx, struct imap *im, struct body *b, uint32_t from, uint32_t to)
+{
+	while (from < to) {
+		struct sl piece;
+		enum ec e = body_window(cx, im, b, from, &piece);
+		cx_deadline_in(cx, IMAP_ANSWER_MS);
+		if (e == E_CORRUPT) {
+			enum ec wire = send_lost(cx, im, to - from);
+			return wire ? wire : E_CORRUPT;
+		}
+		if (e != E_OK)
+			return wrap(cx, E_CLOSED, "in the middle of a message");
+		piece = sl_head(piece, to - from);
+		e = io_put(cx, im->io, piece);
+		if (e != E_OK)
+			return e;
+		from += (uint32_t)piece.n;
+	}
+	return E_OK;
+}

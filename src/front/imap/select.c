@@ -1,0 +1,171 @@
+/// select — a mailbox opens from presence blocks alone: no row is read, however many messages it has.
+#include "front/imap/select.h"
+
+#include <string.h>
+
+#include "front/imap/update.h"
+
+FIB void select_leave(struct cx *cx, struct imap *im)
+{
+	client_watch_remove(cx, im->store, &im->watch);
+	im->watch = (struct client_watch){ 0 };
+	im->news.set = false;
+	view_free(im->view);
+	im->view = NULL;
+	if (im->phase == IMAP_SELECTED)
+		im->phase = IMAP_AUTH;
+}
+
+enum ec select_take_presence(
+	struct cx *cx, struct imap *im, const struct set_chunk *c, uint32_t blocks, uint32_t uidnext, struct view *v)
+{
+	const uint8_t *p = chunks_at(client_chunks(im->store), c->out);
+	struct pl_presence one;
+	enum ec e = E_OK;
+
+	if (blocks > c->out.len / sizeof one)
+		return fail(cx, E_CORRUPT, "%u presence blocks in one answer", blocks);
+	for (uint32_t i = 0; e == E_OK && i < blocks; i++) {
+		memcpy(&one, p + i * sizeof one, sizeof one);
+		e = view_add_presence(v, &one, uidnext);
+	}
+	return e ? fail(cx, e, "presence: %s", ec_name(e)) : E_OK;
+}
+
+/// Opens the mailbox and reads the first presence blocks.
+FIB static enum ec open_first(struct cx *cx, struct imap *im, struct view *v, struct ans_mbox_open *ans)
+{
+	struct req_mbox_open req = { .handle = im->handle, .mbox = v->mbox, .claim_recent = !v->read_only };
+	struct set_chunk c;
+	enum ec e = set_chunk_take(cx, im, NULL, 0, &c);
+
+	if (e != E_OK)
+		return e;
+	req.out = c.out;
+	e = call_mbox_open(cx, im->store, &req, ans);
+	if (e == E_OK)
+		e = select_take_presence(cx, im, &c, ans->blocks, ans->uidnext, v);
+	set_chunk_give(im, &c);
+	return e;
+}
+
+/// Reads the presence blocks that did not fit into the first answer. They may be newer than it: UIDs from its uidnext
+/// on are left out, and what is missing meanwhile the first sync reports as gone, which then is nothing to tell.
+FIB static enum ec open_rest(struct cx *cx, struct imap *im, struct view *v, const struct ans_mbox_open *open)
+{
+	struct req_mbox_presence req = { .handle = im->handle, .mbox = v->mbox, .from_block = open->next_block };
+	struct ans_mbox_presence ans;
+	struct set_chunk c;
+	enum ec e = E_OK;
+
+	while (e == E_OK && req.from_block) {
+		e = set_chunk_take(cx, im, NULL, 0, &c);
+		if (e != E_OK)
+			return e;
+		req.out = c.out;
+		e = call_mbox_presence(cx, im->store, &req, &ans);
+		if (e == E_OK)
+			e = select_take_presence(cx, im, &c, ans.blocks, open->uidnext, v);
+		set_chunk_give(im, &c);
+		if (e == E_OK && ans.next_block && ans.next_block <= req.from_block)
+			e = fail(cx, E_CORRUPT, "presence goes back to block %u", ans.next_block);
+		if (e == E_OK)
+			req.from_block = ans.next_block;
+	}
+	return e;
+}
+
+/// Fills im->view; watching begins before, so that no change falls between.
+FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct ans_mbox_open *ans)
+{
+	struct view *v = im->view;
+	bool fresh;
+
+	im->watch = (struct client_watch){ .handle = im->handle, .mbox = v->mbox, .event = &im->news };
+	enum ec e = client_watch_add(cx, im->store, &im->watch);
+	if (e == E_OK)
+		e = open_first(cx, im, v, ans);
+	if (e == E_OK)
+		e = open_rest(cx, im, v, ans);
+	if (e == E_OK)
+		e = update_load_keywords(cx, im, &fresh);
+	if (e != E_OK)
+		return e;
+	v->uidvalidity = ans->uidvalidity;
+	v->uidnext = ans->uidnext;
+	v->recent_from = ans->recent_from;
+	v->modseq = ans->modseq;
+	v->recent_told = view_recent(v);
+	return E_OK;
+}
+
+/// source: RFC 9051 §6.3.2; RECENT and UNSEEN: RFC 3501 §6.3.1.
+FIB static enum ec tell_opened(struct cx *cx, struct imap *im, const struct ans_mbox_open *ans)
+{
+	struct buf b = BUF(IMAP_LINES_MAX);
+	const struct view *v = im->view;
+	uint32_t unseen = ans->first_unseen ? view_seq(v, ans->first_unseen) : 0;
+
+	update_print_flags(&b, im);
+	buf_printf(&b, "* %u EXISTS\r\n* %u RECENT\r\n", v->exists, view_recent(v));
+	if (unseen)
+		buf_printf(&b, "* OK [UNSEEN %u] The first unseen message\r\n", unseen);
+	buf_printf(&b, "* OK [UIDVALIDITY %u] UIDs are valid\r\n", v->uidvalidity);
+	buf_printf(&b, "* OK [UIDNEXT %u] Predicted next UID\r\n", v->uidnext);
+	enum ec e = imap_send(cx, im, &b);
+	buf_free(&b);
+	return e;
+}
+
+/// SELECT and EXAMINE. Whatever comes of it, the mailbox before is left.
+/// source: RFC 9051 §6.3.2, §6.3.3.
+FIB enum ec imap_select_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	struct ans_mbox_open ans;
+	uint64_t mbox;
+
+	select_leave(cx, im);
+	enum ec e = imap_find_mbox(cx, im, cmd->mailbox.mailbox, &mbox);
+	if (e != E_OK)
+		return e;
+	im->view = view_new(mbox);
+	if (!im->view)
+		return fail(cx, E_TEMP, "no memory for a view");
+	im->view->read_only = cmd->verb == IMAP_EXAMINE;
+	e = open_mailbox(cx, im, &ans);
+	if (e == E_OK) {
+		im->phase = IMAP_SELECTED;
+		e = tell_opened(cx, im, &ans);
+	}
+	if (e != E_OK) {
+		select_leave(cx, im);
+		return e;
+	}
+	buf_puts(&im->code, im->view->read_only ? "READ-ONLY" : "READ-WRITE");
+	return E_OK;
+}
+
+/// Expunges without a word, unless the mailbox is open for reading only.
+/// source: RFC 9051 §6.4.1.
+FIB enum ec imap_close_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct ans_mbox_expunge ans;
+	enum ec e = E_OK;
+
+	(void)cmd;
+	if (!im->view->read_only) {
+		client_op(req.op);
+		e = call_mbox_expunge(cx, im->store, &req, &ans);
+	}
+	select_leave(cx, im);
+	return e == E_NOTFOUND ? E_OK : e; // a mailbox that is gone has nothing left to expunge
+}
+
+/// source: RFC 9051 §6.4.2.
+FIB enum ec imap_unselect_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	(void)cmd;
+	select_leave(cx, im);
+	return E_OK;
+}

@@ -1,0 +1,315 @@
+/// store — sets of any length go to the store in parts of ROWS_SET_MAX ranges; each part is one atomic change.
+///
+/// A set that names nothing never reaches the store, where an empty set would mean every message.
+#include "front/imap/store.h"
+
+#include "base/num.h"
+#include "front/imap/rows.h"
+#include "front/imap/update.h"
+
+/// Ranges of UIDs that a command means.
+struct uids {
+	struct pl_uids *r;
+	size_t n;
+};
+
+FIB static enum ec resolve(struct imap *im, const struct seqset *set, bool is_uid, struct uids *out)
+{
+	return view_resolve(im->view, set, is_uid, &im->cmd, &out->r, &out->n);
+}
+
+uint8_t store_flags(unsigned system)
+{
+	return (uint8_t)((system & IMAP_SEEN ? FLAG_SEEN : 0) | (system & IMAP_ANSWERED ? FLAG_ANSWERED : 0) |
+			 (system & IMAP_FLAGGED ? FLAG_FLAGGED : 0) | (system & IMAP_DELETED ? FLAG_DELETED : 0) |
+			 (system & IMAP_DRAFT ? FLAG_DRAFT : 0));
+}
+
+FIB static enum ec keyword_bit(struct cx *cx, struct imap *im, uint64_t mbox, struct sl name, uint64_t *bits)
+{
+	struct req_mbox_keyword req = { .handle = im->handle, .mbox = mbox };
+	struct ans_mbox_keyword ans;
+	enum ec e = field_set(req.name, name);
+
+	if (e == E_OK)
+		e = call_mbox_keyword(cx, im->store, &req, &ans);
+	if (e == E_OK)
+		*bits |= (uint64_t)1 << ans.bit;
+	return e == E_LIMIT ? imap_refuse(im, e, "LIMIT", "The mailbox has as many keywords as it can") : e;
+}
+
+FIB enum ec store_keyword_bits(
+	struct cx *cx, struct imap *im, uint64_t mbox, const struct imap_texts *names, uint64_t *bits)
+{
+	enum ec e = E_OK;
+
+	*bits = 0;
+	for (size_t i = 0; e == E_OK && i < names->n; i++)
+		e = keyword_bit(cx, im, mbox, names->p[i], bits);
+	return e;
+}
+
+// ---- STORE
+
+/// The keywords of a STORE. What the view knows needs no asking; a keyword to be removed that nobody knows is on no
+/// message.
+FIB static enum ec store_keywords(struct cx *cx, struct imap *im, const struct imap_store *st, uint64_t *bits)
+{
+	bool asked = false;
+	enum ec e = E_OK;
+
+	*bits = 0;
+	for (size_t i = 0; e == E_OK && i < st->flags.keywords.n; i++) {
+		int bit = view_keyword(im->view, st->flags.keywords.p[i]);
+		if (bit >= 0) {
+			*bits |= (uint64_t)1 << bit;
+		} else if (st->op != STORE_DEL) {
+			e = keyword_bit(cx, im, im->view->mbox, st->flags.keywords.p[i], bits);
+			asked = true;
+		}
+	}
+	return e == E_OK && asked ? update_catch_up(cx, im) : e;
+}
+
+FIB static enum ec change_flags(
+	struct cx *cx, struct imap *im, const struct imap_store *st, uint64_t keywords, const struct uids *uids)
+{
+	static const enum flags_mode modes[] = {
+		[STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_DEL] = FLAGS_DEL
+	};
+	struct req_mbox_flags req = { .handle = im->handle,
+		.mbox = im->view->mbox,
+		.mode = (uint8_t)modes[st->op],
+		.flags = store_flags(st->flags.system),
+		.keywords = keywords,
+		.unchanged_since = UINT64_MAX };
+	struct ans_mbox_flags ans;
+	struct set_chunk c;
+	enum ec e = E_OK;
+
+	for (size_t at = 0; e == E_OK && at < uids->n; at += c.taken) {
+		e = set_chunk_take(cx, im, uids->r + at, uids->n - at, &c);
+		if (e != E_OK)
+			return e;
+		req.set = c.set;
+		client_op(req.op);
+		e = call_mbox_flags(cx, im->store, &req, &ans);
+		set_chunk_give(im, &c);
+		if (e == E_OK && ans.modseq)
+			update_own(im, ans.modseq);
+	}
+	return e;
+}
+
+/// Tells the flags as they are now: all of them, so also what others changed.
+FIB static enum ec tell_flags(struct cx *cx, struct imap *im, const struct uids *uids, bool with_uid)
+{
+	struct rows w = { .set = uids->r, .n_set = uids->n };
+	struct buf b = BUF(IMAP_LINES_MAX);
+	enum ec e;
+
+	do {
+		e = rows_next(cx, im, &w);
+		for (size_t i = 0; e == E_OK && i < w.n; i++) {
+			e = update_name_keywords(cx, im, w.row[i].keywords, &b);
+			update_print_fetch_flags(&b, im->view, &w.row[i], with_uid);
+			if (e == E_OK)
+				e = imap_send_some(cx, im, &b);
+		}
+	} while (e == E_OK && w.n);
+	enum ec sent = imap_send(cx, im, &b);
+	buf_free(&b);
+	return sent != E_OK ? sent : e;
+}
+
+/// A keyword that the view does not know was made: FLAGS is told before the first message that has it.
+FIB static enum ec tell_new_keywords(struct cx *cx, struct imap *im, uint64_t keywords)
+{
+	struct buf b = BUF(IMAP_LINES_MAX);
+	enum ec e = update_name_keywords(cx, im, keywords, &b);
+	enum ec sent = imap_send(cx, im, &b);
+
+	buf_free(&b);
+	return sent != E_OK ? sent : e;
+}
+
+/// source: RFC 9051 §6.4.6.
+FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	const struct imap_store *st = &cmd->store;
+	struct uids uids;
+	uint64_t keywords;
+	enum ec e = resolve(im, &st->set, cmd->uid, &uids);
+
+	if (e != E_OK || uids.n == 0)
+		return e;
+	e = store_keywords(cx, im, st, &keywords);
+	if (e == E_OK)
+		e = tell_new_keywords(cx, im, keywords);
+	if (e == E_OK)
+		e = change_flags(cx, im, st, keywords, &uids);
+	if (e == E_OK && !st->silent)
+		e = tell_flags(cx, im, &uids, cmd->uid);
+	return e;
+}
+
+// ---- EXPUNGE
+
+/// One request. `n` 0: every message with \Deleted, which only EXPUNGE without UID may ask for.
+FIB static enum ec expunge_part(struct cx *cx, struct imap *im, const struct pl_uids *set, size_t n,
+	struct ans_mbox_expunge *ans, size_t *taken)
+{
+	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct buf b = BUF(IMAP_LINES_MAX);
+	struct pl_uids *gone = NULL;
+	size_t n_gone = 0;
+	struct set_chunk c;
+	enum ec e = set_chunk_take(cx, im, set, n, &c);
+
+	if (e != E_OK)
+		return e;
+	req.set = c.set;
+	req.out = c.out;
+	client_op(req.op);
+	e = call_mbox_expunge(cx, im->store, &req, ans);
+	if (e == E_OK && !ans->out_full)
+		e = set_chunk_uids(cx, im, &c, ans->count, &gone, &n_gone);
+	set_chunk_give(im, &c);
+	*taken = c.taken;
+	if (!gone) { // failed, or too many for the answer: the sync finds them
+		im->news.set = true;
+		return e;
+	}
+	e = update_gone(cx, im, gone, n_gone, &b);
+	if (e == E_OK)
+		e = imap_send(cx, im, &b);
+	buf_free(&b);
+	if (e == E_OK && ans->modseq)
+		update_own(im, ans->modseq);
+	return e;
+}
+
+/// source: RFC 9051 §6.4.3, §6.4.9 (UID EXPUNGE).
+FIB enum ec imap_expunge_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	struct ans_mbox_expunge ans;
+	struct uids uids = { 0 };
+	size_t taken = 0;
+	enum ec e;
+
+	if (!cmd->uid)
+		return expunge_part(cx, im, NULL, 0, &ans, &taken);
+	e = resolve(im, &cmd->expunge.set, true, &uids);
+	for (size_t at = 0; e == E_OK && at < uids.n; at += taken)
+		e = expunge_part(cx, im, uids.r + at, uids.n - at, &ans, &taken);
+	return e;
+}
+
+// ---- COPY, MOVE
+
+/// What was copied so far: which source UIDs became which. `whole` is false where one answer had no room for all.
+struct copied {
+	uint32_t uidvalidity;
+	struct seqset from, to;
+	bool whole;
+};
+
+static enum ec note_copied(
+	struct imap *im, struct copied *c, const struct ans_mbox_copy *ans, const struct pl_uids *from, size_t n)
+{
+	enum ec e = E_OK;
+
+	c->uidvalidity = ans->uidvalidity;
+	for (size_t i = 0; e == E_OK && i < n; i++)
+		e = seqset_append(&c->from, &im->cmd, from[i].lo, from[i].hi);
+	if (e == E_OK)
+		e = seqset_append(&c->to, &im->cmd, ans->first_uid, ans->first_uid + ans->count - 1);
+	return e;
+}
+
+/// resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set
+/// source: RFC 9051 §7.1 (COPYUID), RFC 4315 §3.
+static void print_copyuid(struct buf *b, const struct copied *c)
+{
+	if (!c->whole || seqset_empty(&c->from))
+		return;
+	buf_printf(b, "COPYUID %u ", c->uidvalidity);
+	seqset_print(b, &c->from);
+	buf_addc(b, ' ');
+	seqset_print(b, &c->to);
+}
+
+/// Copies or moves one part of the set.
+FIB static enum ec copy_part(struct cx *cx, struct imap *im, struct req_mbox_copy *req, const struct uids *part,
+	struct copied *done, size_t *taken)
+{
+	struct ans_mbox_copy ans;
+	struct set_chunk c;
+	enum ec e = set_chunk_take(cx, im, part->r, part->n, &c);
+
+	if (e != E_OK)
+		return e;
+	*taken = c.taken;
+	req->set = c.set;
+	req->out = c.out;
+	client_op(req->op);
+	e = call_mbox_copy(cx, im->store, req, &ans);
+	if (e == E_OK && ans.out_full)
+		done->whole = false;
+	if (e == E_OK && ans.count && done->whole) {
+		struct pl_uids *from;
+		size_t n;
+		e = set_chunk_uids(cx, im, &c, ans.count, &from, &n);
+		if (e == E_OK)
+			e = note_copied(im, done, &ans, from, n);
+	}
+	set_chunk_give(im, &c);
+	return e;
+}
+
+/// Behind a MOVE: COPYUID first, then what is gone.
+/// source: RFC 6851 §3.3, §4.3.
+FIB static enum ec tell_moved(struct cx *cx, struct imap *im, const struct copied *done)
+{
+	struct buf b = BUF(IMAP_LINES_MAX);
+	enum ec e = E_OK;
+
+	im->news.set = true; // what the answer had no room for, the sync finds
+	if (done->whole && !seqset_empty(&done->from)) {
+		buf_puts(&b, "* OK [");
+		print_copyuid(&b, done);
+		buf_puts(&b, "] Moved\r\n");
+	}
+	for (size_t i = 0; e == E_OK && i < done->from.n; i++) {
+		struct pl_uids gone = { done->from.ranges[i].first, done->from.ranges[i].last };
+		e = update_gone(cx, im, &gone, 1, &b);
+	}
+	enum ec sent = imap_send(cx, im, &b);
+	buf_free(&b);
+	return sent != E_OK ? sent : e;
+}
+
+/// COPY and MOVE. A set of several parts that fails in the middle leaves what was done; MOVE then tells it.
+/// source: RFC 9051 §6.4.7, §6.4.8.
+FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
+{
+	struct req_mbox_copy req = { .handle = im->handle, .mbox = im->view->mbox, .move = cmd->verb == IMAP_MOVE };
+	struct copied done = { .whole = true };
+	struct uids uids;
+	size_t taken = 0;
+	enum ec e = resolve(im, &cmd->copy.set, cmd->uid, &uids);
+
+	if (e == E_OK)
+		e = imap_find_target(cx, im, cmd->copy.mailbox, &req.to);
+	for (size_t at = 0; e == E_OK && at < uids.n; at += taken) {
+		struct uids part = { uids.r + at, uids.n - at };
+		e = copy_part(cx, im, &req, &part, &done, &taken);
+	}
+	if (req.move) {
+		enum ec told = tell_moved(cx, im, &done);
+		return e != E_OK && !imap_is_wire_error(told) ? e : told;
+	}
+	if (e == E_OK)
+		print_copyuid(&im->code, &done);
+	return e == E_NOTFOUND && !im->refusal.text ? imap_refuse(im, e, "TRYCREATE", "No such mailbox") : e;
+}

@@ -1,0 +1,206 @@
+/// account — the head of cell {account,0}, and accounts from birth to removal.
+///
+/// Order of making (all in one batch; should it stop between, a later try goes over what was left):
+/// 1 the mailboxes' cells · 2 the account's cell · 3 the name in the directory. Removing goes the other way.
+#include "store/account.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "store/mailbox.h"
+#include "store/tree.h"
+
+enum { HEAD_KIND = 'A', HEAD_FORM = 1, HEAD_FIXED = 132, HEAD_OCTETS_MAX = HEAD_FIXED + ARGON2_TEXT_MAX + ADDRESS_MAX };
+
+static struct cell_id account_cell(uint64_t id)
+{
+	return (struct cell_id){ id, ACCOUNT_NAME };
+}
+
+static enum ec head_decode(struct cx *cx, struct sl h, struct account *a)
+{
+	const uint8_t *p = h.p;
+
+	if (h.n < HEAD_FIXED || p[0] != HEAD_KIND || p[1] != HEAD_FORM)
+		return fail(cx, E_CORRUPT, "an account's head of %zu octets", h.n);
+	a->credential_version = get_le32(p + 2);
+	a->quota_octets = get_le64(p + 6);
+	a->quota_messages = get_le64(p + 14);
+	a->services = p[22];
+	a->pop3_retr = p[23];
+	a->last_uidvalidity = get_le32(p + 24);
+	a->next_id = get_le64(p + 28);
+	a->mailboxes = get_le32(p + 36);
+	a->subscriptions = get_le32(p + 40);
+	a->cred.scram_iterations = get_le32(p + 44);
+	memcpy(a->cred.scram_salt, p + 48, SCRAM_SALT);
+	memcpy(a->cred.scram_stored, p + 64, SCRAM_KEY);
+	memcpy(a->cred.scram_server, p + 96, SCRAM_KEY);
+	a->cred.argon2_octets = get_le16(p + 128);
+	a->address_octets = get_le16(p + 130);
+	if (a->cred.argon2_octets > ARGON2_TEXT_MAX || a->address_octets > ADDRESS_MAX ||
+		h.n != HEAD_FIXED + (size_t)a->cred.argon2_octets + a->address_octets)
+		return fail(cx, E_CORRUPT, "an account's head of %zu octets", h.n);
+	memcpy(a->cred.argon2, p + HEAD_FIXED, a->cred.argon2_octets);
+	memcpy(a->address, p + HEAD_FIXED + a->cred.argon2_octets, a->address_octets);
+	return E_OK;
+}
+
+enum ec account_load(struct cx *cx, struct view *v, uint64_t id, struct account *out)
+{
+	struct account a = { 0 };
+	struct sl head;
+	enum ec e = id == 0 ? E_NOTFOUND : cell_head(cx, v, account_cell(id), &a.version, &head);
+
+	if (e == E_OK)
+		e = head_decode(cx, head, &a);
+	if (e == E_OK)
+		*out = a;
+	return e;
+}
+
+void account_put(struct change *c, const struct account *a)
+{
+	uint8_t p[HEAD_OCTETS_MAX] = { HEAD_KIND, HEAD_FORM };
+
+	put_le32(p + 2, a->credential_version);
+	put_le64(p + 6, a->quota_octets);
+	put_le64(p + 14, a->quota_messages);
+	p[22] = a->services;
+	p[23] = a->pop3_retr;
+	put_le32(p + 24, a->last_uidvalidity);
+	put_le64(p + 28, a->next_id);
+	put_le32(p + 36, a->mailboxes);
+	put_le32(p + 40, a->subscriptions);
+	put_le32(p + 44, a->cred.scram_iterations);
+	memcpy(p + 48, a->cred.scram_salt, SCRAM_SALT);
+	memcpy(p + 64, a->cred.scram_stored, SCRAM_KEY);
+	memcpy(p + 96, a->cred.scram_server, SCRAM_KEY);
+	put_le16(p + 128, a->cred.argon2_octets);
+	put_le16(p + 130, a->address_octets);
+	memcpy(p + HEAD_FIXED, a->cred.argon2, a->cred.argon2_octets);
+	memcpy(p + HEAD_FIXED + a->cred.argon2_octets, a->address, a->address_octets);
+	change_head(c, (struct sl){ p, (size_t)HEAD_FIXED + a->cred.argon2_octets + a->address_octets });
+}
+
+/// Commits a changed head alone.
+static enum ec head_commit(struct cx *cx, struct txn *t, uint64_t id, const struct account *a)
+{
+	struct change *c = change_begin(t, account_cell(id), a->version);
+	uint64_t version;
+
+	account_put(c, a);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
+enum ec account_create(struct cx *cx, struct txn *t, const struct account_new *n, uint64_t *id)
+{
+	struct account a = { .credential_version = 1,
+		.quota_octets = n->quota_octets,
+		.quota_messages = n->quota_messages,
+		.services = (1u << SERVICES) - 1,
+		.next_id = 1,
+		.cred = n->cred };
+	struct address addr;
+	struct sl old;
+	uint64_t account, version;
+	enum ec e = directory_user_free(cx, txn_view(t), n->address);
+
+	if (e == E_OK)
+		e = address_parse(n->address, &addr);
+	if (e == E_OK)
+		e = directory_next_account(cx, txn_view(t), &account);
+	if (e != E_OK)
+		return e;
+	a.address_octets = (uint16_t)address_text(&addr).n;
+	memcpy(a.address, addr.text, a.address_octets);
+	e = tree_plant_cells(cx, t, account, &a, n->now_s);
+	if (e == E_OK) { // a cell there already is what an unfinished try left
+		e = cell_head(cx, txn_view(t), account_cell(account), &a.version, &old);
+		e = e == E_NOTFOUND ? E_OK : e;
+	}
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, account_cell(account), a.version);
+	tree_plant_rows(c, &a);
+	account_put(c, &a);
+	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	if (e == E_OK)
+		e = directory_user_add(cx, t, account_address(&a), account);
+	if (e == E_OK)
+		*id = account;
+	return e;
+}
+
+/// The mailbox ids of an account in private memory, since dropping cells ends what was borrowed.
+static bool collect_mbox(void *arg, uint64_t mbox, uint64_t node)
+{
+	struct buf *ids = arg;
+
+	(void)node;
+	buf_add(ids, (struct sl){ (const uint8_t *)&mbox, sizeof mbox });
+	return ids->err == E_OK;
+}
+
+enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *id)
+{
+	struct buf ids = BUF((size_t)MAILBOXES_MAX * 2 * sizeof(uint64_t));
+	struct account a;
+	uint64_t account, version;
+	enum ec e = directory_user_find(cx, txn_view(t), address, &account);
+
+	if (e == E_OK)
+		e = account_load(cx, txn_view(t), account, &a);
+	if (e == E_OK)
+		e = tree_mailboxes(cx, txn_view(t), account, collect_mbox, &ids);
+	if (e == E_OK)
+		e = ids.err;
+	if (e == E_OK)
+		e = directory_user_remove(cx, t, address, &account);
+	if (e == E_OK) {
+		struct change *c = change_begin(t, account_cell(account), a.version);
+		change_drop(c);
+		e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	}
+	for (size_t i = 0; e == E_OK && i < ids.n; i += sizeof(uint64_t)) {
+		struct mbox_ref m = { .account = account };
+		memcpy(&m.mbox, ids.p + i, sizeof m.mbox);
+		e = mailbox_drop(cx, t, m);
+	}
+	if (e == E_OK)
+		*id = account;
+	buf_free(&ids);
+	return e;
+}
+
+enum ec account_set_credentials(struct cx *cx, struct txn *t, uint64_t id, const struct credentials *cred)
+{
+	struct account a;
+	enum ec e = account_load(cx, txn_view(t), id, &a);
+
+	if (e != E_OK)
+		return e;
+	a.cred = *cred;
+	a.credential_version++;
+	return head_commit(cx, t, id, &a);
+}
+
+enum ec account_set(struct cx *cx, struct txn *t, uint64_t id, uint32_t which, const struct account *s)
+{
+	uint8_t switched =
+		(uint8_t)((which & SET_IMAP ? 1u << SERVICE_IMAP : 0) | (which & SET_POP3 ? 1u << SERVICE_POP3 : 0) |
+			  (which & SET_SEND ? 1u << SERVICE_SUBMISSION : 0));
+	struct account a;
+	enum ec e = account_load(cx, txn_view(t), id, &a);
+
+	if (e != E_OK)
+		return e;
+	a.services = (uint8_t)((a.services & ~switched) | (s->services & switched));
+	if (which & SET_QUOTA) {
+		a.quota_octets = s->quota_octets == UINT64_MAX ? a.quota_octets : s->quota_octets;
+		a.quota_messages = s->quota_messages == UINT64_MAX ? a.quota_messages : s->quota_messages;
+	}
+	if (which & SET_POP3_RETR)
+		a.pop3_retr = s->pop3_retr;
+	return head_commit(cx, t, id, &a);
+}

@@ -1,0 +1,291 @@
+/// password — the queue, its threads, the cache.
+#include "store/password.h"
+
+#include <argon2.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/num.h"
+#include "store/scram.h"
+
+enum { MAC = 32, CACHE = 16384, FAILURES = 4096, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
+
+struct success {
+	uint8_t mac[MAC];
+	int64_t until_ns;
+};
+struct failures {
+	uint64_t account;
+	uint32_t n;
+};
+struct passwords {
+	struct password_conf conf;
+	uint8_t cache_key[32];
+	struct credentials dummy; // what unknown users are verified against
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct password_work *head, **tail;
+	unsigned queued, threads;
+	bool ending;
+	pthread_t thread[THREADS_MAX];
+	struct password_stats stats;
+	struct success cache[CACHE];
+	struct failures failed[FAILURES];
+};
+
+// ---- the work itself
+
+static enum ec argon2_make(const struct passwords *p, struct sl password, struct credentials *out)
+{
+	uint8_t salt[ARGON2_SALT];
+	char text[ARGON2_TEXT_MAX];
+
+	random_octets(salt, sizeof salt);
+	if (argon2id_hash_encoded(p->conf.argon2_passes, p->conf.argon2_kib, 1, password.p, password.n, salt,
+		    sizeof salt, ARGON2_HASH, text, sizeof text) != ARGON2_OK)
+		return E_TEMP;
+	out->argon2_octets = (uint16_t)strlen(text);
+	memcpy(out->argon2, text, out->argon2_octets);
+	return E_OK;
+}
+
+enum ec password_make(struct passwords *p, struct sl password, struct credentials *out)
+{
+	struct credentials c = { 0 };
+	enum ec e = E_OK;
+
+	if (password.n) {
+		e = argon2_make(p, password, &c);
+		if (e == E_OK && !p->conf.no_scram)
+			e = scram_keys(password, p->conf.scram_iterations, &c);
+	}
+	if (e == E_OK)
+		*out = c;
+	return e;
+}
+
+static enum ec argon2_check(const struct credentials *c, struct sl password)
+{
+	char text[ARGON2_TEXT_MAX + 1];
+
+	memcpy(text, c->argon2, c->argon2_octets);
+	text[c->argon2_octets] = 0;
+	int r = argon2id_verify(text, password.p, password.n);
+	if (r == ARGON2_MEMORY_ALLOCATION_ERROR)
+		return E_TEMP;
+	return r == ARGON2_OK ? E_OK : E_AUTH;
+}
+
+static enum ec verify(const struct passwords *p, const struct password_work *w)
+{
+	struct sl password = { w->password, w->password_octets };
+
+	if (w->account && w->cred.argon2_octets)
+		return argon2_check(&w->cred, password);
+	enum ec e = argon2_check(&p->dummy, password); // the same work, whatever comes of it
+	return e == E_TEMP ? E_TEMP : E_AUTH;
+}
+
+// ---- the cache
+
+static void cache_mac(const struct passwords *p, const struct password_work *w, uint8_t mac[MAC])
+{
+	uint8_t text[12 + PASSWORD_OCTETS_MAX];
+	unsigned n = MAC;
+
+	put_le64(text, w->account);
+	put_le32(text + 8, w->credential_version);
+	memcpy(text + 12, w->password, w->password_octets);
+	if (!HMAC(EVP_sha256(), p->cache_key, sizeof p->cache_key, text, 12 + (size_t)w->password_octets, mac, &n))
+		abort(); // no memory for a digest: going on would compare garbage
+	OPENSSL_cleanse(text, sizeof text);
+}
+
+/// Lock held.
+static struct success *cache_slot(struct passwords *p, const uint8_t mac[MAC])
+{
+	return &p->cache[get_le32(mac) % CACHE];
+}
+
+static bool cache_knows(struct passwords *p, const struct password_work *w)
+{
+	uint8_t mac[MAC];
+
+	cache_mac(p, w, mac);
+	pthread_mutex_lock(&p->lock);
+	struct success *s = cache_slot(p, mac);
+	bool known = s->until_ns > clock_mono_ns() && CRYPTO_memcmp(s->mac, mac, MAC) == 0;
+	p->stats.cached += known;
+	pthread_mutex_unlock(&p->lock);
+	return known;
+}
+
+static void cache_add(struct passwords *p, const struct password_work *w)
+{
+	struct success s = { .until_ns = clock_mono_ns() + (int64_t)PASSWORD_CACHE_S * 1000000000 };
+
+	cache_mac(p, w, s.mac);
+	pthread_mutex_lock(&p->lock);
+	*cache_slot(p, s.mac) = s;
+	pthread_mutex_unlock(&p->lock);
+}
+
+// ---- counting
+
+static struct failures *failures_of(struct passwords *p, uint64_t account)
+{
+	return &p->failed[account % FAILURES];
+}
+
+void password_count_failure(struct passwords *p, uint64_t account)
+{
+	pthread_mutex_lock(&p->lock);
+	struct failures *f = failures_of(p, account);
+	if (f->account != account)
+		*f = (struct failures){ .account = account };
+	f->n += f->n < UINT32_MAX;
+	p->stats.failed++;
+	pthread_mutex_unlock(&p->lock);
+}
+
+uint32_t password_failures(struct passwords *p, uint64_t account)
+{
+	pthread_mutex_lock(&p->lock);
+	struct failures *f = failures_of(p, account);
+	uint32_t n = f->account == account ? f->n : 0;
+	pthread_mutex_unlock(&p->lock);
+	return n;
+}
+
+void passwords_stats(struct passwords *p, struct password_stats *out)
+{
+	pthread_mutex_lock(&p->lock);
+	*out = p->stats;
+	pthread_mutex_unlock(&p->lock);
+}
+
+// ---- threads
+
+static void work_end(struct password_work *w, enum ec e)
+{
+	OPENSSL_cleanse(w->password, sizeof w->password);
+	w->done(w, e);
+}
+
+static void work_do(struct passwords *p, struct password_work *w)
+{
+	struct credentials made;
+	enum ec e;
+
+	if (w->kind == PASSWORD_MAKE) {
+		e = password_make(p, (struct sl){ w->password, w->password_octets }, &made);
+		if (e == E_OK)
+			w->cred = made;
+	} else {
+		e = verify(p, w);
+		if (e == E_OK)
+			cache_add(p, w);
+		else if (e == E_AUTH)
+			password_count_failure(p, w->account);
+	}
+	work_end(w, e);
+}
+
+static void *work_loop(void *arg)
+{
+	struct passwords *p = arg;
+
+	pthread_mutex_lock(&p->lock);
+	for (;;) {
+		struct password_work *w = p->head;
+		if (!w && p->ending)
+			break;
+		if (!w) {
+			pthread_cond_wait(&p->more, &p->lock);
+			continue;
+		}
+		p->head = w->next;
+		if (!p->head)
+			p->tail = &p->head;
+		p->queued--;
+		p->stats.verified++;
+		pthread_mutex_unlock(&p->lock);
+		work_do(p, w);
+		pthread_mutex_lock(&p->lock);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+enum ec password_submit(struct passwords *p, struct password_work *w)
+{
+	enum ec e = E_OK;
+
+	if (w->kind == PASSWORD_VERIFY && w->account && cache_knows(p, w)) {
+		work_end(w, E_OK);
+		return E_OK;
+	}
+	pthread_mutex_lock(&p->lock);
+	if (p->queued >= p->conf.queue_max || p->ending) {
+		p->stats.refused++;
+		e = E_TEMP;
+	} else {
+		w->next = NULL;
+		*p->tail = w;
+		p->tail = &w->next;
+		p->queued++;
+		pthread_cond_signal(&p->more);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return e;
+}
+
+enum ec passwords_new(const struct password_conf *conf, struct passwords **out)
+{
+	struct passwords *p = calloc(1, sizeof *p);
+	enum ec e = p ? E_OK : E_TEMP;
+
+	if (!p)
+		return e;
+	p->conf = *conf;
+	p->conf.threads = conf->threads == 0 ? 2 : conf->threads < THREADS_MAX ? conf->threads : THREADS_MAX;
+	p->conf.queue_max = conf->queue_max ? conf->queue_max : PASSWORD_QUEUE_MAX;
+	p->conf.argon2_kib = conf->argon2_kib ? conf->argon2_kib : ARGON2_KIB;
+	p->conf.argon2_passes = conf->argon2_passes ? conf->argon2_passes : ARGON2_PASSES;
+	p->conf.scram_iterations = conf->scram_iterations ? conf->scram_iterations : SCRAM_ITERATIONS;
+	p->tail = &p->head;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->more, NULL);
+	random_octets(p->cache_key, sizeof p->cache_key);
+	e = argon2_make(p, SL("nobody's password"), &p->dummy);
+	while (e == E_OK && p->threads < p->conf.threads) {
+		e = pthread_create(&p->thread[p->threads], NULL, work_loop, p) ? E_TEMP : E_OK;
+		p->threads += e == E_OK;
+	}
+	if (e != E_OK)
+		passwords_free(p);
+	else
+		*out = p;
+	return e;
+}
+
+void passwords_free(struct passwords *p)
+{
+	if (!p)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->ending = true;
+	pthread_cond_broadcast(&p->more);
+	pthread_mutex_unlock(&p->lock);
+	for (unsigned i = 0; i < p->threads; i++)
+		pthread_join(p->thread[i], NULL);
+	pthread_cond_destroy(&p->more);
+	pthread_mutex_destroy(&p->lock);
+	OPENSSL_cleanse(p->cache_key, sizeof p->cache_key);
+	free(p);
+}

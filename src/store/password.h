@@ -1,0 +1,54 @@
+#pragma once
+/// password — making and proving passwords, away from the threads that answer requests.
+///
+/// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), a cache of successes (≤ 1 h, keyed by an
+/// HMAC so that it holds no password), counts of failures. Unknown users cost the same work.
+/// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
+/// cache knows the answer.
+/// source: RFC 9106 (argon2).
+#include "store/account.h"
+
+enum {
+	ARGON2_PASSES = 2,
+	ARGON2_KIB = 16 * 1024,
+	PASSWORD_QUEUE_MAX = 256,
+	PASSWORD_CACHE_S = 3600,
+	PASSWORD_OCTETS_MAX = 512,
+};
+
+struct password_conf {
+	unsigned threads;                                     // 0 = 2
+	unsigned queue_max;                                   // 0 = PASSWORD_QUEUE_MAX
+	bool no_scram;                                        // keep no SCRAM keys: SCRAM then never succeeds
+	uint32_t argon2_kib, argon2_passes, scram_iterations; // 0 = as above and in scram.h; tests use less
+};
+struct passwords;
+[[nodiscard]] enum ec passwords_new(const struct password_conf *conf, struct passwords **out);
+/// Finishes what is queued, ends the threads. Accepts NULL.
+void passwords_free(struct passwords *p);
+
+/// Work for a helper thread; lives until `done` was called.
+struct password_work {
+	enum { PASSWORD_VERIFY, PASSWORD_MAKE } kind;
+	uint64_t account; // 0: no such user (verify: the work is done all the same, then E_AUTH)
+	uint32_t credential_version;
+	struct credentials cred; // verify: those of the account; make: out
+	uint16_t password_octets;
+	uint8_t password[PASSWORD_OCTETS_MAX]; // wiped before `done`
+	/// verify: E_OK or E_AUTH; make: E_OK or E_TEMP.
+	void (*done)(struct password_work *w, enum ec e);
+	void *arg;
+	struct password_work *next; // the queue's own
+};
+/// errors: E_TEMP where the queue is full (then `done` is not called).
+[[nodiscard]] enum ec password_submit(struct passwords *p, struct password_work *w);
+/// Makes credentials here and now (command line, tests). An empty password gives all zeros.
+[[nodiscard]] enum ec password_make(struct passwords *p, struct sl password, struct credentials *out);
+
+struct password_stats {
+	uint64_t verified, cached, failed, refused;
+};
+void passwords_stats(struct passwords *p, struct password_stats *out);
+/// Wrong passwords for an account since the start (or since another took its place in the table); 0 = unknown users.
+uint32_t password_failures(struct passwords *p, uint64_t account);
+void password_count_failure(struct passwords *p, uint64_t account);

@@ -1,0 +1,596 @@
+/// Tests of serve: sessions through frames, who may ask what, forged handles, broken and greedy peers.
+#include <fcntl.h>
+
+#include "store/serve_bed.h"
+
+/// A served town: alice and bob (password "pw"), an admin and a user front.
+struct town {
+	struct mailbed *b;
+	struct serve *s;
+	struct client admin, user;
+};
+
+static void must(enum ec e, const char *what)
+{
+	CHECK(e == E_OK, what);
+}
+
+static void add_user(struct client *c, struct sl address, uint64_t quota)
+{
+	struct req_user_add q = { .quota_octets = quota };
+	struct ans_user_add a = { 0 };
+
+	must(field_set(q.address, address), "address");
+	must(field_set(q.password, SL("pw")), "password");
+	must(ASK(c, user_add, &q, &a), "user_add");
+}
+
+static struct town *town_new(void)
+{
+	struct town *t = calloc(1, sizeof *t);
+	struct req_domain_add q = { 0 };
+	struct ans_domain_add a = { 0 };
+
+	assert_non_null(t);
+	t->b = mailbed_new();
+	t->s = bed_serve(t->b);
+	t->admin = client_new(t->s, BY_ADMIN, 0);
+	t->user = client_new(t->s, BY_USER, 1);
+	must(field_set(q.domain, SL("example.org")), "domain");
+	must(ASK(&t->admin, domain_add, &q, &a), "domain_add");
+	add_user(&t->admin, SL("alice@example.org"), 0);
+	add_user(&t->admin, SL("bob@example.org"), 0);
+	return t;
+}
+
+static void town_end(struct town *t)
+{
+	client_end(&t->user);
+	client_end(&t->admin);
+	serve_free(t->s);
+	mailbed_free(t->b);
+	free(t);
+}
+
+static enum ec login(struct client *c, struct sl user, struct sl password, enum service service, struct handle *h)
+{
+	struct req_login q = { .service = (uint8_t)service };
+	struct ans_login a = { 0 };
+
+	must(field_set(q.user, user), "user");
+	must(field_set(q.password, password), "password");
+	enum ec e = ASK(c, login, &q, &a);
+	*h = a.handle;
+	return e;
+}
+
+static struct handle login_as(struct client *c, struct sl user)
+{
+	struct handle h;
+
+	must(login(c, user, SL("pw"), SERVICE_IMAP, &h), "login");
+	return h;
+}
+
+static uint64_t find(struct client *c, const struct handle *h, struct sl name)
+{
+	struct req_mbox_find q = { .handle = *h };
+	struct ans_mbox_find a = { 0 };
+
+	must(field_set(q.name, name), "name");
+	must(ASK(c, mbox_find, &q, &a), "mbox_find");
+	return a.mbox;
+}
+
+static uint32_t append(struct client *c, const struct handle *h, uint64_t mbox, struct sl body)
+{
+	struct req_mbox_append q = {
+		.handle = *h, .mbox = mbox, .body = { 2, { { 0, 1 }, { 1, (uint32_t)body.n - 1 } } }
+	};
+	struct ans_mbox_append a = { 0 };
+
+	memcpy(c->arena, body.p, body.n);
+	must(ASK(c, mbox_append, &q, &a), "mbox_append");
+	return a.uid;
+}
+
+static uint32_t check_faults(struct client *c)
+{
+	struct req_store_check q = { .out = { 0, 65536 } };
+	struct ans_store_check a = { 0 };
+	uint32_t faults = 0;
+
+	do {
+		must(ASK(c, store_check, &q, &a), "store_check");
+		if (a.faults)
+			print_error("%.*s", (int)a.octets, (const char *)c->arena);
+		faults += a.faults;
+		q.cursor = a.next;
+	} while (a.next);
+	return faults;
+}
+
+static void test_session(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle h = login_as(c, SL("Alice@Example.org"));
+	uint64_t inbox = find(c, &h, SL("inbox")), trash = find(c, &h, SL("Trash"));
+
+	(void)state;
+	assert_int_equal(append(c, &h, inbox, SL("first message")), 1);
+	assert_int_equal(append(c, &h, inbox, SL("second")), 2);
+
+	struct req_mbox_open open = { .handle = h, .mbox = inbox, .claim_recent = 1, .out = { 0, 4096 } };
+	struct ans_mbox_open opened = { 0 };
+	must(ASK(c, mbox_open, &open, &opened), "open");
+	assert_true(opened.messages == 2 && opened.recent_from == 1 && opened.recent == 2 && opened.first_unseen == 1);
+	assert_true(opened.blocks == 1 && opened.next_block == 0 &&
+		    ((struct pl_presence *)(void *)c->arena)->present[0] == 6);
+	must(ASK(c, mbox_open, &open, &opened), "open again");
+	assert_true(opened.recent_from == 3 && opened.recent == 0);
+
+	struct req_watch watch = { .handle = h, .mbox = inbox, .on = 1 };
+	struct ans_watch watched = { 0 };
+	must(ASK(c, watch, &watch, &watched), "watch");
+	struct req_mbox_flags flags = { .handle = h,
+		.mbox = inbox,
+		.mode = FLAGS_ADD,
+		.flags = FLAG_SEEN | FLAG_DELETED,
+		.unchanged_since = UINT64_MAX,
+		.set = { 0, 8 } };
+	struct ans_mbox_flags flagged = { 0 };
+	memcpy(c->arena, &(struct pl_uids){ 2, 2 }, 8);
+	must(ASK(c, mbox_flags, &flags, &flagged), "flags");
+	assert_int_equal(flagged.changed, 1);
+	append(c, &h, inbox, SL("third"));
+	struct req_mbox_sync sync = {
+		.handle = h, .mbox = inbox, .since = opened.modseq, .out_rows = { 0, 4096 }, .out_gone = { 4096, 4096 }
+	};
+	struct ans_mbox_sync synced = { 0 };
+	must(ASK(c, mbox_sync, &sync, &synced), "sync");
+	assert_int_equal(c->notes, 1); // two changes, one note: nobody had looked
+	assert_true(c->note.account == h.account && c->note.mbox == inbox);
+	assert_true(synced.rows == 2 && synced.gone == 0 && !synced.more_rows && !synced.gone_unknown);
+
+	struct req_mbox_copy copy = {
+		.handle = h, .mbox = inbox, .to = trash, .move = 1, .set = { 0, 8 }, .out = { 64, 64 }
+	};
+	struct ans_mbox_copy copied = { 0 };
+	memcpy(c->arena, &(struct pl_uids){ 1, 1 }, 8);
+	must(ASK(c, mbox_copy, &copy, &copied), "move");
+	assert_true(copied.count == 1 && copied.first_uid == 1 && !copied.out_full);
+	struct req_mbox_expunge ex = { .handle = h, .mbox = inbox, .out = { 0, 64 } };
+	struct ans_mbox_expunge gone = { 0 };
+	must(ASK(c, mbox_expunge, &ex, &gone), "expunge");
+	assert_true(gone.count == 1 && !gone.out_full && ((struct pl_uids *)(void *)c->arena)->lo == 2);
+
+	struct req_mbox_read rd = { .handle = h,
+		.mbox = trash,
+		.uid = { 1, 7 },
+		.offset = { 6, 0 },
+		.out = { 2, { { 0, 100 }, { 100, 100 } } } };
+	struct ans_mbox_read got = { 0 };
+	must(ASK(c, mbox_read, &rd, &got), "read");
+	assert_int_equal(got.got[0], 7);
+	assert_memory_equal(c->arena, "message", 7);
+	assert_int_equal(got.got[1], READ_GONE);
+	assert_int_equal(check_faults(&t->admin), 0);
+	town_end(t);
+}
+
+static void test_uploads_and_delivery(void **state)
+{
+	struct town *t = town_new();
+	struct client mx = client_new(t->s, BY_MX, 9);
+	struct req_resolve res = { .octets = 10, .out = { 0, 64 } };
+	struct ans_resolve resolved = { 0 };
+	struct req_upload_begin ub = { 0 };
+	struct ans_upload_begin begun = { 0 };
+
+	(void)state;
+	must(field_set(res.local, SL("bob+tag")), "local");
+	must(field_set(res.domain, SL("example.org")), "domain");
+	must(ASK(&mx, resolve, &res, &resolved), "resolve");
+	assert_true(resolved.verdict == RCPT_LOCAL && resolved.count == 1);
+	uint64_t bob;
+	memcpy(&bob, mx.arena, 8);
+	must(ASK(&mx, upload_begin, &ub, &begun), "upload");
+	struct req_upload_add add = { .upload = begun.upload, .body = { 1, { { 512, 5 } } } };
+	struct ans_upload_add added = { 0 };
+	memcpy(mx.arena + 512, "hello", 5);
+	must(ASK(&mx, upload_add, &add, &added), "add");
+	must(ASK(&mx, upload_add, &add, &added), "add");
+	assert_int_equal(added.octets, 10);
+	struct req_deliver d = { .op = { 7 }, .upload = begun.upload, .targets = { 0, 24 }, .out = { 64, 3 } };
+	struct ans_deliver delivered = { 0 };
+	uint64_t targets[3] = { bob, 999, bob };
+	memcpy(mx.arena, targets, 24);
+	assert_int_equal(ASK(&mx, deliver, &d, &delivered), E_CONFLICT);
+	targets[1] = 1;
+	memcpy(mx.arena, targets, 24);
+	must(ASK(&mx, deliver, &d, &delivered), "deliver"); // the upload is still there
+	assert_int_equal(delivered.stored, 3);
+	assert_memory_equal(mx.arena + 64, "\0\0\0", 3);
+	assert_int_equal(ASK(&mx, deliver, &d, &delivered), E_NOTFOUND); // and now used up
+	struct handle h = login_as(&t->user, SL("bob@example.org"));
+	struct req_mbox_status st = { .handle = h, .mbox = find(&t->user, &h, SL("INBOX")) };
+	struct ans_mbox_status status = { 0 };
+	must(ASK(&t->user, mbox_status, &st, &status), "status");
+	assert_true(status.messages == 1 && status.octets == 10); // named twice, stored once
+	for (int i = 0; i < UPLOADS_MAX; i++)
+		must(ASK(&mx, upload_begin, &ub, &begun), "upload");
+	assert_int_equal(ASK(&mx, upload_begin, &ub, &begun), E_LIMIT);
+	client_end(&mx);
+	town_end(t);
+}
+
+static void test_quota(void **state)
+{
+	struct town *t = town_new();
+	struct req_resolve res = { .octets = 101, .out = { 0, 64 } };
+	struct ans_resolve resolved = { 0 };
+
+	(void)state;
+	add_user(&t->admin, SL("small@example.org"), 100);
+	must(field_set(res.local, SL("small")), "local");
+	must(field_set(res.domain, SL("example.org")), "domain");
+	must(ASK(&t->user, resolve, &res, &resolved), "resolve");
+	assert_true(resolved.verdict == RCPT_FULL && resolved.count == 0);
+	struct req_alias_add al = { .targets = { 0, 35 } };
+	struct ans_alias_add aliased = { 0 };
+	must(field_set(al.address, SL("both@example.org")), "alias");
+	memcpy(t->admin.arena, "small@example.org alice@example.org", 35);
+	must(ASK(&t->admin, alias_add, &al, &aliased), "alias_add");
+	must(field_set(res.local, SL("both")), "local");
+	must(ASK(&t->user, resolve, &res, &resolved), "resolve");
+	assert_true(resolved.verdict == RCPT_LOCAL && resolved.count == 1); // the full one is left out
+	struct handle h = login_as(&t->user, SL("small@example.org"));
+	struct req_mbox_append q = {
+		.handle = h, .mbox = find(&t->user, &h, SL("INBOX")), .body = { 1, { { 0, 101 } } }
+	};
+	struct ans_mbox_append a = { 0 };
+	assert_int_equal(ASK(&t->user, mbox_append, &q, &a), E_QUOTA);
+	q.body.r[0].len = 100;
+	assert_int_equal(ASK(&t->user, mbox_append, &q, &a), E_OK);
+	struct req_account acc = { .handle = h };
+	struct ans_account account = { 0 };
+	must(ASK(&t->user, account, &acc, &account), "account");
+	assert_true(account.used_octets == 100 && account.used_messages == 1 && account.quota_octets == 100);
+	town_end(t);
+}
+
+// ---- who may ask what
+
+static void test_kinds(void **state)
+{
+	struct town *t = town_new();
+	const enum peer_kind kinds[] = { BY_MX, BY_USER, BY_OUTBOUND, BY_ADMIN };
+	uint8_t zeros[FRAME_MAX] = { 0 };
+	char name[64];
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_N(kinds); k++) {
+		struct client c = client_new(t->s, kinds[k], 50);
+		for (uint32_t verb = 0; verb < VERBS + 3; verb++) {
+			const struct verb_info *info = verb_info(verb);
+			snprintf(name, sizeof name, "kind %d verb %s", (int)kinds[k], info ? info->name : "none");
+			if (info && info->who & (uint32_t)kinds[k] && verb != VERB_hello)
+				continue;
+			assert_true(client_send(&c, verb, zeros, info ? info->req_octets : 4, -1));
+			enum ec e = client_answer(&c, NULL, 0);
+			CHECK(e == (!info ? E_UNSUPPORTED : verb == VERB_hello ? E_STATE : E_DENIED), name);
+		}
+		client_end(&c);
+	}
+	town_end(t);
+}
+
+/// Sends each verb that takes a handle with `h` in its place, everything else zero. No answer may be E_OK.
+static void try_handle(struct client *c, enum peer_kind kind, struct handle h, const char *what)
+{
+	_Alignas(16) uint8_t body[FRAME_MAX];
+
+	for (uint32_t verb = 0; verb < VERBS; verb++) {
+		const struct verb_info *info = verb_info(verb);
+		memset(body, 0, sizeof body);
+		const struct handle *at = info ? info->handle(body) : NULL;
+		if (!at || !(info->who & (uint32_t)kind))
+			continue;
+		memcpy(body + ((const uint8_t *)at - body), &h, sizeof h);
+		assert_true(client_send(c, verb, body, info->req_octets, -1));
+		CHECK(client_answer(c, NULL, 0) == E_AUTH, what);
+	}
+}
+
+static void test_forged_handles(void **state)
+{
+	struct town *t = town_new();
+	struct client other = client_new(t->s, BY_USER, 2), admin2 = client_new(t->s, BY_ADMIN, 1);
+	struct handle h = login_as(&t->user, SL("alice@example.org")), x;
+
+	(void)state;
+	try_handle(&other, BY_USER, h, "another front's");
+	try_handle(&admin2, BY_ADMIN, h, "another kind, same number");
+	try_handle(&t->user, BY_USER, (struct handle){ 0 }, "all zero");
+	for (size_t bit = 0; bit < sizeof h * 8; bit++) { // any bit of it
+		x = h;
+		((uint8_t *)&x)[bit / 8] ^= (uint8_t)(1u << bit % 8);
+		struct req_account q = { .handle = x };
+		struct ans_account a;
+		assert_int_equal(ASK(&t->user, account, &q, &a), E_AUTH);
+	}
+	x = h;
+	x.account = 2;
+	try_handle(&t->user, BY_USER, x, "bob's account in alice's handle");
+	client_end(&other);
+	client_end(&admin2);
+	town_end(t);
+}
+
+#define MBOX_VERB(verb)                                                                                    \
+	{                                                                                                  \
+		VERB_##verb, offsetof(struct req_##verb, handle), offsetof(struct req_##verb, mbox), #verb \
+	}
+static const struct {
+	uint32_t verb;
+	size_t handle, mbox;
+	const char *name;
+} mbox_verbs[] = {
+	MBOX_VERB(mbox_delete),
+	MBOX_VERB(mbox_rename),
+	MBOX_VERB(mbox_status),
+	MBOX_VERB(mbox_open),
+	MBOX_VERB(mbox_presence),
+	MBOX_VERB(mbox_rows),
+	MBOX_VERB(mbox_sync),
+	MBOX_VERB(mbox_keywords),
+	MBOX_VERB(mbox_keyword),
+	MBOX_VERB(mbox_flags),
+	MBOX_VERB(mbox_expunge),
+	MBOX_VERB(mbox_copy),
+	MBOX_VERB(mbox_append),
+	MBOX_VERB(mbox_read),
+	MBOX_VERB(watch),
+};
+
+/// Every mailbox verb with alice's handle and the id of a mailbox that only bob has; then names of cells that are none.
+static void test_foreign_mailboxes(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle alice = login_as(c, SL("alice@example.org")), bob = login_as(c, SL("bob@example.org"));
+	struct req_mbox_create q = { .handle = bob };
+	struct ans_mbox_create secret = { 0 };
+
+	(void)state;
+	must(field_set(q.name, SL("Secret")), "name");
+	must(ASK(c, mbox_create, &q, &secret), "create");
+	append(c, &bob, secret.mbox, SL("for bob alone"));
+	const uint64_t ids[] = { secret.mbox, 0, UINT64_MAX };
+	for (size_t i = 0; i < ARRAY_N(mbox_verbs); i++) {
+		const struct verb_info *info = verb_info(mbox_verbs[i].verb);
+		for (size_t k = 0; k < ARRAY_N(ids); k++) {
+			_Alignas(16) uint8_t body[FRAME_MAX] = { 0 };
+			if (ids[k] == 0 && mbox_verbs[i].verb == VERB_watch)
+				continue; // her own tree
+			memcpy(body + mbox_verbs[i].handle, &alice, sizeof alice);
+			memcpy(body + mbox_verbs[i].mbox, &ids[k], sizeof ids[k]);
+			if (mbox_verbs[i].verb == VERB_watch)
+				((struct req_watch *)(void *)body)->on = 1;
+			if (mbox_verbs[i].verb == VERB_mbox_rename)
+				must(field_set(((struct req_mbox_rename *)(void *)body)->name, SL("Mine")), "name");
+			if (mbox_verbs[i].verb == VERB_mbox_keyword)
+				must(field_set(((struct req_mbox_keyword *)(void *)body)->name, SL("k")), "name");
+			assert_true(client_send(c, mbox_verbs[i].verb, body, info->req_octets, -1));
+			CHECK(client_answer(c, NULL, 0) == E_NOTFOUND, mbox_verbs[i].name);
+		}
+	}
+	// The other mailbox of a copy, both ways.
+	uint64_t mine = find(c, &alice, SL("INBOX"));
+	append(c, &alice, mine, SL("hers"));
+	struct req_mbox_copy copy = { .handle = alice, .mbox = mine, .to = secret.mbox };
+	struct ans_mbox_copy copied = { 0 };
+	assert_int_equal(ASK(c, mbox_copy, &copy, &copied), E_NOTFOUND);
+	copy.mbox = secret.mbox;
+	copy.to = mine;
+	assert_int_equal(ASK(c, mbox_copy, &copy, &copied), E_NOTFOUND);
+	struct req_mbox_status st = { .handle = bob, .mbox = secret.mbox };
+	struct ans_mbox_status status = { 0 };
+	must(ASK(c, mbox_status, &st, &status), "status");
+	assert_true(status.messages == 1 && status.modseq == 2);
+	town_end(t);
+}
+
+static void test_login_ends(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle h, imap = login_as(c, SL("alice@example.org"));
+	struct req_account q = { .handle = imap };
+	struct ans_account a = { 0 };
+
+	(void)state;
+	assert_int_equal(login(c, SL("alice@example.org"), SL("no"), SERVICE_IMAP, &h), E_AUTH);
+	assert_int_equal(login(c, SL("ghost@example.org"), SL("pw"), SERVICE_IMAP, &h), E_AUTH);
+	assert_int_equal(login(c, SL("no address"), SL("pw"), SERVICE_IMAP, &h), E_AUTH);
+	struct req_user_set set = { .which = SET_IMAP };
+	struct ans_user_set was_set = { 0 };
+	must(field_set(set.address, SL("alice@example.org")), "address");
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	assert_int_equal(ASK(c, account, &q, &a), E_DENIED);
+	assert_int_equal(login(c, SL("alice@example.org"), SL("pw"), SERVICE_IMAP, &h), E_DENIED);
+	assert_int_equal(login(c, SL("alice@example.org"), SL("no"), SERVICE_IMAP, &h), E_AUTH);
+	must(login(c, SL("alice@example.org"), SL("pw"), SERVICE_POP3, &h), "pop3");
+	set.imap = 1;
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	must(ASK(c, account, &q, &a), "account");
+	struct req_user_passwd pass = { 0 };
+	struct ans_user_passwd passed = { 0 };
+	must(field_set(pass.address, SL("alice@example.org")), "address");
+	must(field_set(pass.password, SL("new")), "password");
+	must(ASK(&t->admin, user_passwd, &pass, &passed), "passwd");
+	try_handle(c, BY_USER, imap, "after a change of password");
+	assert_int_equal(login(c, SL("alice@example.org"), SL("pw"), SERVICE_IMAP, &h), E_AUTH);
+	struct handle bob = login_as(c, SL("bob@example.org"));
+	struct req_user_remove rm = { 0 };
+	struct ans_user_remove removed = { 0 };
+	must(field_set(rm.address, SL("bob@example.org")), "address");
+	must(ASK(&t->admin, user_remove, &rm, &removed), "user_remove");
+	try_handle(c, BY_USER, bob, "after the account's removal");
+	assert_int_equal(check_faults(&t->admin), 0);
+	town_end(t);
+}
+
+static void test_pop3_lock(void **state)
+{
+	struct town *t = town_new();
+	struct client other = client_new(t->s, BY_USER, 2);
+	struct req_pop3_lock q = { .handle = login_as(&t->user, SL("alice@example.org")), .on = 1 };
+	struct req_pop3_lock o = { .handle = login_as(&other, SL("alice@example.org")), .on = 1 };
+	struct ans_pop3_lock a = { 0 };
+
+	(void)state;
+	must(ASK(&t->user, pop3_lock, &q, &a), "lock");
+	assert_int_equal(ASK(&t->user, pop3_lock, &q, &a), E_CONFLICT);
+	assert_int_equal(ASK(&other, pop3_lock, &o, &a), E_CONFLICT);
+	o.on = 0;
+	assert_int_equal(ASK(&other, pop3_lock, &o, &a), E_STATE); // not its own
+	q.on = 0;
+	must(ASK(&t->user, pop3_lock, &q, &a), "unlock");
+	o.on = 1;
+	must(ASK(&other, pop3_lock, &o, &a), "lock");
+	client_end(&other);
+	while (serve_peers(t->s) > 2)
+		usleep(1000);
+	q.on = 1;
+	must(ASK(&t->user, pop3_lock, &q, &a), "its holder is gone");
+	town_end(t);
+}
+
+// ---- broken and greedy peers
+
+static enum ec try_hello(struct serve *s, int fd, uint64_t octets, uint64_t build)
+{
+	struct client c = client_raw(s, BY_USER, 3);
+	struct req_hello q = { .build = build, .arena_octets = octets };
+	struct ans_hello a = { 0 };
+
+	assert_true(client_send(&c, VERB_hello, &q, sizeof q, fd));
+	enum ec e = client_answer(&c, &a, sizeof a);
+	client_end(&c);
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
+static void test_hello(void **state)
+{
+	struct town *t = town_new();
+	const unsigned seals = F_SEAL_SHRINK | F_SEAL_GROW;
+	char path[] = "/tmp/hongyan-arena-XXXXXX";
+
+	(void)state;
+	assert_int_equal(try_hello(t->s, bed_memfd(8192, seals), 8192, BED_BUILD), E_OK);
+	assert_int_equal(try_hello(t->s, bed_memfd(8192, seals), 8192, 1), E_UNSUPPORTED);
+	assert_int_equal(try_hello(t->s, bed_memfd(8192, F_SEAL_GROW), 8192, BED_BUILD), E_DENIED);
+	assert_int_equal(try_hello(t->s, bed_memfd(8192, seals), 16384, BED_BUILD), E_RANGE);
+	assert_int_equal(try_hello(t->s, bed_memfd(100, seals), 100, BED_BUILD), E_RANGE);
+	assert_int_equal(try_hello(t->s, bed_memfd(8192, seals | F_SEAL_WRITE), 8192, BED_BUILD), E_TEMP);
+	assert_int_equal(try_hello(t->s, -1, 8192, BED_BUILD), E_SYNTAX);
+	int fd = mkstemp(path);
+	unlink(path);
+	assert_int_equal(try_hello(t->s, fd, 0, BED_BUILD), E_DENIED);
+	struct client c = client_raw(t->s, BY_USER, 3);
+	struct req_upload_begin ub = { 0 };
+	struct ans_upload_begin begun = { 0 };
+	assert_int_equal(ASK(&c, upload_begin, &ub, &begun), E_STATE); // before hello
+	client_end(&c);
+	town_end(t);
+}
+
+static void test_broken_frames(void **state)
+{
+	struct town *t = town_new();
+	struct handle h = login_as(&t->user, SL("alice@example.org"));
+	struct req_mbox_rows q = { .handle = h, .mbox = 1, .out = { 1, { { BED_ARENA - 8, 9 } } } };
+	struct ans_mbox_rows a = { 0 };
+	uint8_t big[FRAME_MAX + 100] = { 0 };
+
+	(void)state;
+	assert_int_equal(ASK(&t->user, mbox_rows, &q, &a), E_SYNTAX); // beyond the arena
+	q.out.n = 17;
+	assert_int_equal(ASK(&t->user, mbox_rows, &q, &a), E_SYNTAX);
+	assert_true(client_send(&t->user, VERB_mbox_rows, &q, sizeof q - 1, -1));
+	assert_int_equal(client_answer(&t->user, NULL, 0), E_SYNTAX);
+	q.out.n = 1;
+	q.out.r[0] = (struct range){ 0, 80 };
+	q.set = (struct range){ 0, 12 }; // not whole entries
+	assert_int_equal(ASK(&t->user, mbox_rows, &q, &a), E_SYNTAX);
+	struct client c = client_new(t->s, BY_USER, 4);
+	assert_true(send(c.fd, "short", 5, MSG_NOSIGNAL) == 5);
+	assert_int_equal(client_answer(&c, NULL, 0), E_CLOSED);
+	client_end(&c);
+	c = client_new(t->s, BY_USER, 4);
+	assert_true(send(c.fd, big, sizeof big, MSG_NOSIGNAL) == sizeof big);
+	assert_int_equal(client_answer(&c, NULL, 0), E_CLOSED);
+	client_end(&c);
+	town_end(t);
+}
+
+/// A peer that asks and never reads is closed; the others are served meanwhile.
+static void test_greedy(void **state)
+{
+	struct town *t = town_new();
+	struct client greedy = client_new(t->s, BY_USER, 5);
+	struct handle h = login_as(&t->user, SL("alice@example.org"));
+	struct req_account q = { .handle = h };
+	struct ans_account a = { 0 };
+	bool alive = true;
+
+	(void)state;
+	fcntl(greedy.fd, F_SETFL, O_NONBLOCK);
+	for (int i = 0; alive && i < 100000; i++) {
+		alive = client_send(&greedy, VERB_account, &q, sizeof q, -1) || errno == EAGAIN;
+		if (i % 1000 == 0)
+			must(ASK(&t->user, account, &q, &a), "another front");
+	}
+	while (serve_peers(t->s) > 2)
+		usleep(1000);
+	assert_false(client_send(&greedy, VERB_account, &q, sizeof q, -1));
+	client_end(&greedy);
+	must(ASK(&t->user, account, &q, &a), "another front");
+	town_end(t);
+}
+
+/// Ending while passwords are being proved and messages stored: every request taken is finished first.
+static void test_end_in_flight(void **state)
+{
+	struct town *t = town_new();
+	struct req_login q = { .service = SERVICE_IMAP };
+
+	(void)state;
+	must(field_set(q.user, SL("ghost@example.org")), "user");
+	for (int i = 0; i < 50; i++)
+		assert_true(client_send(&t->user, VERB_login, &q, sizeof q, -1));
+	town_end(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_session),
+		cmocka_unit_test(test_uploads_and_delivery),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_forged_handles),
+		cmocka_unit_test(test_foreign_mailboxes),
+		cmocka_unit_test(test_login_ends),
+		cmocka_unit_test(test_pop3_lock),
+		cmocka_unit_test(test_hello),
+		cmocka_unit_test(test_broken_frames),
+		cmocka_unit_test(test_greedy),
+		cmocka_unit_test(test_end_in_flight),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
