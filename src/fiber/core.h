@@ -56,6 +56,7 @@ struct sched {
 	struct fib_conf conf;
 	int epfd;
 	bool stopping, in_main_call;
+	bool canceled; // the grace is over: fibers are born cancelled
 	int noyield;
 	int64_t now_ns, stop_ns;
 	uint64_t random;
@@ -78,6 +79,8 @@ struct sched {
 	struct stack_pool stacks;
 	struct offload *offload;
 	uint64_t switches, stale_events;
+	// Not on the stack of each round, where the compiler would fill it with a pattern first.
+	struct epoll_event events[FIB_EVENTS];
 };
 
 /// The process's scheduler; NULL before fib_start.
@@ -87,7 +90,7 @@ extern struct sched *sched;
 FIB void sched_park(int64_t due_ns);
 /// Makes a parked fiber ready; any other is left alone.
 void sched_wake(struct fib *f);
-/// E_CANCELED or E_TIMEOUT by the scheduler's clock.
+/// E_CANCELED or E_TIMEOUT by the scheduler's clock; of `cx` alone, which need not be the running fiber's.
 enum ec sched_check(const struct cx *cx);
 
 /// Timers: room for `n` fibers; entry no later than f->due_ns; none at all; wakes whoever is due. The time of the first

@@ -4,6 +4,8 @@
 /// Owns: stacks, the epoll set, timers, the helper threads of fib_offload. One scheduler per process, run by the thread
 /// that called fib_run (the "main stack"); every call below is for that thread unless said otherwise.
 /// Rule of waiting: try the system call, wait only on EAGAIN, then test cancellation and the absolute deadline.
+/// Costs (user instructions, gcc -O2, callgrind): 113 for a yield there and back; 2,134 for one line and its answer over
+/// loopback between two fibers, both sides with their waits and rounds of epoll counted.
 /// MUST NOT be held across a call marked FIB: an LMDB transaction, a raw pointer into a shared table, a thread-local
 /// read.
 #include <stdbool.h>
@@ -30,11 +32,11 @@ struct fib_conf {
 /// Makes the process's scheduler. Refuses (E_IO, with words about vm.max_map_count) where guarded stacks are
 /// impossible.
 [[nodiscard]] enum ec fib_start(struct cx *cx, const struct fib_conf *conf);
-/// Runs fibers until fib_stop was called and every fiber has ended, or until `grace_ms` after fib_stop (0 = wait for
-/// all): then the remaining fibers are cancelled and run to their end.
+/// Runs fibers until every fiber has ended. `grace_ms` after fib_stop (0 = never) the remaining fibers are cancelled, and
+/// those born later are from the start.
 void fib_run(int64_t grace_ms);
-/// Asks fib_run to return; for a fiber or the scheduler's thread. Fibers that wait are not disturbed by it; they learn
-/// of it through fib_stopping() or their own events.
+/// Begins the grace of fib_run; for a fiber or the scheduler's thread. Fibers that wait are not disturbed by it; they
+/// learn of it through fib_stopping() or their own events.
 void fib_stop(void);
 bool fib_stopping(void);
 /// Frees the scheduler, after fib_run.
@@ -44,7 +46,8 @@ void fib_end(void);
 /// caller next yields.
 /// errors: E_LIMIT (fibers_max), E_TEMP (no memory for a stack); then fn never runs.
 [[nodiscard]] enum ec fib_go(void (*fn)(struct cx *cx, void *arg), void *arg);
-/// Marks the fiber that owns `cx` cancelled and wakes it where it waits: its wait returns E_CANCELED.
+/// Marks the fiber that owns `cx` cancelled and wakes it where it waits: its wait returns E_CANCELED. A wait under
+/// another cx goes on: that is how what must not be cut short waits.
 void fib_cancel(struct cx *cx);
 unsigned fib_count(void);
 

@@ -1,11 +1,14 @@
 /// fiber_test — order, deadlines, cancellation, descriptors, events, locks, helpers, guards.
 #include "base/check.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "fiber/core.h"
 
 #include <fcntl.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -395,6 +398,346 @@ static void test_overflow_dies(void **)
 	}
 }
 
+// ---- stacks parked for long
+
+static void deep_once(volatile char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i += 512)
+		p[i] = 1;
+}
+[[gnu::noinline]] static void use_much(void)
+{
+	volatile char big[60000];
+
+	deep_once(big, sizeof big);
+}
+static size_t pages_in_core(const struct stack *st)
+{
+	unsigned char in_core[STACK_OCTETS / 4096];
+	size_t n = 0, total = (size_t)(st->high - st->low) / sched->stacks.page;
+
+	assert_int_equal(mincore(st->low, (size_t)(st->high - st->low), in_core), 0);
+	for (size_t i = 0; i < total; i++)
+		n += in_core[i] & 1;
+	return n;
+}
+struct deep {
+	struct stack *stack;
+	volatile int after;
+};
+FIB static void go_deep(struct cx *cx, void *arg)
+{
+	struct deep *d = arg;
+	volatile char kept[700];
+
+	for (size_t i = 0; i < sizeof kept; i++)
+		kept[i] = (char)i;
+	use_much();
+	d->stack = sched->running->stack;
+	assert_int_equal(fib_sleep(cx, FIB_TRIM_AFTER_MS * 3), E_OK);
+	for (size_t i = 0; i < sizeof kept; i++) // what is live stays
+		assert_int_equal(kept[i], (char)i);
+	use_much(); // and the rest may be used again
+	d->after = 1;
+}
+FIB static void see_trim(struct cx *cx, void *arg)
+{
+	struct deep *d = arg;
+
+	assert_int_equal(fib_sleep(cx, FIB_TRIM_AFTER_MS - 100), E_OK);
+	assert_true(pages_in_core(d->stack) >= 14);
+	assert_int_equal(fib_sleep(cx, 200), E_OK);
+	assert_true(pages_in_core(d->stack) <= 3);
+	assert_int_equal(d->after, 0);
+}
+static void test_trim(void **)
+{
+	struct fake fake = { 1 };
+	struct fib_env env = { &fake, fake_now, fake_ctl, fake_poll, 0, false };
+	struct fib_stats stats;
+	struct deep d = { .after = 0 };
+
+	begin(&env);
+	go(go_deep, &d), go(see_trim, &d);
+	fib_run(0);
+	fib_get_stats(&stats);
+	assert_int_equal(d.after, 1);
+	assert_true(stats.stack_high_water >= 60000 && stats.stack_high_water < STACK_OCTETS);
+	fib_end();
+}
+
+// ---- stopping
+
+static unsigned born_late;
+FIB static void late_child(struct cx *cx, void *)
+{
+	born_late += fib_sleep(cx, 1000000) == E_CANCELED;
+}
+FIB static void heedless(struct cx *cx, void *arg)
+{
+	*(enum ec *)arg = fib_sleep(cx, 1000000);
+	go(late_child, NULL);
+}
+FIB static void heedful(struct cx *cx, void *arg)
+{
+	while (!fib_stopping())
+		if (fib_sleep(cx, 10) != E_OK)
+			return;
+	*(enum ec *)arg = fib_sleep(cx, 50); // ends its work within the grace
+}
+FIB static void uncut(struct cx *cx, void *arg)
+{
+	struct cx quiet = { 0 };
+
+	(void)cx;
+	*(enum ec *)arg = fib_sleep(&quiet, 2000); // under a cx of its own: not cut short
+}
+FIB static void stopper(struct cx *cx, void *)
+{
+	assert_int_equal(fib_sleep(cx, 100), E_OK);
+	assert_false(fib_stopping());
+	fib_stop();
+	fib_stop(); // again: the grace does not begin anew
+	assert_true(fib_stopping());
+}
+static void test_stop_with_grace(void **)
+{
+	struct fake fake = { 1 };
+	struct fib_env env = { &fake, fake_now, fake_ctl, fake_poll, 0, false };
+	enum ec e[3] = { E_COUNT, E_COUNT, E_COUNT };
+
+	born_late = 0;
+	begin(&env);
+	go(heedless, &e[0]), go(heedful, &e[1]), go(uncut, &e[2]), go(stopper, NULL);
+	fib_run(400);
+	fib_end();
+	assert_int_equal(e[0], E_CANCELED);
+	assert_int_equal(e[1], E_OK);
+	assert_int_equal(e[2], E_OK);
+	assert_int_equal(born_late, 1);
+	assert_int_equal(fake.now_ns, 1 + 2000 * 1000000LL);
+}
+
+// ---- limits
+
+FIB static void nothing(struct cx *, void *)
+{
+}
+static void test_fiber_limit(void **)
+{
+	struct fib_conf conf = { .fibers_max = 3 };
+
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(fib_start(NULL, &conf), E_OK);
+		for (int i = 0; i < 3; i++)
+			go(nothing, NULL);
+		assert_int_equal(fib_go(nothing, NULL), E_LIMIT);
+		assert_int_equal(fib_count(), 3);
+		fib_run(0);
+		assert_int_equal(fib_count(), 0);
+		go(nothing, NULL); // there is room again
+		run();
+	}
+}
+
+static sem_t gate; // a mutex has an owner, which to TSan is a fiber
+static void behind_gate(void *)
+{
+	sem_wait(&gate);
+	sem_post(&gate);
+}
+FIB static void one_job(struct cx *cx, void *arg)
+{
+	struct count *c = arg;
+	enum ec e = fib_offload(cx, behind_gate, NULL);
+
+	c->done += e == E_OK;
+	c->full += e == E_TEMP;
+}
+FIB static void open_gate(struct cx *, void *)
+{
+	sem_post(&gate);
+}
+/// Helpers that are stuck hold a job each at most, the queue takes its number, the others hear E_TEMP at once.
+static void test_offload_full(void **)
+{
+	struct count c = { 0 };
+
+	sem_init(&gate, 0, 0);
+	begin(NULL);
+	for (int i = 0; i < OFFLOAD_QUEUE_MAX + 100; i++)
+		go(one_job, &c);
+	go(open_gate, NULL); // runs when each of them has asked
+	run();
+	assert_in_range(c.full, 98, 100);
+	assert_int_equal(c.done + c.full, OFFLOAD_QUEUE_MAX + 100);
+	sem_destroy(&gate);
+}
+
+// ---- a yield where none may be
+
+FIB static void yields_in_noyield(struct cx *cx, void *arg)
+{
+	NOYIELD_BEGIN();
+	if (*(int *)arg == 0)
+		(void)fib_yield(cx);
+	else if (*(int *)arg == 1)
+		(void)fib_sleep(cx, 1);
+	NOYIELD_END();
+	_exit(7);
+}
+FIB static void ends_in_noyield(struct cx *, void *)
+{
+	NOYIELD_BEGIN();
+}
+static void yield_main(void *cx)
+{
+	(void)fib_yield(cx); // on the main stack
+}
+FIB static void yields_on_main(struct cx *cx, void *)
+{
+	fib_on_main(yield_main, cx);
+	_exit(7);
+}
+FIB static void ends_with_lock(struct cx *cx, void *)
+{
+	assert_int_equal(fib_lock(cx, &lock), E_OK);
+}
+static int status_of(void (*fn)(struct cx *, void *), int how)
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		signal(SIGABRT, SIG_DFL);
+		close(2);
+		begin(NULL);
+		go(fn, &how);
+		fib_run(0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return status;
+}
+static void test_noyield_dies(void **)
+{
+	static const struct {
+		const char *name;
+		void (*fn)(struct cx *, void *);
+		int how;
+	} cases[] = {
+		{ "fib_yield", yields_in_noyield, 0 },
+		{ "a wait", yields_in_noyield, 1 },
+		{ "end of the fiber", ends_in_noyield, 0 },
+		{ "fib_on_main", yields_on_main, 0 },
+		{ "end with a lock held", ends_with_lock, 0 },
+	};
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		int status = status_of(cases[i].fn, cases[i].how);
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, cases[i].name);
+	}
+	int status = status_of(yields_in_noyield, 2); // and without a yield all is well
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+}
+
+// ---- descriptors that other processes watch too; writing
+
+static int event_ops[3]; // what the scheduler asked of epoll, by operation
+static int counting_ctl(void *, int epfd, int op, int fd, struct epoll_event *ev)
+{
+	event_ops[op - 1]++;
+	return epoll_ctl(epfd, op, fd, ev);
+}
+FIB static void shared_waits(struct cx *cx, void *arg)
+{
+	struct wait *w = arg;
+	char c;
+
+	assert_int_equal(fib_fd_add_shared(cx, &w->f, w->fd[0]), E_OK);
+	assert_int_equal(event_ops[0], 0); // armed by the first wait
+	cx->deadline_ns = sched->now_ns + 5000000;
+	assert_int_equal(fib_wait_readable(cx, &w->f), E_TIMEOUT);
+	assert_int_equal(event_ops[0], 1);
+	cx->deadline_ns = 0;
+	assert_int_equal(write(w->fd[1], "xy", 2), 2);
+	for (int i = 0; i < 2; i++) { // level-triggered: what is left is told again
+		assert_int_equal(fib_wait_readable(cx, &w->f), E_OK);
+		assert_int_equal(read(w->fd[0], &c, 1), 1);
+	}
+	assert_int_equal(write(w->fd[1], "z", 1), 1);
+	assert_int_equal(fib_sleep(cx, 20), E_OK); // nobody waits: it leaves the set instead of spinning
+	assert_int_equal(event_ops[1], 1);         // EPOLL_CTL_DEL
+	assert_int_equal(fib_wait_readable(cx, &w->f), E_OK);
+	assert_int_equal(event_ops[0], 2);
+	fib_fd_del(&w->f);
+	assert_int_equal(event_ops[1], 2);
+	assert_int_equal(fib_wait_readable(cx, &w->f), E_CLOSED);
+	w->e = E_OK;
+}
+static void test_shared_descriptor(void **)
+{
+	struct fib_env env = fib_env_kernel();
+	struct wait w = { .e = E_IO };
+
+	memset(event_ops, 0, sizeof event_ops);
+	env.ctl = counting_ctl;
+	pair_open(&w);
+	begin(&env);
+	go(shared_waits, &w);
+	run();
+	assert_int_equal(w.e, E_OK);
+	close(w.fd[0]), close(w.fd[1]);
+}
+
+FIB static void fill_up(struct cx *cx, void *arg)
+{
+	static const char zeros[65536];
+	struct wait *w = arg;
+
+	w->cx = cx;
+	assert_int_equal(fib_fd_add(cx, &w->f, w->fd[0]), E_OK);
+	for (int i = 0; i < 3; i++) {
+		while (write(w->fd[0], zeros, sizeof zeros) > 0)
+			;
+		w->e = fib_wait_writable(cx, &w->f);
+		if (w->e != E_OK)
+			break;
+	}
+	fib_fd_del(&w->f);
+}
+FIB static void drain(struct cx *cx, void *arg)
+{
+	static char sink[65536];
+	struct wait *w = arg;
+
+	for (int i = 0; i < 10; i++) {
+		while (read(w->fd[1], sink, sizeof sink) > 0)
+			;
+		assert_int_equal(fib_sleep(cx, 1), E_OK);
+	}
+}
+static void test_wait_writable(void **)
+{
+	static const struct {
+		const char *name;
+		void (*other)(struct cx *, void *);
+		enum ec want;
+	} cases[] = {
+		{ "room wakes", drain, E_OK },
+		{ "cancel wakes", cancel_it, E_CANCELED },
+		{ "del wakes", del_it, E_CLOSED },
+	};
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct wait w = { .e = E_IO };
+		pair_open(&w);
+		begin(NULL);
+		go(fill_up, &w), go(cases[i].other, &w);
+		run();
+		CHECK(w.e == cases[i].want, cases[i].name);
+		close(w.fd[0]), close(w.fd[1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +751,13 @@ int main(void)
 		cmocka_unit_test(test_on_main),
 		cmocka_unit_test(test_many_idle),
 		cmocka_unit_test(test_overflow_dies),
+		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_stop_with_grace),
+		cmocka_unit_test(test_fiber_limit),
+		cmocka_unit_test(test_offload_full),
+		cmocka_unit_test(test_noyield_dies),
+		cmocka_unit_test(test_shared_descriptor),
+		cmocka_unit_test(test_wait_writable),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

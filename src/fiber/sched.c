@@ -258,7 +258,7 @@ void sched_wake(struct fib *f)
 
 enum ec sched_check(const struct cx *cx)
 {
-	if (cx->canceled || (sched->running && sched->running->cx.canceled))
+	if (cx->canceled)
 		return E_CANCELED;
 	return cx->deadline_ns && sched->now_ns >= cx->deadline_ns ? E_TIMEOUT : E_OK;
 }
@@ -325,7 +325,7 @@ enum ec fib_go(void (*fn)(struct cx *cx, void *arg), void *arg)
 		s->free = f;
 		return E_TEMP;
 	}
-	*f = (struct fib){ .stack = st, .fn = fn, .arg = arg };
+	*f = (struct fib){ .stack = st, .fn = fn, .arg = arg, .cx.canceled = s->canceled };
 	f->sp = switch_prepare(st->low, st->high, fiber_main, f);
 	san_birth(&f->san, st->low, st->high);
 	s->live++;
@@ -401,8 +401,8 @@ static int poll_timeout_ms(const struct sched *s, int64_t grace_end_ns)
 
 static void poll_events(struct sched *s, int timeout_ms)
 {
-	struct epoll_event events[FIB_EVENTS];
-	int n = s->env.poll(s->env.arg, s->epfd, events, FIB_EVENTS, timeout_ms);
+	const struct epoll_event *events = s->events;
+	int n = s->env.poll(s->env.arg, s->epfd, s->events, FIB_EVENTS, timeout_ms);
 
 	assert(n >= 0 || errno == EINTR);
 	s->now_ns = s->env.now_ns(s->env.arg);
@@ -417,7 +417,6 @@ static void poll_events(struct sched *s, int timeout_ms)
 void fib_run(int64_t grace_ms)
 {
 	struct sched *s = sched;
-	bool canceled = false;
 
 	s->now_ns = s->env.now_ns(s->env.arg);
 	while (s->live) {
@@ -425,12 +424,12 @@ void fib_run(int64_t grace_ms)
 			resume(s, ready_pop(s));
 		if (!s->live)
 			break;
-		int64_t grace_end_ns = s->stopping && grace_ms && !canceled ? s->stop_ns + grace_ms * 1000000 : 0;
+		int64_t grace_end_ns = s->stopping && grace_ms && !s->canceled ? s->stop_ns + grace_ms * 1000000 : 0;
 		poll_events(s, poll_timeout_ms(s, grace_end_ns));
 		timer_run(s);
 		trim_run(s);
 		if (grace_end_ns && s->now_ns >= grace_end_ns) {
-			canceled = true;
+			s->canceled = true;
 			cancel_all(s);
 		}
 	}

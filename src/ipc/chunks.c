@@ -45,8 +45,9 @@ static enum ec arena_map(struct cx *cx, struct chunks *c)
 
 enum ec chunks_new(struct cx *cx, unsigned n, struct chunks **out)
 {
+	if (n == 0 || n > UINT32_MAX / CHUNK_OCTETS)
+		return fail(cx, E_RANGE, "an arena of %u chunks; ranges reach 4 GiB", n);
 	struct chunks *c = calloc(1, sizeof *c);
-
 	if (!c)
 		return fail(cx, E_TEMP, "no memory for the arena");
 	*c = (struct chunks){ .fd = -1, .total = n, .last = &c->first };

@@ -13,7 +13,8 @@
 enum { CHUNK_OCTETS = 65536 };
 
 struct chunks;
-/// Makes an arena of `n` chunks: memfd, sealed against resizing, mapped. Before the sandbox closes. errors: E_IO.
+/// Makes an arena of `n` chunks: memfd, sealed against resizing, mapped. Before the sandbox closes. errors: E_IO,
+/// E_RANGE (none, or more than ranges can name), E_TEMP.
 [[nodiscard]] enum ec chunks_new(struct cx *cx, unsigned n, struct chunks **out);
 void chunks_free(struct chunks *c); // accepts NULL
 int chunks_fd(const struct chunks *c);

@@ -25,6 +25,7 @@ struct slot {
 	void *ans;
 	enum ec result;
 	bool answered;
+	uint64_t sent_epoch; // the socket it was sent on
 	struct fib_event done;
 };
 
@@ -37,7 +38,10 @@ struct turn {
 struct client {
 	struct chunks *chunks;
 	struct fib_fd socket; // fd -1: no store at present
+	unsigned refs;        // the owner's, and one for each fiber of ours
 	uint64_t epoch;       // counts sockets: a reader fiber ends when it is not the newest
+	uint64_t greeted;     // the epoch whose socket has been sent hello
+	int64_t patience_ns;
 	int64_t down_since_ns;
 	uint64_t next_seq;
 	unsigned in_flight;
@@ -59,6 +63,8 @@ enum ec client_new(struct cx *cx, unsigned chunks, struct client **out)
 	if (!c)
 		return fail(cx, E_TEMP, "no memory for the connection to the store");
 	c->socket.fd = -1;
+	c->refs = 1;
+	c->patience_ns = (int64_t)CLIENT_PATIENCE_MS * 1000000;
 	c->last = &c->first;
 	c->down_since_ns = clock_mono_ns();
 	enum ec e = chunks_new(cx, chunks, &c->chunks);
@@ -68,6 +74,11 @@ enum ec client_new(struct cx *cx, unsigned chunks, struct client **out)
 	}
 	*out = c;
 	return E_OK;
+}
+
+void client_set_patience(struct client *c, int64_t ms)
+{
+	c->patience_ns = ms * 1000000;
 }
 
 struct chunks *client_chunks(struct client *c)
@@ -91,17 +102,10 @@ static void socket_drop(struct client *c)
 	close(fd);
 }
 
-void client_detach(struct client *c)
+static void client_unref(struct client *c)
 {
-	c->epoch++;
-	socket_drop(c);
-}
-
-void client_free(struct client *c)
-{
-	if (!c)
+	if (--c->refs)
 		return;
-	client_detach(c);
 	chunks_free(c->chunks);
 	free(c);
 }
@@ -113,23 +117,72 @@ static void slot_finish(struct slot *s, enum ec e)
 	fib_event_set(&s->done);
 }
 
-/// Sends one request on the present socket, waiting for room. A dead socket is no error: client_attach sends again.
-FIB static void slot_send(struct client *c, struct slot *s, const struct wire_fds *fds)
+void client_detach(struct client *c)
 {
-	struct frame_head head = { .verb = s->verb, .seq = s->seq };
-	struct iovec iov[2] = { { &head, sizeof head }, { (void *)(uintptr_t)s->req, verb_info(s->verb)->req_octets } };
-	struct cx quiet = { 0 };
-	uint64_t epoch = c->epoch;
-	enum ec e = fib_lock(&quiet, &c->sending);
+	c->epoch++;
+	socket_drop(c);
+	c->patience_ns = 0;
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++)
+		if (c->slots[i].used && !c->slots[i].answered)
+			slot_finish(&c->slots[i], E_TEMP);
+}
 
-	while (e == E_OK && c->epoch == epoch && c->socket.fd >= 0 && !s->answered) {
-		e = wire_send(&quiet, c->socket.fd, iov, 2, fds);
+void client_free(struct client *c)
+{
+	if (!c)
+		return;
+	client_detach(c);
+	client_unref(c);
+}
+
+/// Sends one frame on the present socket, waiting for room. The caller holds c->sending.
+FIB static enum ec frame_send(
+	struct client *c, const struct frame_head *head, const void *body, const struct wire_fds *fds)
+{
+	struct iovec iov[2] = { { (void *)(uintptr_t)head, sizeof *head },
+		{ (void *)(uintptr_t)body, verb_info(head->verb)->req_octets } };
+	struct cx quiet = { 0 };
+
+	for (;;) {
+		enum ec e = c->socket.fd >= 0 ? wire_send(NULL, c->socket.fd, iov, 2, fds) : E_CLOSED;
 		if (e != E_TEMP)
-			break;
-		e = fib_wait_writable(&quiet, &c->socket);
+			return e;
+		e = fib_wait_writable(&quiet, &c->socket); // E_CLOSED: also where a newer socket has come
+		if (e != E_OK)
+			return e;
+	}
+}
+
+/// The first request on a socket brings the arena along. The caller holds c->sending.
+FIB static enum ec hello_send(struct client *c)
+{
+	struct req_hello req = { .build = verbs_build(), .arena_octets = chunks_octets(c->chunks) };
+	struct frame_head head = { .verb = VERB_hello, .seq = UINT64_MAX };
+	struct wire_fds fds = { .fd = { chunks_fd(c->chunks) }, .n = 1 };
+
+	if (c->greeted == c->epoch)
+		return E_OK;
+	enum ec e = frame_send(c, &head, &req, &fds);
+	if (e == E_OK)
+		c->greeted = c->epoch;
+	return e;
+}
+
+/// Sends a slot's request, once for each socket; `seq` tells whether the slot is still that request's when our turn
+/// comes. A dead socket is no error: greet sends again.
+FIB static void slot_send(struct client *c, struct slot *s, uint64_t seq)
+{
+	struct cx quiet = { 0 };
+
+	if (fib_lock(&quiet, &c->sending) != E_OK)
+		abort(); // a wait without deadline that nobody can cancel
+	enum ec e = hello_send(c);
+	if (e == E_OK && s->used && s->seq == seq && !s->answered && s->sent_epoch != c->epoch) {
+		struct frame_head head = { .verb = s->verb, .seq = seq };
+		if (frame_send(c, &head, s->req, NULL) == E_OK)
+			s->sent_epoch = c->epoch;
 	}
 	fib_unlock(&c->sending);
-	cx_end(&quiet);
 }
 
 /// Waits for one of the 256 places, first come first served.
@@ -141,9 +194,9 @@ FIB static struct slot *slot_take(struct client *c)
 		struct turn t = { .next = NULL };
 		*c->last = &t;
 		c->last = &t.next;
-		while (fib_event_wait(&quiet, &t.mine) != E_OK)
-			;
-		// who ended a call kept in_flight as it was: the place is ours
+		if (fib_event_wait(&quiet, &t.mine) != E_OK)
+			abort(); // a wait without deadline that nobody can cancel
+				 // who ended a call kept in_flight as it was: the place is ours
 	} else {
 		c->in_flight++;
 	}
@@ -184,17 +237,17 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	s->req = req;
 	s->ans = ans;
 	if (c->socket.fd >= 0)
-		slot_send(c, s, NULL);
+		slot_send(c, s, s->seq);
 	while (!s->answered) {
 		if (c->socket.fd < 0) {
-			int64_t left = c->down_since_ns + (int64_t)CLIENT_PATIENCE_MS * 1000000 - clock_mono_ns();
+			int64_t left = c->down_since_ns + c->patience_ns - clock_mono_ns();
 			quiet.deadline_ns = clock_mono_ns() + (left > 0 ? left : 0);
 		} else {
 			quiet.deadline_ns = clock_mono_ns() + 1000000000; // look again whether the store is there
 		}
 		e = fib_event_wait(&quiet, &s->done);
 		if (e == E_TIMEOUT && c->socket.fd < 0 && !s->answered &&
-			clock_mono_ns() - c->down_since_ns >= (int64_t)CLIENT_PATIENCE_MS * 1000000)
+			clock_mono_ns() - c->down_since_ns >= c->patience_ns)
 			slot_finish(s, E_TEMP);
 	}
 	e = s->result;
@@ -208,8 +261,9 @@ static void take_answer(struct client *c, const struct frame_head *head, struct 
 	struct slot *s = &c->slots[head->seq & 0xff];
 	const struct verb_info *info = verb_info(head->verb);
 
-	if (!s->used || s->answered || s->seq != head->seq || head->verb != s->verb || !info)
-		return; // answered after a restart already
+	if (!s->used || s->answered || s->seq != head->seq || head->verb != s->verb || !info ||
+		s->sent_epoch != c->epoch)
+		return; // nobody asked, or not on this socket
 	if (head->status >= E_COUNT || (head->status == E_OK && body.n != info->ans_octets)) {
 		slot_finish(s, E_CORRUPT);
 		return;
@@ -248,8 +302,10 @@ static void take_note(struct client *c, struct sl body)
 }
 
 /// Receives frames of one socket until it ends or a newer one has come.
-FIB static void read_frames(struct cx *cx, void *arg)
+/// Not cancellable: calls that must be answered depend on it. client_free ends it.
+FIB static void read_frames(struct cx *, void *arg)
 {
+	struct cx quiet = { 0 };
 	struct reader r = *(struct reader *)arg;
 	struct client *c = r.client;
 	uint8_t frame[FRAME_MAX] __attribute__((aligned(8)));
@@ -259,9 +315,9 @@ FIB static void read_frames(struct cx *cx, void *arg)
 	while (e == E_OK && c->epoch == r.epoch) {
 		struct frame_head head;
 		size_t n;
-		e = wire_recv(cx, c->socket.fd, frame, sizeof frame, &n, NULL);
+		e = wire_recv(NULL, c->socket.fd, frame, sizeof frame, &n, NULL);
 		if (e == E_TEMP) {
-			e = fib_wait_readable(cx, &c->socket);
+			e = fib_wait_readable(&quiet, &c->socket);
 		} else if (e == E_OK && n >= sizeof head) {
 			memcpy(&head, frame, sizeof head);
 			struct sl body = { frame + sizeof head, n - sizeof head };
@@ -273,16 +329,7 @@ FIB static void read_frames(struct cx *cx, void *arg)
 	}
 	if (c->epoch == r.epoch)
 		socket_drop(c);
-}
-
-/// The first request on a new socket brings the arena along.
-FIB static void send_hello(struct client *c)
-{
-	struct req_hello req = { .build = verbs_build(), .arena_octets = chunks_octets(c->chunks) };
-	struct slot hello = { .verb = VERB_hello, .req = &req, .seq = UINT64_MAX };
-	struct wire_fds fds = { .fd = { chunks_fd(c->chunks) }, .n = 1 };
-
-	slot_send(c, &hello, &fds);
+	client_unref(c);
 }
 
 /// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one
@@ -292,6 +339,7 @@ FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 {
 	uint64_t epoch = c->epoch;
 	struct client_watch *w = c->watches[bucket];
+	struct cx quiet = { 0 };
 
 	while (w && c->epoch == epoch) {
 		if (w->epoch == epoch) {
@@ -299,30 +347,37 @@ FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 			continue;
 		}
 		struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 1 };
-		struct slot again = { .verb = VERB_watch, .req = &req, .seq = UINT64_MAX };
+		struct frame_head head = { .verb = VERB_watch, .seq = UINT64_MAX }; // nobody waits for the answer
 		w->epoch = epoch;
-		slot_send(c, &again, NULL);
+		if (fib_lock(&quiet, &c->sending) != E_OK)
+			abort(); // a wait without deadline that nobody can cancel
+		(void)frame_send(c, &head, &req, NULL);
+		fib_unlock(&c->sending);
 		w = c->watches[bucket];
 	}
 }
 
 /// Says hello on the new socket, watches again what sessions watch, sends again what has no answer.
-FIB static void greet(struct cx *cx, void *arg)
+FIB static void greet(struct cx *, void *arg)
 {
+	struct cx quiet = { 0 };
 	struct reader r = *(struct reader *)arg;
 	struct client *c = r.client;
 
 	free(arg);
-	if (c->epoch != r.epoch)
-		return;
-	send_hello(c);
+	if (fib_lock(&quiet, &c->sending) != E_OK)
+		abort(); // a wait without deadline that nobody can cancel
+	if (c->epoch == r.epoch)
+		(void)hello_send(c);
+	fib_unlock(&c->sending);
 	for (unsigned i = 0; i < CLIENT_IN_FLIGHT && c->epoch == r.epoch; i++)
 		if (c->slots[i].used && !c->slots[i].answered && c->slots[i].req)
-			slot_send(c, &c->slots[i], NULL);
+			slot_send(c, &c->slots[i], c->slots[i].seq);
 	for (unsigned i = 0; i < WATCH_BUCKETS && c->epoch == r.epoch; i++)
 		rewatch_bucket(c, i);
-	watch_fire_all(c);
-	(void)cx;
+	if (c->epoch == r.epoch)
+		watch_fire_all(c);
+	client_unref(c);
 }
 
 enum ec client_attach(struct cx *cx, struct client *c, int fd)
@@ -342,12 +397,22 @@ enum ec client_attach(struct cx *cx, struct client *c, int fd)
 		return e;
 	}
 	*r = *g = (struct reader){ c, c->epoch };
-	e = fib_go(greet, g);
-	if (e == E_OK)
-		e = fib_go(read_frames, r);
-	if (e != E_OK)
+	e = fib_go(read_frames, r);
+	if (e != E_OK) {
 		socket_drop(c);
-	return e;
+		free(r);
+		free(g);
+		return wrap(cx, e, "hearing the store");
+	}
+	c->refs++;
+	e = fib_go(greet, g);
+	if (e != E_OK) { // the reader ends by itself
+		socket_drop(c);
+		free(g);
+		return wrap(cx, e, "greeting the store");
+	}
+	c->refs++;
+	return E_OK;
 }
 
 FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w)

@@ -20,10 +20,12 @@ struct client;
 /// waits.
 /// errors: E_TEMP; the socket is closed then.
 [[nodiscard]] enum ec client_attach(struct cx *cx, struct client *c, int fd);
-/// Drops the connection without waiting for another: its fibers end. No call may be under way.
+/// Drops the connection without waiting for another: its fibers end, calls under way and later ones give E_TEMP.
 void client_detach(struct client *c);
-/// Detaches and frees. Accepts NULL.
+/// Detaches and frees; no call may be under way. Accepts NULL.
 void client_free(struct client *c);
+/// Another patience than CLIENT_PATIENCE_MS (tests).
+void client_set_patience(struct client *c, int64_t ms);
 struct chunks *client_chunks(struct client *c);
 /// True while a store answers.
 bool client_is_up(const struct client *c);

@@ -55,7 +55,7 @@ int cli_main(int argc, char **argv);
 const char *cli_words(enum ec e);
 
 /// Work with the store: fn runs in a fiber with a connected client.
-typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
+FIB typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
 /// Connects to the running server through its control socket or, where none runs, starts the store for this command
 /// alone; runs fn; cleans up. out: what fn returned, or CLI_FAILED with words.
 int cli_store(struct cx *cx, struct cli *cli, cli_with *fn);

@@ -23,7 +23,7 @@ static int done(const struct cli *cli, struct cx *cx, enum ec e, const char *nam
 
 // ---- domains
 
-static int domain_add(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int domain_add(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_domain_add req = { 0 };
 	struct ans_domain_add ans;
@@ -44,7 +44,7 @@ int cmd_domain_add(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, domain_add);
 }
 
-static int domain_remove(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int domain_remove(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_domain_remove req = { 0 };
 	struct ans_domain_remove ans;
@@ -98,7 +98,7 @@ FIB static enum ec list_page(struct cx *cx, struct client *store, struct req_adm
 	return e;
 }
 
-static int list(struct cx *cx, struct cli *cli, struct client *store, enum list_what what, print_entry *print)
+FIB static int list(struct cx *cx, struct cli *cli, struct client *store, enum list_what what, print_entry *print)
 {
 	struct req_admin_list req = { .what = (uint8_t)what };
 	struct ans_admin_list ans = { .more = 1 };
@@ -134,7 +134,7 @@ static void print_domain(const struct cli *cli, json_t *all, const struct pl_ent
 	}
 }
 
-static int domain_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int domain_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_DOMAINS, print_domain);
 }
@@ -188,7 +188,7 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 		e->send ? "" : "  send off");
 }
 
-static int user_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_USERS, print_user);
 }
@@ -214,7 +214,7 @@ static void print_alias(const struct cli *cli, json_t *all, const struct pl_entr
 	json_array_append_new(all, o);
 }
 
-static int alias_list(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int alias_list(struct cx *cx, struct cli *cli, struct client *store)
 {
 	return list(cx, cli, store, LIST_ALIASES, print_alias);
 }
@@ -280,7 +280,7 @@ static bool get_password(const struct cli *cli, struct buf *password)
 	return true;
 }
 
-static int user_add(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_add(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_user_add req = { 0 };
 	struct ans_user_add ans;
@@ -311,7 +311,7 @@ int cmd_user_add(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, user_add);
 }
 
-static int user_remove(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_remove(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_user_remove req = { 0 };
 	struct ans_user_remove ans;
@@ -330,7 +330,7 @@ int cmd_user_remove(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, user_remove);
 }
 
-static int user_passwd(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_passwd(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_user_passwd req = { 0 };
 	struct ans_user_passwd ans;
@@ -382,7 +382,7 @@ static bool take_retr(const struct cli *cli, struct req_user_set *req)
 	return !v || (cli_fail(cli, NULL, "--pop3-retr is keep, delete or archive"), false);
 }
 
-static int user_set(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int user_set(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_user_set req = { 0 };
 	struct ans_user_set ans;
@@ -410,7 +410,7 @@ int cmd_user_set(struct cx *cx, struct cli *cli)
 
 // ---- aliases
 
-static int alias_add(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int alias_add(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_alias_add req = { .replace = cli_get(cli, "replace") != NULL };
 	struct ans_alias_add ans;
@@ -443,7 +443,7 @@ int cmd_alias_add(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, alias_add);
 }
 
-static int alias_remove(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int alias_remove(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_alias_remove req = { 0 };
 	struct ans_alias_remove ans;
@@ -459,7 +459,7 @@ int cmd_alias_remove(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, alias_remove);
 }
 
-static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_postmaster req = { 0 };
 	struct ans_postmaster ans;

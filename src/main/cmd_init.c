@@ -79,7 +79,7 @@ static enum ec make_conf(struct cx *cx, const struct init *in)
 	return e;
 }
 
-static int fill(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_domain_add domain = { 0 };
 	struct req_user_add user = { 0 };

@@ -58,7 +58,7 @@ static void print_figures(const struct cli *cli, struct sl lines)
 	json_decref(all);
 }
 
-static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_store_stats req = { 0 };
 	struct ans_store_stats ans;
@@ -90,7 +90,7 @@ static void take_faults(const struct cli *cli, json_t *all, struct sl lines)
 	}
 }
 
-static int store_check(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_store_check req = { 0 };
 	struct ans_store_check ans = { 0 };
