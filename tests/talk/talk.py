@@ -57,6 +57,7 @@ class Wire:
     def __init__(self, sock):
         sock.settimeout(TIMEOUT_S)
         self.sock, self.left = sock, b""
+        self.sent = ""  # the last whole line that the client sent
 
     def line(self):
         """The next line without its CRLF, or None at the end."""
@@ -111,8 +112,16 @@ def expect(wire, want, variables, where):
     variables.update({name: m[name] for name in fresh})
 
 
-def run(transcript, connect, variables=None):
-    """Plays a transcript; connect() opens a connection. Raises Failed."""
+def begins_tls(sent, got):
+    """True where the client asked for TLS (`STARTTLS`, `STLS`, with a tag in IMAP) and the server's line says yes."""
+    words = sent.upper().split()
+    yes = got.startswith(("220", "+OK")) or got.upper().split()[1:2] == ["OK"]
+    return bool(words) and words[-1] in ("STARTTLS", "STLS") and yes
+
+
+def run(transcript, connect, variables=None, tls=None):
+    """Plays a transcript; connect() opens a connection, tls(socket) begins TLS on it where the transcript asks for it.
+    Raises Failed."""
     wires, variables = {}, dict(variables or {})
     try:
         for number, name, who, text in transcript.steps:
@@ -123,10 +132,13 @@ def run(transcript, connect, variables=None):
             if who == "S":
                 try:
                     expect(wire, text, variables, where)
+                    if tls and begins_tls(wire.sent, text):
+                        wire.sock, wire.sent = tls(wire.sock), ""
                 except TimeoutError:
                     raise Failed(f"{where}: nothing came; expected: {text}") from None
             else:
                 text = fill(text, variables)
+                wire.sent = text if who == "C" else ""
                 wire.sock.sendall(text.encode() + b"\r\n" if who == "C" else unescape(text))
     finally:
         for wire in wires.values():
