@@ -17,13 +17,13 @@ static void fill(struct bed *b)
 	struct bed_message *m = bed_add(b, 0,
 		SL("From: Ann <ann@example.org>\r\nTo: bob@x, carol@y\r\nCc: dave@z\r\nBcc: eve@z\r\nSubject: "
 		   "=?GBK?B?xOO6w8rAvec=?=\r\nDate: Mon, 31 Jan 1994 23:59:00 -0800\r\nX-Empty:\r\n\r\nplain body of "
-	           "one\r\n"));
+		   "one\r\n"));
 	m->flags = FLAG_SEEN;
 	m->date_s = (int64_t)FEB_1_1994 * DAY + 22 * 3600 + 1800;
 	m->zone_min = 60;
 	m = bed_add(b, 1,
 		SL("From: bob@x\r\nSubject: two\r\nDate: 2 Feb 1994 01:00 +0800\r\nContent-Type: multipart/mixed; "
-	           "boundary=b\r\n\r\n"
+		   "boundary=b\r\n\r\n"
 		   "--b\r\nContent-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 		   "PHA+5L2g5aW9PC9wPjxiPmI8L2I+b2xkPGk+IHRleHQ8L2k+\r\n--b--\r\n"));
 	m->date_s = (int64_t)(FEB_1_1994 + 1) * DAY;
