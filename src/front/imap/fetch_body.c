@@ -1,7 +1,6 @@
 /// fetch_body — packing, reading and moving windows.
 ///
-/// The first BODY_SPARE octets of the first chunk hold the sets of bodies_set_seen, which then needs no chunk of its
-/// own.
+/// The first BODY_SPARE octets of the first chunk hold the sets of bodies_set_seen: it must not wait for another chunk.
 #include "front/imap/fetch_body.h"
 
 #include <string.h>

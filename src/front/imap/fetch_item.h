@@ -2,8 +2,8 @@
 /// fetch_item — one FETCH under way: what it asks, one message made ready for it, and its items on their way out.
 ///
 /// A message is made ready (read, parsed) before the first octet of its answer is printed, so that one that fails
-/// leaves no trace but its absence. Small items are printed into `out`; larger literals go from where they lie to the
-/// client.
+/// leaves no trace but its absence. Small items are printed into `out`; larger literals go to the client from
+/// where they lie.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "front/imap/fetch_body.h"
