@@ -1,12 +1,11 @@
 #pragma once
 /// fiber — straight-line session code: one fiber per session on one scheduler per process.
 ///
-/// Owns: stacks, the epoll set, timers, the helper threads of fib_offload. One scheduler per process, run by the thread
-/// that called fib_run (the "main stack"); every call below is for that thread unless said otherwise.
+/// Owns: stacks, the epoll set, timers, the helper threads of fib_offload. One scheduler per process, run by the
+/// thread that called fib_run (the "main stack"); every call below is for that thread unless said otherwise.
 /// Rule of waiting: try the system call, wait only on EAGAIN, then test cancellation and the absolute deadline.
-/// Costs (user instructions, gcc -O2, callgrind): 113 for a yield there and back; 2,134 for one line and its answer
-/// over
-/// loopback between two fibers, both sides with their waits and rounds of epoll counted.
+/// Costs (user instructions, gcc -O2, callgrind): 113 for a yield there and back; 2,134 for one line and its
+/// answer over loopback between two fibers, both sides with their waits and rounds of epoll counted.
 /// MUST NOT be held across a call marked FIB: an LMDB transaction, a raw pointer into a shared table, a thread-local
 /// read.
 #include <stdbool.h>
@@ -33,9 +32,8 @@ struct fib_conf {
 /// Makes the process's scheduler. Refuses (E_IO, with words about vm.max_map_count) where guarded stacks are
 /// impossible.
 [[nodiscard]] enum ec fib_start(struct cx *cx, const struct fib_conf *conf);
-/// Runs fibers until every fiber has ended. `grace_ms` after fib_stop (0 = never) the remaining fibers are cancelled,
-/// and
-/// those born later are from the start.
+/// Runs fibers until every fiber has ended. `grace_ms` after fib_stop (0 = never) the remaining fibers are
+/// cancelled, and those born later are from the start.
 void fib_run(int64_t grace_ms);
 /// Begins the grace of fib_run; for a fiber or the scheduler's thread. Fibers that wait are not disturbed by it; they
 /// learn of it through fib_stopping() or their own events.

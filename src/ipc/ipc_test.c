@@ -242,8 +242,8 @@ static void test_in_flight(void **)
 	play(in_flight);
 }
 
-/// The store dies with some requests answered, others not; a caller comes while it is away, one right behind the new
-/// socket.
+/// The store dies with some requests answered, others not; a caller comes while it is away, one right behind the
+/// new socket.
 static void resending(struct cx *cx)
 {
 	static struct frame f[12];

@@ -1,8 +1,8 @@
 /// io — buffers around a socket, with or without TLS between.
 ///
-/// Buffers come from a free list of the process (all sessions of a front run on one scheduler's thread) and go back as
-/// soon
-/// as they are empty. Input is one buffer of 4 KiB that is replaced by one of 64 KiB when a line or literal needs it.
+/// Buffers come from a free list of the process (all sessions of a front run on one scheduler's thread) and go
+/// back as soon as they are empty. Input is one buffer of 4 KiB that is replaced by one of 64 KiB when a line or
+/// literal needs it.
 #include "net/io.h"
 
 #include <errno.h>

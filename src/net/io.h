@@ -1,12 +1,11 @@
 #pragma once
 /// io — one client connection for session code: buffered reading, buffered writing, TLS in between when started.
 ///
-/// Holds no buffer while it waits with nothing in it: input and output buffers come from the process's pool when needed
-/// and go back when empty, so that an idle session costs its fiber's one stack page (plus OpenSSL's state).
-/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED and
-/// E_IO
-/// are final: every further call returns the same. After E_TIMEOUT or E_CANCELED of a read a last line may still be
-/// sent; of a write nothing more. One fiber uses it at a time.
+/// Holds no buffer while it waits with nothing in it: input and output buffers come from the process's pool when
+/// needed and go back when empty, so that an idle session costs its fiber's one stack page (plus OpenSSL's state).
+/// Reads and writes wait under cx's deadline; a read sends what is buffered for output before it waits. E_CLOSED
+/// and E_IO are final: every further call returns the same. After E_TIMEOUT or E_CANCELED of a read a last line
+/// may still be sent; of a write nothing more. One fiber uses it at a time.
 #include <stdbool.h>
 
 #include "base/cx.h"
@@ -18,9 +17,8 @@
 struct io;
 enum { IO_IN_MAX = 65536, IO_OUT_MAX = 32768 };
 
-/// Takes over a connected non-blocking socket (closed by io_close, and also where this fails). `peer` and `local` are
-/// as
-/// accept saw them.
+/// Takes over a connected non-blocking socket (closed by io_close, and also where this fails). `peer` and
+/// `local` are as accept saw them.
 [[nodiscard]] enum ec io_new(struct cx *cx, int fd, const struct addr *peer, const struct addr *local, struct io **out);
 /// Sends what is buffered where that needs no waiting, ends TLS with close_notify likewise, closes. Accepts NULL.
 void io_close(struct io *io);
@@ -31,12 +29,12 @@ const struct addr *io_local(const struct io *io);
 void io_set_peer(struct io *io, const struct addr *peer, const struct addr *local);
 
 /// Server side of the handshake. The table is referenced for the connection's life.
-/// errors: E_STATE where input is already buffered in plain (plaintext behind STARTTLS: the session must end), E_CLOSED
-/// (handshake failed; cx tells why in OpenSSL's words), E_TIMEOUT.
+/// errors: E_STATE where input is already buffered in plain (plaintext behind STARTTLS: the session must end),
+/// E_CLOSED (handshake failed; cx tells why in OpenSSL's words), E_TIMEOUT.
 FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table);
 bool io_is_tls(const struct io *io);
-/// "TLSv1.3", the cipher and the SNI name for log lines and Received; empty without TLS. Borrowed for the connection's
-/// life.
+/// "TLSv1.3", the cipher and the SNI name for log lines and Received; empty without TLS. Borrowed for the
+/// connection's life.
 struct sl io_tls_version(const struct io *io);
 struct sl io_tls_cipher(const struct io *io);
 struct sl io_tls_sni(const struct io *io);
@@ -47,13 +45,12 @@ void io_consume(struct io *io, size_t n);
 /// Waits for more input and adds it to what io_input gives. E_TOOBIG where IO_IN_MAX octets wait already (nothing is
 /// lost). E_CLOSED at the end of the stream (E_OK as long as something was read).
 FIB enum ec io_fill(struct cx *cx, struct io *io);
-/// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns at
-/// once.
+/// The same, but returns E_OK with *fired = true where `ev` is set first. With input already buffered it returns
+/// at once.
 FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool *fired);
 
-/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a bare LF
-/// are
-/// both taken off, a bare CR stays. out: *line, borrowed like io_input, consumed.
+/// Reads one line of at most `max` octets (line end not counted, max ≤ IO_IN_MAX - 2) ended by LF; CRLF and a
+/// bare LF are both taken off, a bare CR stays. out: *line, borrowed like io_input, consumed.
 /// errors: E_TOOBIG — the line was longer; the rest up to its LF has been read and dropped.
 FIB enum ec io_line(struct cx *cx, struct io *io, size_t max, struct sl *line);
 /// Takes up to `room` octets of input into p; waits only where nothing is buffered. out: *got ≥ 1.
