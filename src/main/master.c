@@ -1,7 +1,7 @@
 /// master — a single thread around poll(): signals, the control socket, one channel per role.
 ///
 /// A child's life: spawn → (CHAN_BUNDLE, sockets) → CHAN_READY → pings → death → spawn again after a pause that doubles
-/// from 100 ms to 10 s, and starts anew after a minute of good life. The store's death leaves the fronts up: they get a
+/// from 100 ms to 2 s, and starts anew after a minute of good life. The store's death leaves the fronts up: they get a
 /// new connection once it is back. A role that does not answer for 30 s is aborted and restarted.
 #include "main/master.h"
 
@@ -29,7 +29,7 @@ enum {
 	PING_MS = 5000,
 	WATCHDOG_MS = 30000,
 	PAUSE_MIN_MS = 100,
-	PAUSE_MAX_MS = 10000,
+	PAUSE_MAX_MS = 2000, // well below what a front waits for the store (CLIENT_PATIENCE_MS)
 	GOOD_LIFE_MS = 60000,
 	STOP_FRONTS_MS = 8500,
 	STOP_ALL_MS = 9800,

@@ -88,7 +88,7 @@ FIB static uint8_t *place(struct cx *cx, struct smtp *m, uint8_t scratch[SCRATCH
 	return scratch;
 }
 
-static void count_written(struct cx *cx, struct smtp *m, size_t n)
+FIB static void count_written(struct cx *cx, struct smtp *m, size_t n)
 {
 	struct body *b = &m->mail.body;
 
