@@ -430,28 +430,40 @@ FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watc
 	return e;
 }
 
+/// Another session's watch of the same thing, or NULL.
+static struct client_watch *watch_like(struct client *c, const struct client_watch *w)
+{
+	for (struct client_watch *o = *watch_bucket(c, w->handle.account, w->mbox); o; o = o->next)
+		if (o != w && o->handle.account == w->handle.account && o->mbox == w->mbox)
+			return o;
+	return NULL;
+}
+
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)
 {
-	struct client_watch **at;
-	bool others = false;
+	struct client_watch **at = w->event ? watch_bucket(c, w->handle.account, w->mbox) : NULL;
+	struct req_watch req = { .handle = w->handle, .mbox = w->mbox };
+	struct ans_watch ans;
 
-	if (!w->event)
-		return;
-	at = watch_bucket(c, w->handle.account, w->mbox);
-	for (struct client_watch *o = *at; o; o = o->next)
-		others |= o != w && o->handle.account == w->handle.account && o->mbox == w->mbox;
-	while (*at && *at != w)
+	while (at && *at && *at != w)
 		at = &(*at)->next;
-	if (!*at)
+	if (!at || !*at)
 		return;
 	*at = w->next;
 	w->event = NULL;
-	if (others)
+	if (watch_like(c, w))
 		return;
-	struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 0 };
-	struct ans_watch ans;
 	if (call_watch(cx, c, &req, &ans) != E_OK)
 		cx_forget(cx); // the store forgets by itself when it restarts
+	struct client_watch *late = watch_like(c, w);
+	if (!late)
+		return;
+	// somebody began to watch while that call was under way, and it may have ended that too
+	req.handle = late->handle;
+	req.on = 1;
+	fib_event_set(late->event);
+	if (call_watch(cx, c, &req, &ans) != E_OK)
+		cx_forget(cx);
 }
 
 void client_op(uint8_t op[16])

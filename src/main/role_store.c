@@ -2,11 +2,15 @@
 ///
 /// Its main thread only listens to the master; the work is done by the threads of store/serve and store/writer.
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "main/role.h"
 #include "store/cell.h"
 #include "store/serve.h"
+
+/// A worker may wait for the disk: more than cores, so that others go on.
+enum { STORE_THREADS_MIN = 4 };
 
 struct store_role {
 	struct store *store;
@@ -16,7 +20,10 @@ struct store_role {
 static enum ec open_all(struct cx *cx, const struct bundle *b, const struct config *c, struct store_role *r)
 {
 	struct store_conf sc = { .dir = SL("."), .free_min_octets = (uint64_t)c->disk_reserve };
-	struct serve_conf conf = { .build = verbs_build(), .password = { .no_scram = !c->scram } };
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	struct serve_conf conf = { .build = verbs_build(),
+		.threads = cores > STORE_THREADS_MIN ? (unsigned)cores : STORE_THREADS_MIN,
+		.password = { .no_scram = !c->scram } };
 	enum ec e = store_open(cx, &sc, &r->store);
 
 	if (e != E_OK)

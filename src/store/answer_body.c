@@ -1,4 +1,5 @@
 /// answer_body — requests that carry message octets: uploads, append, deliver, resolving targets, reading.
+#include "base/hash.h"
 #include "store/request.h"
 
 #include <stdlib.h>
@@ -25,7 +26,7 @@ static void upload_begin(struct cx *cx, struct request *r)
 	for (int i = 0; e == E_LIMIT && i < UPLOADS_MAX; i++) {
 		if (p->upload[i].id)
 			continue;
-		a->upload = ++p->next_upload;
+		a->upload = random_u64() | 1; // a request sent again after a restart must not meet another's upload
 		p->upload[i] = (struct upload){ a->upload, b, false };
 		e = E_OK;
 	}
@@ -51,7 +52,8 @@ static void upload_add(struct cx *cx, struct request *r)
 	enum ec e = q->upload ? body_take(cx, r, NULL, 0, q->upload, &body) : E_NOTFOUND;
 
 	if (e != E_OK) {
-		request_answer(r, e);
+		request_answer(
+			r, e == E_NOTFOUND ? E_TEMP : e); // it ended with the store that had it: the sender tries again
 		return;
 	}
 	for (uint32_t i = 0; e == E_OK && i < q->body.n; i++) {
@@ -64,6 +66,16 @@ static void upload_add(struct cx *cx, struct request *r)
 	else
 		upload_end(r, q->upload); // the blob is good for nothing now
 	request_answer(r, e);
+}
+
+/// The body of a change. An upload that is gone gives none (E_OK, blob NULL): the change was perhaps done before the store
+/// restarted, and then its outcome is the answer; else it ends with E_TEMP.
+static enum ec body_find(
+	struct cx *cx, struct request *r, const struct range *ranges, uint32_t n, uint64_t upload, struct body_in *out)
+{
+	enum ec e = body_take(cx, r, ranges, n, upload, out);
+
+	return e == E_NOTFOUND && upload ? E_OK : e;
 }
 
 static void upload_drop(struct cx *cx, struct request *r)
@@ -96,8 +108,6 @@ static enum ec append_run(struct cx *cx, struct txn *t, struct request *r)
 	memcpy(op.op.octets, q->op, sizeof op.op.octets);
 	enum ec e = mailbox_status(cx, txn_view(t), op.m, &st); // before the body goes into the log
 	if (e == E_OK)
-		e = blob_put(cx, t, w->body.blob, &w->msg.body);
-	if (e == E_OK)
 		e = mailbox_append(cx, t, &op, &w->msg, 1, QUOTA_STRICT, &res);
 	if (e == E_OK) {
 		a->uidvalidity = res.uidvalidity;
@@ -126,14 +136,16 @@ static void mbox_append(struct cx *cx, struct request *r)
 	enum ec e = !w ? E_TEMP : zone_ok(q->zone_min) ? E_OK : E_RANGE;
 
 	if (e == E_OK)
-		e = body_take(cx, r, q->body.r, q->body.n, q->upload, &w->body);
+		e = body_find(cx, r, q->body.r, q->body.n, q->upload, &w->body);
 	if (e != E_OK) {
 		request_answer(r, e);
 		return;
 	}
-	w->msg = (struct mbox_message){
-		.flags = q->flags, .keywords = q->keywords, .date_s = q->date_s, .zone_min = (int16_t)q->zone_min
-	};
+	w->msg = (struct mbox_message){ .blob = w->body.blob,
+		.flags = q->flags,
+		.keywords = q->keywords,
+		.date_s = q->date_s,
+		.zone_min = (int16_t)q->zone_min };
 	r->run = append_run;
 	r->finish = append_finish;
 	request_submit(r, (struct request_job){ .durable = true });
@@ -224,7 +236,7 @@ static void deliver_start(struct cx *cx, struct request *r)
 	if (e == E_OK && q->out.len < w->n)
 		e = E_TOOBIG;
 	if (e == E_OK)
-		e = body_take(cx, r, q->body.r, q->body.n, q->upload, &w->body);
+		e = body_find(cx, r, q->body.r, q->body.n, q->upload, &w->body);
 	if (e != E_OK) {
 		request_answer(r, e);
 		return;
@@ -252,11 +264,12 @@ static enum ec with_room(struct cx *cx, struct request *r, struct view *v, struc
 		enum ec e = account_load(cx, v, t->id[i], &a);
 		if (e == E_NOTFOUND)
 			continue; // removed within this view's making
-		if (e == E_OK)
+		bool limited = e == E_OK && (a.quota_octets || a.quota_messages);
+		if (limited)
 			e = quota_read(cx, r->s->quota, v, t->id[i], &used);
 		if (e != E_OK)
 			return e;
-		if (!quota_over(&a, &used, octets, 1, 100))
+		if (!limited || !quota_over(&a, &used, octets, 1, 100))
 			t->id[n++] = t->id[i];
 	}
 	*verdict = n ? RCPT_LOCAL : RCPT_FULL;

@@ -96,6 +96,8 @@ enum ec deliver(struct cx *cx, struct txn *t, const struct delivery *d, uint8_t 
 	bool whole;
 	enum ec e = see_earlier(cx, t, d, status, &whole);
 
+	if (e == E_OK && !whole && !d->body)
+		e = fail(cx, E_TEMP, "the upload ended with the store that had it");
 	if (e == E_OK && !whole)
 		e = check_targets(cx, t, d, status, &last);
 	if (e == E_OK && last < d->targets)

@@ -508,11 +508,34 @@ struct quota_used messages_used(const struct mbox_message *msg, uint32_t n)
 	return u;
 }
 
-enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, const struct mbox_message *msg,
-	uint32_t n, enum quota_rule rule, struct append_result *out)
+/// Sizes of bodies that are still blobs; E_TEMP where a message has neither.
+static enum ec size_blobs(struct cx *cx, struct mbox_message *msg, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (msg[i].body.at)
+			continue;
+		if (!msg[i].blob)
+			return fail(cx, E_TEMP, "the upload ended with the store that had it");
+		msg[i].body.octets = (uint32_t)blob_octets(msg[i].blob);
+	}
+	return E_OK;
+}
+
+static enum ec put_blobs(struct cx *cx, struct txn *t, struct mbox_message *msg, uint32_t n)
+{
+	enum ec e = E_OK;
+
+	for (uint32_t i = 0; e == E_OK && i < n; i++)
+		if (msg[i].blob)
+			e = blob_put(cx, t, msg[i].blob, &msg[i].body);
+	return e;
+}
+
+enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, struct mbox_message *msg, uint32_t n,
+	enum quota_rule rule, struct append_result *out)
 {
 	struct op_id bound = op_bind(&op->op, OP_APPEND, mbox_cell(op->m));
-	struct quota_used more = messages_used(msg, n);
+	struct quota_used more;
 	struct mbox_edit *ed;
 	struct sl seen;
 	uint64_t bits = 0;
@@ -525,9 +548,14 @@ enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, c
 		return e;
 	for (uint32_t i = 0; i < n; i++)
 		bits |= msg[i].keywords;
-	e = keywords_known(cx, txn_view(t), op->m, bits);
+	e = size_blobs(cx, msg, n);
+	more = messages_used(msg, n);
+	if (e == E_OK)
+		e = keywords_known(cx, txn_view(t), op->m, bits);
 	if (e == E_OK)
 		e = quota_check(cx, t, op, more, rule);
+	if (e == E_OK)
+		e = put_blobs(cx, t, msg, n);
 	if (e == E_OK)
 		e = mbox_edit_begin(cx, t, op->m, &ed);
 	if (e != E_OK)

@@ -47,7 +47,8 @@ struct mbox_status {
 	uint32_t recent_from;
 };
 struct mbox_message {
-	struct body_ref body;
+	struct body_ref body; // where the body is; all zero: it is `blob`, put once all checks have passed
+	struct blob *blob;    // NULL with no body: only a repeated operation can be answered, else E_TEMP
 	uint64_t keywords;
 	int64_t date_s;
 	int16_t zone_min;
@@ -118,8 +119,8 @@ struct append_result {
 /// How strictly the account's quota binds.
 enum quota_rule { QUOTA_STRICT, QUOTA_DELIVERY, QUOTA_NONE };
 /// Appends n messages with consecutive UIDs. errors: E_QUOTA, E_LIMIT (UIDs used up), E_RANGE (unnamed keyword).
-[[nodiscard]] enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op,
-	const struct mbox_message *msg, uint32_t n, enum quota_rule rule, struct append_result *out);
+[[nodiscard]] enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, struct mbox_message *msg,
+	uint32_t n, enum quota_rule rule, struct append_result *out);
 
 struct flags_change {
 	struct uid_set set;

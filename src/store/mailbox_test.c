@@ -76,7 +76,7 @@ struct change_args {
 	struct uid_set set;
 	bool all_flags, move;
 	uint64_t to;
-	const struct mbox_message *msg;
+	struct mbox_message *msg;
 	uint32_t n;
 	struct buf out;
 	struct flags_result fr;

@@ -350,7 +350,8 @@ static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct 
 			break;
 		e = run_segment(cx, run, &w, last);
 		segfile_close(&f);
-		run->out.applied.pos = w.pos;
+		if (w.pos.at > SEG_DATA) // a segment without a batch may be removed
+			run->out.applied.pos = w.pos;
 	}
 	if (e == E_OK) {
 		run->out.applied.durable_lsn = run->durable_lsn;

@@ -46,7 +46,7 @@ static void job_done(struct job *job, enum ec e)
 {
 	struct request *r = job->arg;
 
-	if (e != E_OK && r->run_result == E_OK)
+	if (e != E_OK && r->ran && r->run_result == E_OK)
 		quota_forget_all(r->s->quota);
 	if (r->finish)
 		r->finish(r, e);

@@ -32,7 +32,6 @@ struct peer {
 	atomic_uint refs, inflight;
 	atomic_bool closed, note_lost;
 	pthread_mutex_t lock; // of the uploads
-	uint64_t next_upload;
 	struct upload upload[UPLOADS_MAX];
 	uint32_t watches;          // under the lock of the watches
 	struct peer *next, **link; // list of serve

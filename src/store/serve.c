@@ -100,7 +100,6 @@ static void peer_out(struct peer *p)
 enum ec serve_add_peer(struct serve *s, int fd, enum peer_kind kind, uint32_t front)
 {
 	struct peer *p = calloc(1, sizeof *p);
-	int octets = 1 << 20;
 
 	if (!p) {
 		close(fd);
@@ -111,8 +110,6 @@ enum ec serve_add_peer(struct serve *s, int fd, enum peer_kind kind, uint32_t fr
 	p->by = (struct holder){ kind, front };
 	atomic_init(&p->refs, 1);
 	pthread_mutex_init(&p->lock, NULL);
-	// Room for the answers of all requests in flight; the kernel may give less, then a slow reader ends sooner.
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof octets);
 	pthread_mutex_lock(&s->lock);
 	p->next = s->peers;
 	p->link = &s->peers;

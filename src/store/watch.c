@@ -11,7 +11,6 @@ struct watch {
 	struct watch *next;
 	struct peer *peer;
 	struct cell_id cell;
-	uint32_t count;
 	bool noted;
 };
 struct watches {
@@ -75,11 +74,11 @@ enum ec watch_on(struct watches *w, struct peer *p, struct cell_id cell)
 	pthread_mutex_lock(&w->lock);
 	struct watch **at = watch_at(w, p, cell);
 	if (*at) {
-		(*at)->count++;
+		(*at)->noted = false; // asked again: it will look now
 	} else if (p->watches == WATCHES_MAX) {
 		e = E_LIMIT;
 	} else if ((*at = calloc(1, sizeof **at))) {
-		**at = (struct watch){ .peer = p, .cell = cell, .count = 1 };
+		**at = (struct watch){ .peer = p, .cell = cell };
 		p->watches++;
 	} else {
 		e = E_TEMP;
@@ -92,7 +91,7 @@ void watch_off(struct watches *w, struct peer *p, struct cell_id cell)
 {
 	pthread_mutex_lock(&w->lock);
 	struct watch **at = watch_at(w, p, cell), *one = *at;
-	if (one && --one->count == 0) {
+	if (one) {
 		*at = one->next;
 		free(one);
 		p->watches--;

@@ -199,10 +199,10 @@ FIB enum ec smtp_do_rcpt(struct cx *cx, struct smtp *m, const struct smtp_comman
 	if (fault.code)
 		return smtp_say(cx, m, fault);
 	if (m->mail.n_rcpts >= m->s->conf->recipients_max)
-		return rcpt_refuse(cx, m, env, "limit", smtp_words(E_LIMIT, false));
+		return rcpt_refuse(cx, m, env, "limit", smtp_words_crowd());
 	enum ec e = rcpt_find(cx, m, &env->path, &rcpt, &verdict);
 	if (e == E_LIMIT)
-		return rcpt_refuse(cx, m, env, "limit", smtp_words(E_LIMIT, false));
+		return rcpt_refuse(cx, m, env, "limit", smtp_words_crowd());
 	if (e != E_OK && e != E_NOTFOUND) {
 		log_failure(cx, LOG_WARN, "smtp.rcpt.store", e);
 		return rcpt_refuse(cx, m, env, "store", smtp_words(e, false));

@@ -11,7 +11,7 @@ struct smtp_words smtp_words(enum ec e, bool quota_defer)
 	case E_SYNTAX: return (struct smtp_words){ 554, "5.6.0", "The message is not well formed" };
 	case E_TOOBIG: return (struct smtp_words){ 552, "5.3.4", "The message is too large" };
 	case E_LIMIT:
-		return (struct smtp_words){ 452, "4.5.3", "Too many recipients, send the rest in another message" };
+		return (struct smtp_words){ 452, "4.3.1", "Too much at once for this server now, try again later" };
 	case E_QUOTA:
 		if (quota_defer)
 			return (struct smtp_words){ 452, "4.2.2", "The mailbox is full, try again later" };
@@ -33,6 +33,11 @@ struct smtp_words smtp_words(enum ec e, bool quota_defer)
 	case E_COUNT: return busy;
 	}
 	return busy;
+}
+
+struct smtp_words smtp_words_crowd(void)
+{
+	return (struct smtp_words){ 452, "4.5.3", "Too many recipients, send the rest in another message" };
 }
 
 struct smtp_words smtp_words_syntax(enum ec e)

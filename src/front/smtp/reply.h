@@ -11,6 +11,11 @@ struct smtp_words {
 	const char *text;     // one line
 };
 
+/// The reply to one recipient too many.
+///
+/// source: RFC 5321 §4.5.3.1.10.
+struct smtp_words smtp_words_crowd(void);
+
 /// A request to the store failed while a recipient or a message was looked at.
 ///
 /// in: quota_defer — a full mailbox is temporary.

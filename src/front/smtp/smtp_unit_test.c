@@ -33,7 +33,7 @@ static void test_words(void **)
 		{ E_FULL, false, 452, "4.3.1" },
 		{ E_TOOBIG, false, 552, "5.3.4" },
 		{ E_TEMP, false, 451, "4.3.0" },
-		{ E_LIMIT, false, 452, "4.5.3" },
+		{ E_LIMIT, false, 452, "4.3.1" },
 		{ E_CANCELED, false, 421, "4.3.2" },
 	};
 	for (size_t i = 0; i < ARRAY_N(cases); i++) {
