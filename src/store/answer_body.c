@@ -69,8 +69,7 @@ static void upload_add(struct cx *cx, struct request *r)
 }
 
 /// The body of a change. An upload that is gone gives none (E_OK, blob NULL): the change was perhaps done before the
-/// store
-/// restarted, and then its outcome is the answer; else it ends with E_TEMP.
+/// store restarted, and then its outcome is the answer; else it ends with E_TEMP.
 static enum ec body_find(
 	struct cx *cx, struct request *r, const struct range *ranges, uint32_t n, uint64_t upload, struct body_in *out)
 {
