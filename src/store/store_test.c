@@ -1,4 +1,6 @@
 /// store_test — cells, bodies, jobs and views of a store that nothing bad happens to.
+#include <semaphore.h>
+
 #include "store/testbed.h"
 
 #include "base/clock.h"
@@ -518,6 +520,86 @@ static void test_map_full(void **state)
 	bed_remove(&b);
 }
 
+/// Holds the writer until it is told to go on, so that jobs gather.
+struct gate {
+	struct job job;
+	sem_t entered, go;
+};
+
+static enum ec gate_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct gate *g = job->arg;
+
+	(void)cx, (void)t;
+	sem_post(&g->entered);
+	sem_wait(&g->go);
+	return E_OK;
+}
+
+static void gate_done(struct job *job, enum ec e)
+{
+	(void)job, (void)e;
+}
+
+struct large_put {
+	struct job job;
+	struct put put;
+	enum ec answer;
+	sem_t *answered;
+};
+
+static void large_done(struct job *job, enum ec e)
+{
+	struct large_put *l = (struct large_put *)job;
+
+	l->answer = e;
+	sem_post(l->answered);
+}
+
+/// More octets of bodies wait than one batch may hold: they become several batches, and none is refused.
+static void test_many_large(void **state)
+{
+	enum { JOBS = 140 };
+	(void)state;
+	struct bed b = bed_make();
+	b.conf.segment_octets = 64 << 20;
+	struct store *s = bed_open(&b);
+	struct sl body = bed_octets(BLOB_INLINE_MAX, 5);
+	struct gate gate = { .job = { .run = gate_run, .done = gate_done } };
+	struct large_put *l = calloc(JOBS, sizeof *l);
+	struct store_stats stats;
+	sem_t answered;
+	assert_non_null(l);
+	sem_init(&answered, 0, 0);
+	sem_init(&gate.entered, 0, 0);
+	sem_init(&gate.go, 0, 0);
+	gate.job.arg = &gate;
+	store_submit(s, &gate.job);
+	sem_wait(&gate.entered);
+	for (unsigned i = 0; i < JOBS; i++) {
+		l[i] = (struct large_put){
+			.job = { .run = put_run, .done = large_done, .arg = &l[i].put, .durable = true },
+			.put = { { 1, i + 1 }, 0, 0, SL("k"), SL("v"), .outcome = SL(""), .blob = bed_blob(s, body) },
+			.answered = &answered
+		};
+		store_submit(s, &l[i].job);
+	}
+	sem_post(&gate.go);
+	for (unsigned i = 0; i < JOBS; i++)
+		sem_wait(&answered);
+	for (unsigned i = 0; i < JOBS; i++) {
+		assert_int_equal(l[i].answer, E_OK);
+		blob_free(l[i].put.blob);
+	}
+	store_get_stats(s, &stats);
+	assert_true(stats.batches >= JOBS / 33); // 32 MiB, and the job that passed it
+	assert_int_equal(bed_same_body(s, l[JOBS - 1].put.ref, body), E_OK);
+	store_close(s);
+	free(l);
+	sl_free(body);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -532,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_concurrent),
 		cmocka_unit_test(test_watch_and_close),
 		cmocka_unit_test(test_lazy),
+		cmocka_unit_test(test_many_large),
 		cmocka_unit_test(test_map_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

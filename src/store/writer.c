@@ -1,17 +1,16 @@
 /// writer — the one thread that changes a store.
 ///
 /// A batch becomes durable in this order (DESIGN: Commit):
-///   1 take waiting jobs, at most BATCH_JOBS and BATCH_OCTETS_MAX; jobs that come later gather for the next batch
-///   2 run each job: it reads through the batch's own index transaction and commits cells into it and into the batch
+///   1 take waiting jobs, at most BATCH_JOBS; jobs that come later gather for the next batch
+///   2 run each job, until the batch holds BATCH_OCTETS_MAX (the rest are the next batch): it reads through the batch's own index transaction and commits cells into it and into the batch
 ///   3 flush the bulk segments that the batch names
 ///   4 write the batch to the log
 ///   5 flush the log where a job is durable or a body is in the batch (so batches without a flush never hold bodies,
 ///     and can be written again elsewhere); all others within flush_lazy_ms
 ///   6 commit the index, with what is applied, unflushed
 ///   7 tell the watcher, then answer each job
-/// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing
-/// again the
-/// store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
+/// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing again
+/// the store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
 /// the batch's own octets, and nothing else is done before that.
 /// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
 #include <semaphore.h>
@@ -202,15 +201,17 @@ static enum ec begin(struct cx *cx, struct writer *w)
 }
 
 /// Steps 2 to 6 once. After an error nothing of the batch is there, unless w->redo says that it is in the log.
-static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n)
+/// out: *ran, on E_OK — how many of the jobs, from the first, this batch holds; at least one.
+static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, unsigned *ran)
 {
 	struct txn *t = &w->txn;
 	bool durable = false;
+	unsigned i;
 	enum ec e = begin(cx, w);
 
 	if (e)
 		return e;
-	for (unsigned i = 0; i < n && !t->broken; i++) {
+	for (i = 0; i < n && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
 		uint64_t before = t->batch.records;
 		run_job(cx, w, jobs[i]);
 		durable |= jobs[i]->durable && t->batch.records > before;
@@ -220,11 +221,13 @@ static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs,
 	if (t->broken || e || t->batch.records == 0) {
 		itxn_abort(t->view.t);
 		t->view.t = NULL;
+		*ran = i;
 		return t->broken ? t->broken : e;
 	}
 	txn_blobs_stored(t);
 	w->redo = true;
-	e = commit_index(cx, w, &w->applied, n);
+	*ran = i;
+	e = commit_index(cx, w, &w->applied, i);
 	if (e)
 		return redo(cx, w);
 	w->redo = false;
@@ -314,18 +317,24 @@ static void answer(struct writer *w, struct job *const *jobs, unsigned n)
 	finish(jobs, n, E_OK);
 }
 
-/// Builds, writes and answers one batch. `jobs` is changed.
+/// Builds, writes and answers batches until all jobs are answered: one, unless they hold more than BATCH_OCTETS_MAX.
+/// `jobs` is changed.
 static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigned n)
 {
 	enum ec e = E_OK;
 
-	for (int i = 0; i < TRIES && n; i++) {
-		e = attempt(cx, w, jobs, n);
+	for (int failed = 0; n && failed < TRIES;) {
+		unsigned ran;
+		e = attempt(cx, w, jobs, n, &ran);
 		if (e == E_OK) {
 			w->refuse = E_OK;
-			answer(w, jobs, n);
-			return;
+			answer(w, jobs, ran);
+			jobs += ran;
+			n -= ran;
+			failed = 0;
+			continue;
 		}
+		failed++;
 		if (w->redo)
 			break; // in the log, not in the index: only redo may follow
 		if (e == E_FULL && !index_is_map_full(w->txn.s->index))
@@ -334,7 +343,7 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 		if (e)
 			break;
 	}
-	if (n == 0 && w->txn.s->journal.fd >= 0)
+	if (n == 0 && (e == E_OK || w->txn.s->journal.fd >= 0))
 		return;
 	w->refuse = refusal(e);
 	w->tick_at_ns = clock_mono_ns() + TICK_NS;
