@@ -195,7 +195,10 @@ static void test_uploads_and_delivery(void **state)
 	assert_true(resolved.verdict == RCPT_LOCAL && resolved.count == 1);
 	uint64_t bob;
 	memcpy(&bob, mx.arena, 8);
+	must(ASK(&t->user, upload_begin, &ub, &begun), "upload of another peer");
+	uint64_t of_another = begun.upload;
 	must(ASK(&mx, upload_begin, &ub, &begun), "upload");
+	assert_true(begun.upload != of_another); // what one peer asks again elsewhere must not meet another's upload
 	struct req_upload_add add = { .upload = begun.upload, .body = { 1, { { 512, 5 } } } };
 	struct ans_upload_add added = { 0 };
 	memcpy(mx.arena + 512, "hello", 5);

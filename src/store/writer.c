@@ -2,7 +2,8 @@
 ///
 /// A batch becomes durable in this order (DESIGN: Commit):
 ///   1 take waiting jobs, at most BATCH_JOBS; jobs that come later gather for the next batch
-///   2 run each job, until the batch holds BATCH_OCTETS_MAX (the rest are the next batch): it reads through the batch's own index transaction and commits cells into it and into the batch
+///   2 run each job, until the batch holds BATCH_OCTETS_MAX (the rest are the next batch): it reads through the
+///     batch's own index transaction and commits cells into it and into the batch
 ///   3 flush the bulk segments that the batch names
 ///   4 write the batch to the log
 ///   5 flush the log where a job is durable or a body is in the batch (so batches without a flush never hold bodies,
@@ -10,8 +11,8 @@
 ///   6 commit the index, with what is applied, unflushed
 ///   7 tell the watcher, then answer each job
 /// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing again
-/// the store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up from
-/// the batch's own octets, and nothing else is done before that.
+/// the store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up
+/// from the batch's own octets, and nothing else is done before that.
 /// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
 #include <semaphore.h>
 #include <stdlib.h>

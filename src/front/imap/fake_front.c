@@ -266,6 +266,11 @@ void session_busy(struct session *s)
 	s->at_rest = false;
 }
 
+const char *port_name(enum port_kind kind)
+{
+	return kind == PORT_IMAP ? "imap" : "other";
+}
+
 bool session_may_login(const struct session *s)
 {
 	return s->io->run->login;

@@ -3,8 +3,7 @@
 
 #include "auth/sasl.h"
 #include "base/num.h"
-#include "net/addr.h"
-#include "proto/base64.h"
+#include "front/login.h"
 #include "proto/imap_print.h"
 #include "proto/sasl_msg.h"
 
@@ -76,19 +75,6 @@ FIB enum ec imap_starttls_run(struct cx *cx, struct imap *im, const struct imap_
 
 // ---- login
 
-static void log_auth(struct cx *cx, struct imap *im, enum ec e, struct sl user)
-{
-	struct buf ip = BUF(64);
-
-	addr_print(&ip, io_peer(im->io));
-	if (e == E_OK)
-		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)), kv_word("proto", "imap"));
-	else
-		LOG(cx, LOG_NOTICE, "auth.failed", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
-			kv_word("proto", "imap"), kv_word("code", ec_name(e)));
-	buf_free(&ip);
-}
-
 /// Waits longer with each failure; after too many the session ends.
 FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 {
@@ -106,7 +92,7 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 	return e;
 }
 
-FIB static enum ec login_done(struct cx *cx, struct imap *im, const struct sasl_result *r)
+FIB static enum ec login_done(struct cx *cx, struct imap *im, struct sl mechanism, const struct sasl_result *r)
 {
 	struct sl address = { r->address, r->address_octets };
 
@@ -116,56 +102,32 @@ FIB static enum ec login_done(struct cx *cx, struct imap *im, const struct sasl_
 	im->handle = r->handle;
 	im->phase = IMAP_AUTH;
 	im->failed_logins = 0;
-	log_auth(cx, im, E_OK, address);
+	login_log(cx, im->s, mechanism, address, E_OK);
 	buf_puts(&im->code, "CAPABILITY ");
 	imap_print_capabilities(&im->code, im);
 	return E_OK;
 }
 
-FIB static enum ec finish(struct cx *cx, struct imap *im, enum ec e, struct sl user, const struct sasl_result *r)
+/// What came of a login as `mechanism`; user — the name that was tried.
+FIB static enum ec finish(
+	struct cx *cx, struct imap *im, enum ec e, struct sl mechanism, struct sl user, const struct sasl_result *r)
 {
 	if (e == E_OK)
-		return login_done(cx, im, r);
+		return login_done(cx, im, mechanism, r);
+	login_log(cx, im->s, mechanism, user, e);
 	if (e != E_AUTH && e != E_DENIED)
 		return e;
-	log_auth(cx, im, e, user);
 	return login_failed(cx, im, e);
 }
 
-/// Sends "+ challenge" and reads the answer.
-/// source: RFC 9051 §6.2.2.
-FIB static enum ec ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response)
-{
-	struct imap *im = arg;
-	struct buf b = BUF(RESPONSE_MAX);
-	struct sl line, decoded;
-
-	buf_puts(&b, "+ ");
-	base64_encode(&b, challenge);
-	buf_puts(&b, "\r\n");
-	enum ec e = imap_send(cx, im, &b);
-	buf_free(&b);
-	if (e == E_OK)
-		e = io_flush(cx, im->io);
-	cx_deadline_in(cx, IMAP_LOGIN_MS);
-	if (e == E_OK)
-		e = io_line(cx, im->io, RESPONSE_MAX, &line);
-	if (e == E_OK)
-		e = sasl_decode_response(line, &im->cmd, &decoded);
-	buf_clear(response);
-	if (e == E_OK)
-		buf_add(response, decoded);
-	return e == E_OK ? response->err : e;
-}
-
-static struct sasl_login sasl_of(struct imap *im, struct buf *tried)
+static struct sasl_login sasl_of(struct imap *im, struct login_asking *asking, struct buf *tried)
 {
 	return (struct sasl_login){
 		.store = im->store,
 		.service = SERVICE_IMAP,
 		.peer_ip = io_peer(im->io)->ip,
-		.ask = ask,
-		.arg = im,
+		.ask = login_ask,
+		.arg = asking,
 		.may_plain = session_may_login(im->s),
 		.tried = tried,
 	};
@@ -178,18 +140,21 @@ static enum ec refuse_plain(struct imap *im)
 
 FIB enum ec imap_login_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct sasl_login l = sasl_of(im, NULL);
+	struct sasl_login l = sasl_of(im, NULL, NULL);
 	struct sasl_result r;
 
 	if (!session_may_login(im->s))
 		return refuse_plain(im);
 	enum ec e = sasl_password(cx, &l, cmd->login.user, cmd->login.password, &r);
-	return finish(cx, im, e, cmd->login.user, &r);
+	return finish(cx, im, e, SL("LOGIN"), cmd->login.user, &r);
 }
 
 FIB static enum ec authenticate(struct cx *cx, struct imap *im, const struct imap_authenticate *auth, struct buf *tried)
 {
-	struct sasl_login l = sasl_of(im, tried);
+	struct login_asking a = {
+		.io = im->io, .prefix = SL("+ "), .line_max = RESPONSE_MAX, .wait_ms = IMAP_LOGIN_MS, .memory = &im->cmd
+	};
+	struct sasl_login l = sasl_of(im, &a, tried);
 	struct sasl_result r;
 	struct sl initial = { 0 };
 	enum ec e = auth->has_initial ? sasl_decode_response(auth->initial, &im->cmd, &initial) : E_OK;
@@ -202,7 +167,7 @@ FIB static enum ec authenticate(struct cx *cx, struct imap *im, const struct ima
 	}
 	if (e == E_UNSUPPORTED)
 		return imap_refuse(im, e, "CANNOT", "No such mechanism");
-	return finish(cx, im, e, buf_sl(tried), &r);
+	return finish(cx, im, e, auth->mechanism, buf_sl(tried), &r);
 }
 
 FIB enum ec imap_authenticate_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)

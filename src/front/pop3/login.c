@@ -1,8 +1,6 @@
 /// login — USER and PASS, AUTH, and opening the maildrop.
 ///
-/// Events:
-///   auth.ok user= ip= proto= mech=             a login succeeded
-///   auth.failed user= ip= proto= mech= why=    it did not; why: the error's name (auth, denied, temp, …)
+/// Events: auth.ok, auth.failed (front/login.h);
 ///   pop3.open.failed why= code=                the login was right and the mailbox could not be opened
 #include "front/pop3/pop3.h"
 
@@ -10,70 +8,8 @@
 
 #include "auth/sasl.h"
 #include "base/log.h"
-#include "proto/base64.h"
+#include "front/login.h"
 #include "proto/sasl_msg.h"
-
-enum { CHALLENGE_LINE_MAX = 4096 };
-
-struct asking {
-	struct pop3 *p;
-	enum ec wire; // an error of the connection, which ends the session
-};
-
-static enum ec decode(struct pop3 *p, struct sl line, struct buf *response)
-{
-	struct sl plain = { 0 };
-	enum ec e = sasl_decode_response(line, &p->memory, &plain);
-
-	buf_clear(response);
-	if (e != E_OK)
-		return e;
-	buf_add(response, plain);
-	if (plain.n)
-		explicit_bzero((void *)(uintptr_t)plain.p, plain.n);
-	return response->err;
-}
-
-/// "+" SP [base64] CRLF
-/// source: RFC 5034 §4.
-FIB static enum ec ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response)
-{
-	struct asking *a = arg;
-	struct buf b = BUF(CHALLENGE_LINE_MAX);
-	struct sl line;
-
-	buf_puts(&b, "+ ");
-	base64_encode(&b, challenge);
-	buf_puts(&b, "\r\n");
-	enum ec e = b.err;
-	if (e == E_OK) {
-		e = a->wire = io_put(cx, a->p->io, buf_sl(&b));
-		if (e == E_OK)
-			e = a->wire = io_flush(cx, a->p->io);
-	}
-	buf_free(&b);
-	if (e != E_OK)
-		return e;
-	cx_deadline_in(cx, POP3_IDLE_MS);
-	e = io_line(cx, a->p->io, POP3_AUTH_LINE_MAX - 2, &line);
-	if (e != E_OK && e != E_TOOBIG)
-		a->wire = e;
-	return e == E_OK ? decode(a->p, line, response) : e;
-}
-
-static void log_login(struct cx *cx, struct pop3 *p, struct sl mechanism, struct sl user, enum ec e)
-{
-	struct buf ip = BUF(64);
-
-	addr_print(&ip, io_peer(p->io));
-	if (e == E_OK)
-		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
-			kv_word("proto", port_name(p->s->kind)), kv_sl("mech", mechanism));
-	else
-		LOG(cx, LOG_NOTICE, "auth.failed", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
-			kv_word("proto", port_name(p->s->kind)), kv_sl("mech", mechanism), kv_word("why", ec_name(e)));
-	buf_free(&ip);
-}
 
 /// Everything between the right password and the first +OK of the TRANSACTION state.
 FIB static enum ec open_drop(struct cx *cx, struct pop3 *p)
@@ -159,7 +95,7 @@ FIB enum ec pop3_do_pass(struct cx *cx, struct pop3 *p, const struct pop3_comman
 	if (!p->has_user)
 		return pop3_bad(cx, p, "Send USER first");
 	enum ec e = sasl_password(cx, &l, user, c->password, &r);
-	log_login(cx, p, SL("PASS"), user, e);
+	login_log(cx, p->s, SL("PASS"), user, e);
 	return e == E_OK ? logged_in(cx, p, &r) : answer_failed(cx, p, e);
 }
 
@@ -179,7 +115,11 @@ FIB static enum ec list_mechanisms(struct cx *cx, struct pop3 *p)
 /// source: RFC 5034 §4.
 FIB enum ec pop3_do_auth(struct cx *cx, struct pop3 *p, const struct pop3_command *c)
 {
-	struct asking a = { .p = p };
+	struct login_asking a = { .io = p->io,
+		.prefix = SL("+ "),
+		.line_max = POP3_AUTH_LINE_MAX - 2,
+		.wait_ms = POP3_IDLE_MS,
+		.memory = &p->memory };
 	struct sasl_login l = login_of(p);
 	struct buf tried = BUF(POP3_USER_MAX);
 	struct sl initial = { 0 };
@@ -190,7 +130,7 @@ FIB enum ec pop3_do_auth(struct cx *cx, struct pop3 *p, const struct pop3_comman
 		return pop3_err(cx, p, pop3_words_login(E_STATE));
 	if (c->auth.mechanism.n == 0)
 		return list_mechanisms(cx, p);
-	l.ask = ask;
+	l.ask = login_ask;
 	l.arg = &a;
 	l.tried = &tried;
 	struct sl mechanism = arena_copy(&p->memory, c->auth.mechanism); // the line goes with the next read
@@ -204,7 +144,7 @@ FIB enum ec pop3_do_auth(struct cx *cx, struct pop3 *p, const struct pop3_comman
 		e = sasl_run(cx, &l, mechanism, initial, &r);
 	if (initial.n)
 		explicit_bzero((void *)(uintptr_t)initial.p, initial.n);
-	log_login(cx, p, mechanism, e == E_OK ? (struct sl){ r.address, r.address_octets } : buf_sl(&tried), e);
+	login_log(cx, p->s, mechanism, e == E_OK ? (struct sl){ r.address, r.address_octets } : buf_sl(&tried), e);
 	buf_free(&tried);
 	if (a.wire != E_OK)
 		return a.wire;

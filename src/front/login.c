@@ -1,0 +1,64 @@
+/// login — see the header.
+#include "front/login.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/base64.h"
+#include "proto/sasl_msg.h"
+
+enum { CHALLENGE_LINE_MAX = 4096 };
+
+void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e)
+{
+	struct buf ip = BUF(64);
+
+	addr_print(&ip, io_peer(s->io));
+	if (e == E_OK)
+		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
+			kv_word("proto", port_name(s->kind)), kv_sl("mech", mechanism));
+	else
+		LOG(cx, LOG_NOTICE, "auth.failed", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
+			kv_word("proto", port_name(s->kind)), kv_sl("mech", mechanism), kv_word("why", ec_name(e)));
+	buf_free(&ip);
+}
+
+/// Decodes one line of the client; nothing of it stays in memory.
+static enum ec decode(struct arena *memory, struct sl line, struct buf *response)
+{
+	struct sl plain = { 0 };
+	enum ec e = sasl_decode_response(line, memory, &plain);
+
+	buf_clear(response);
+	if (e != E_OK)
+		return e;
+	buf_add(response, plain);
+	if (plain.n)
+		explicit_bzero((void *)(uintptr_t)plain.p, plain.n);
+	return response->err;
+}
+
+FIB enum ec login_ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response)
+{
+	struct login_asking *a = arg;
+	struct buf b = BUF(CHALLENGE_LINE_MAX);
+	struct sl line;
+
+	buf_add(&b, a->prefix);
+	base64_encode(&b, challenge);
+	buf_puts(&b, "\r\n");
+	enum ec e = b.err;
+	if (e == E_OK) {
+		e = a->wire = io_put(cx, a->io, buf_sl(&b));
+		if (e == E_OK)
+			e = a->wire = io_flush(cx, a->io);
+	}
+	buf_free(&b);
+	if (e != E_OK)
+		return e;
+	cx_deadline_in(cx, a->wait_ms);
+	e = io_line(cx, a->io, a->line_max, &line);
+	if (e != E_OK && e != E_TOOBIG)
+		a->wire = e;
+	return e == E_OK ? decode(a->memory, line, response) : e;
+}

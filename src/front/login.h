@@ -1,0 +1,24 @@
+#pragma once
+/// login — what logins of all protocols share: the log line that fail2ban reads, and one step of a SASL exchange.
+#include "base/arena.h"
+#include "base/buf.h"
+#include "front/front.h"
+
+/// Logs `auth.ok user= ip= proto= mech=` (E_OK) or `auth.failed user= ip= proto= mech= why=`, why being the error's
+/// name. The line is steady: operators' filters read it (docs/OPERATING.md).
+void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e);
+
+/// One exchange: pass it as sasl_login's `arg` with login_ask.
+struct login_asking {
+	struct io *io;
+	struct sl prefix;     // "+ " or "334 "
+	size_t line_max;      // octets of the client's line
+	int64_t wait_ms;      // for it
+	struct arena *memory; // for decoding; what it held is wiped
+	enum ec wire;         // out: an error of the connection, which ends the session
+};
+/// A sasl_ask: sends prefix, base64 of the challenge and CRLF, reads one line, decodes it.
+///
+/// errors: E_TOOBIG and E_SYNTAX of the line; those of the wire, noted in `wire` as well.
+/// source: RFC 4954 §4, RFC 5034 §4, RFC 9051 §6.2.2.
+FIB enum ec login_ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response);
