@@ -94,8 +94,7 @@ FIB enum ec fib_lock(struct cx *cx, struct fib_lock *l);
 void fib_unlock(struct fib_lock *l);
 
 /// Runs fn(arg) on a helper thread and waits for its end. Not cancellable: `arg` may live on the caller's stack, and
-/// the
-/// deadline does not end the wait. errors: E_TEMP where the queue of waiting work is full (then fn never runs).
+/// the deadline does not end the wait. errors: E_TEMP where the queue of waiting work is full (then fn never runs).
 FIB enum ec fib_offload(struct cx *cx, void (*fn)(void *arg), void *arg);
 /// Runs fn(arg) on the main stack and returns when it is done; it must not yield. For library calls that go deep
 /// (OpenSSL), so that fiber stacks stay at one touched page. Outside a fiber it just calls fn.

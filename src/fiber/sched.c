@@ -1,8 +1,7 @@
 /// sched — the ready queue, parking and waking, the loop around epoll, and trimming of stacks long parked.
 ///
 /// One round: run the fibers that were ready at its start, ask epoll (without waiting where somebody is ready), wake
-/// who
-/// is due. All on the thread that called fib_run.
+/// who is due. All on the thread that called fib_run.
 #include "fiber/core.h"
 
 #include <assert.h>

@@ -49,8 +49,7 @@ void switch_enter(void); // in switch.S; never called, only returned into
 void *switch_prepare(uint8_t *, uint8_t *high, void (*entry)(void *arg), void *arg)
 {
 	// From the top: two empty words (the ABI wants the stack 16-octet aligned at switch_enter's call, and rbp = 0
-	// ends
-	// frame chains), the return address, rbp rbx r12 r13 r14 r15, the control words.
+	// ends frame chains), the return address, rbp rbx r12 r13 r14 r15, the control words.
 	uint64_t *sp = (uint64_t *)(void *)high - 10;
 	uint32_t mxcsr;
 	uint16_t x87;

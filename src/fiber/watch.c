@@ -1,8 +1,7 @@
 /// watch — descriptors in the epoll set, and waiting for them.
 ///
 /// The data of an epoll event is the descriptor's number with the generation of its registration. Closing the
-/// descriptor
-/// starts a new generation, so that an event which was already on its way finds nobody.
+/// descriptor starts a new generation, so that an event which was already on its way finds nobody.
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>

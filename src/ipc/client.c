@@ -333,8 +333,7 @@ FIB static void read_frames(struct cx *, void *arg)
 }
 
 /// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one
-/// that
-/// this socket was not asked for yet.
+/// that this socket was not asked for yet.
 FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 {
 	uint64_t epoch = c->epoch;

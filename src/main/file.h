@@ -4,8 +4,7 @@
 #include "base/cx.h"
 
 /// Appends the whole file to `b` (whose maximum bounds it). `path` is NUL-terminated. errors: E_NOTFOUND, E_DENIED,
-/// E_TOOBIG, E_IO; cx names
-/// the path.
+/// E_TOOBIG, E_IO; cx names the path.
 [[nodiscard]] enum ec file_read(struct cx *cx, const char *path, struct buf *b);
 /// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no
 /// file is left.

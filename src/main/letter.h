@@ -26,8 +26,7 @@ void letter_crlf(struct sl in, struct buf *out);
 void letter_add_keyword(struct letter *l, struct sl keyword);
 
 /// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines, flags from Status and X-Status,
-/// keywords from
-/// X-Keywords (these three fields are taken out of the message).
+/// keywords from X-Keywords (these three fields are taken out of the message).
 ///
 /// in:     path NUL-terminated; octets_max — a larger message is an error.
 /// errors: E_NOTFOUND, E_DENIED, E_SYNTAX (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
@@ -53,8 +52,7 @@ struct maildir_folder {
 /// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. out: path[4096].
 [[nodiscard]] enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096]);
 /// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their
-/// place in
-/// `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
+/// place in `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
 [[nodiscard]] enum ec maildir_write(
 	struct cx *cx, const char *path, uint32_t uid, const struct letter *l, const struct sl *table, size_t n_table);
 [[nodiscard]] enum ec maildir_write_keywords(struct cx *cx, const char *path, const struct sl *table, size_t n_table);

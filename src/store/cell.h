@@ -3,9 +3,8 @@
 ///
 /// A cell is a head (≤ CELL_HEAD_MAX octets) and an ordered map of keys to values, with a version. A commit names the
 /// version it was made from, is all-or-nothing for its cell, and makes version + 1. No rule needs a transaction
-/// over two
-/// cells. Everything above (mailboxes, accounts, queue) is written against this header alone, so that another engine
-/// (RADOS) can stand below it.
+/// over two cells. Everything above (mailboxes, accounts, queue) is written against this header alone, so that another
+/// engine (RADOS) can stand below it.
 ///
 /// Threads: readers (`view_…`, `blob_get`) from any thread, each view used by one thread; changes only inside a job,
 /// on the writer's thread. No fibers in here: calls block.
@@ -108,8 +107,8 @@ void blob_free(struct blob *b); // accepts NULL; a blob already put stays stored
 /// A unit of work for the writer. The struct lives on the heap of the submitter until `done` was called.
 struct job {
 	/// Runs on the writer's thread inside a batch; reads through txn_view(t), commits cells with change_…. It
-	/// must be
-	/// repeatable: where the log write of its batch fails it is run again in a new one. Its result goes to `done`.
+	/// must be repeatable: where the log write of its batch fails it is run again in a new one. Its result goes to
+	/// `done`.
 	enum ec (*run)(struct cx *cx, struct txn *t, struct job *job);
 	/// Called on the writer's thread once the batch is in the log (flushed where any job in it was durable) and
 	/// committed to the index, or has failed. Must not block.

@@ -1,8 +1,7 @@
 /// check_mail — one step per directory, tree, or 4,096 UIDs of a mailbox; the cursor names the next step.
 ///
 /// cursor = account(30) · position(14) · block(20). Account 0 is the directory, an account's position 0 its tree,
-/// position
-/// i its i-th mailbox in order of id; the account after the last stands for the search for orphaned cells.
+/// position i its i-th mailbox in order of id; the account after the last stands for the search for orphaned cells.
 #include "store/check_mail.h"
 
 #include <stdlib.h>

@@ -3,8 +3,7 @@
 ///
 /// Owns: cell {0,0}. Its head holds the next account id and the owner of postmaster; its keys hold domains, users and
 /// aliases (docs/FORMAT-MAIL.md). Addresses are "local@domain", at most 320 octets; local parts and domains
-/// compare with
-/// ASCII letters folded, other UTF-8 octets as they are. "@domain" is the catch-all of a domain.
+/// compare with ASCII letters folded, other UTF-8 octets as they are. "@domain" is the catch-all of a domain.
 /// Not here: passwords and settings (account.h), quota (quota.h).
 /// Threads: reading functions from any thread; changing ones inside a job.
 #include "ipc/verbs.h"

@@ -59,8 +59,7 @@ struct journal_batch {
 /// Seals the present segment where it is full and begins a new one. After an error journal_restart is due.
 [[nodiscard]] enum ec journal_roll_if_full(struct cx *cx, struct journal *j);
 /// Leaves the failed segment: makes a new one behind the durable end (from the reserve where `frees`), writes
-/// again what
-/// was acknowledged but not durable, and flushes it. errors: E_FULL, E_IO, E_TEMP; it may be called again.
+/// again what was acknowledged but not durable, and flushes it. errors: E_FULL, E_IO, E_TEMP; it may be called again.
 [[nodiscard]] enum ec journal_restart(struct cx *cx, struct journal *j, bool frees);
 /// Makes the reserve segments that are missing, as far as the disk has room.
 void journal_fill_reserve(struct journal *j);

@@ -105,8 +105,7 @@ struct mbox_op {
 };
 
 /// The bit of a keyword, made where missing; where all are in use one that no message carries is reused. errors:
-/// E_LIMIT,
-/// E_SYNTAX (not 1*ATOM-CHAR).
+/// E_LIMIT, E_SYNTAX (not 1*ATOM-CHAR).
 [[nodiscard]] enum ec mailbox_keyword_make(
 	struct cx *cx, struct txn *t, struct mbox_ref m, struct sl name, uint8_t *bit);
 /// Everything from recent_from on now belongs to the asking session. out: *from — the UIDs that are \Recent there.

@@ -2,9 +2,8 @@
 /// mbox_rows — how a mailbox lies in its cell: head, pages of 32 UIDs, summaries of 4,096; and walking over them.
 ///
 /// A page is one value: what changes (present, flags, modseq, keywords) before what never does (body, size,
-/// dates), so that
-/// an append is three small patches, a flag change one of 17 octets. A summary answers presence, first unseen, expunge
-/// and "changed since" without looking at pages. Layout: docs/FORMAT-MAIL.md.
+/// dates), so that an append is three small patches, a flag change one of 17 octets. A summary answers presence, first
+/// unseen, expunge and "changed since" without looking at pages. Layout: docs/FORMAT-MAIL.md.
 #include "ipc/payload.h"
 #include "store/cell.h"
 #include "store/mailbox.h"

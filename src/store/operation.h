@@ -2,8 +2,8 @@
 /// operation — operation ids as cells keep them: bound to what they were used for.
 ///
 /// A front chooses its ids freely; what is kept is a hash of the id with the account, the cell and the kind of
-/// change, so
-/// that an id used a second time for something else, or for another's mailbox, never meets a foreign outcome.
+/// change, so that an id used a second time for something else, or for another's mailbox, never meets a foreign
+/// outcome.
 #include "store/cell.h"
 
 enum op_kind {

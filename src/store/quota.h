@@ -28,7 +28,6 @@ void quota_forget(struct quota *q, uint64_t account);
 void quota_forget_all(struct quota *q);
 
 /// True where `octets` more in `messages` more messages pass a limit of the account (0 = no limit), which
-/// `percent` widens
-/// (100 = as set).
+/// `percent` widens (100 = as set).
 bool quota_over(
 	const struct account *a, const struct quota_used *u, uint64_t octets, uint64_t messages, unsigned percent);

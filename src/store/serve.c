@@ -3,8 +3,7 @@
 /// Each worker waits on the one epoll; a peer is armed for one event at a time (EPOLLONESHOT), so its frames are
 /// taken in order by one worker: up to FRAMES_PER_TURN, then it is armed again behind the others.
 /// Life of a peer: serve_add_peer → turns → hello maps the arena → … → hang-up, a broken frame or peer_close →
-/// its worker
-/// takes it out of the list → the last request in flight frees it.
+/// its worker takes it out of the list → the last request in flight frees it.
 #include "store/serve.h"
 
 #include <errno.h>

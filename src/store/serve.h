@@ -5,8 +5,7 @@
 /// A frame is checked in this order: size, verb and who may ask, field limits, handle; then its handler runs. Reads are
 /// answered at once; changes become jobs of the writer, whose end answers. What lies in a range is copied to private
 /// memory before it is looked at. A peer that breaks the framing, keeps more than INFLIGHT_MAX requests in flight
-/// or does
-/// not read its answers is closed; nothing it sends can stall the others.
+/// or does not read its answers is closed; nothing it sends can stall the others.
 /// Threads: all functions from the thread that made it.
 #include "ipc/verbs.h"
 #include "store/cell.h"
