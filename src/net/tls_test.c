@@ -353,6 +353,8 @@ static void echo_server(struct cx *cx, struct io *io, struct talk *t)
 	if (t->tls)
 		MUST(io_starttls(cx, io, t->tls) == E_OK);
 	MUST(fib_go(bell_fiber, &bell) == E_OK);
+	while (!bell.ringer) // all octets may be there already: the echo would end, and its bell not have begun
+		MUST(fib_yield(cx) == E_OK);
 	while (e == E_OK) {
 		uint64_t r = next_random(&seed);
 		size_t got = 0;
