@@ -69,6 +69,7 @@ static void login(struct cx *cx, struct request *r)
 	l->w.cred = l->a.cred;
 	l->w.password_octets = q->password.n;
 	memcpy(l->w.password, q->password.p, q->password.n);
+	password_who(q->peer_ip, l->w.turn.who);
 	l->w.done = login_done;
 	l->w.arg = r;
 	e = password_submit(r->s->passwords, &l->w);

@@ -105,6 +105,59 @@ static void test_queue_is_bounded(void **state)
 	free(x);
 }
 
+/// A flood from one address fills the queue: another's one login is served, the flood's last leaves.
+static void test_flood_hurts_itself(void **state)
+{
+	static const uint8_t flooder[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 };
+	static const uint8_t other[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 2 };
+	struct password_conf conf = quick;
+	struct passwords *p;
+	enum { N = 64 };
+	struct waiting *x = calloc(N + 1, sizeof *x);
+	struct credentials c;
+	unsigned left_out = 0;
+
+	(void)state;
+	assert_non_null(x);
+	conf.threads = 1;
+	conf.queue_max = 4;
+	conf.argon2_kib = 4096;
+	assert_int_equal(passwords_new(&conf, &p), E_OK);
+	assert_int_equal(password_make(p, SL("right"), &c), E_OK);
+	for (int i = 0; i <= N; i++) {
+		x[i].w = (struct password_work){ .kind = PASSWORD_VERIFY, .done = done, .arg = &x[i] };
+		sem_init(&x[i].sem, 0, 0);
+		x[i].e = E_COUNT;
+		password_who(i < N ? flooder : other, x[i].w.turn.who);
+	}
+	x[N].w.account = 7;
+	x[N].w.cred = c;
+	x[N].w.password_octets = 5;
+	memcpy(x[N].w.password, "right", 5);
+	for (int i = 0; i < N; i++)
+		if (password_submit(p, &x[i].w) != E_OK)
+			left_out++;
+	assert_true(left_out > 0);
+	assert_int_equal(password_submit(p, &x[N].w), E_OK);
+	passwords_free(p);
+	assert_int_equal(x[N].e, E_OK);
+	free(x);
+}
+
+static void test_who(void **state)
+{
+	static const uint8_t v4[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 };
+	static const uint8_t v6[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8 };
+	static const uint8_t net[16] = { 0x20, 1, 0xd, 0xb8, 0, 0, 0, 9 };
+	uint8_t who[FAIR_WHO];
+
+	(void)state;
+	password_who(v4, who);
+	assert_memory_equal(who, v4, sizeof who);
+	password_who(v6, who);
+	assert_memory_equal(who, net, sizeof who);
+}
+
 // ---- SCRAM
 
 static void hmac(const uint8_t *key, size_t n, struct sl text, uint8_t out[32])
@@ -231,6 +284,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_queue_is_bounded),
+		cmocka_unit_test(test_flood_hurts_itself),
+		cmocka_unit_test(test_who),
 		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_scram_vector),
 		cmocka_unit_test(test_fake_salt),

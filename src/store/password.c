@@ -29,8 +29,8 @@ struct passwords {
 	struct credentials dummy; // what unknown users are verified against
 	pthread_mutex_t lock;
 	pthread_cond_t more;
-	struct password_work *head, **tail;
-	unsigned queued, threads;
+	struct fair queue;
+	unsigned threads;
 	bool ending;
 	pthread_t thread[THREADS_MAX];
 	struct password_stats stats;
@@ -196,23 +196,24 @@ static void work_do(struct passwords *p, struct password_work *w)
 	work_end(w, e);
 }
 
+static struct password_work *work_of(struct fair_node *t)
+{
+	return t ? (struct password_work *)(void *)((char *)t - offsetof(struct password_work, turn)) : NULL;
+}
+
 static void *work_loop(void *arg)
 {
 	struct passwords *p = arg;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
-		struct password_work *w = p->head;
+		struct password_work *w = work_of(fair_take(&p->queue));
 		if (!w && p->ending)
 			break;
 		if (!w) {
 			pthread_cond_wait(&p->more, &p->lock);
 			continue;
 		}
-		p->head = w->next;
-		if (!p->head)
-			p->tail = &p->head;
-		p->queued--;
 		p->stats.verified++;
 		pthread_mutex_unlock(&p->lock);
 		work_do(p, w);
@@ -222,27 +223,37 @@ static void *work_loop(void *arg)
 	return NULL;
 }
 
+void password_who(const uint8_t ip[16], uint8_t who[FAIR_WHO])
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+
+	memcpy(who, ip, FAIR_WHO);
+	if (memcmp(ip, mapped, sizeof mapped) != 0)
+		memset(who + 8, 0, 8);
+}
+
 enum ec password_submit(struct passwords *p, struct password_work *w)
 {
-	enum ec e = E_OK;
+	struct fair_node *out = NULL;
 
 	if (w->kind == PASSWORD_VERIFY && w->account && cache_knows(p, w)) {
 		work_end(w, E_OK);
 		return E_OK;
 	}
 	pthread_mutex_lock(&p->lock);
-	if (p->queued >= p->conf.queue_max || p->ending) {
-		p->stats.refused++;
-		e = E_TEMP;
-	} else {
-		w->next = NULL;
-		*p->tail = w;
-		p->tail = &w->next;
-		p->queued++;
+	if (p->ending)
+		out = &w->turn;
+	else
+		fair_add(&p->queue, &w->turn, &out);
+	p->stats.refused += out != NULL;
+	if (out != &w->turn)
 		pthread_cond_signal(&p->more);
-	}
 	pthread_mutex_unlock(&p->lock);
-	return e;
+	if (out == &w->turn)
+		return E_TEMP;
+	if (out)
+		work_end(work_of(out), E_TEMP);
+	return E_OK;
 }
 
 enum ec passwords_new(const struct password_conf *conf, struct passwords **out)
@@ -258,7 +269,7 @@ enum ec passwords_new(const struct password_conf *conf, struct passwords **out)
 	p->conf.argon2_kib = conf->argon2_kib ? conf->argon2_kib : ARGON2_KIB;
 	p->conf.argon2_passes = conf->argon2_passes ? conf->argon2_passes : ARGON2_PASSES;
 	p->conf.scram_iterations = conf->scram_iterations ? conf->scram_iterations : SCRAM_ITERATIONS;
-	p->tail = &p->head;
+	p->queue.max = p->conf.queue_max;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
 	random_octets(p->cache_key, sizeof p->cache_key);

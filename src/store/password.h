@@ -1,12 +1,14 @@
 #pragma once
 /// password — making and proving passwords, away from the threads that answer requests.
 ///
-/// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), a cache of successes (≤ 1 h, keyed by an
-/// HMAC so that it holds no password), counts of failures. Unknown users cost the same work.
+/// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), in which the addresses that ask take
+/// turns; a cache of successes (≤ 1 h, keyed by an HMAC so that it holds no password), counts of failures. Unknown users
+/// cost the same work.
 /// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
 /// cache knows the answer.
 /// source: RFC 9106 (argon2).
 #include "store/account.h"
+#include "store/fair.h"
 
 enum {
 	ARGON2_PASSES = 2,
@@ -38,9 +40,12 @@ struct password_work {
 	/// verify: E_OK or E_AUTH; make: E_OK or E_TEMP.
 	void (*done)(struct password_work *w, enum ec e);
 	void *arg;
-	struct password_work *next; // the queue's own
+	struct fair_node turn; // `who`: the address that asks (password_who); the rest is the queue's own
 };
-/// errors: E_TEMP where the queue is full (then `done` is not called).
+/// Whose turn an address takes: IPv4 by itself, IPv6 by its /64. in: ip — IPv4 mapped into IPv6.
+void password_who(const uint8_t ip[16], uint8_t who[FAIR_WHO]);
+/// Where the queue is full, who asks most leaves it: his `done` is called with E_TEMP, here.
+/// errors: E_TEMP where that is `w` itself (then `done` is not called).
 [[nodiscard]] enum ec password_submit(struct passwords *p, struct password_work *w);
 /// Makes credentials here and now (command line, tests). An empty password gives all zeros.
 [[nodiscard]] enum ec password_make(struct passwords *p, struct sl password, struct credentials *out);
