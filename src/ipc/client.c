@@ -48,6 +48,7 @@ struct client {
 	struct slot slots[CLIENT_IN_FLIGHT];
 	struct turn *first, **last;
 	struct fib_lock sending;
+	struct fib_event down;
 	struct client_watch *watches[WATCH_BUCKETS];
 };
 
@@ -91,10 +92,20 @@ bool client_is_up(const struct client *c)
 	return c->socket.fd >= 0;
 }
 
+FIB enum ec client_wait_down(struct cx *cx, struct client *c)
+{
+	enum ec e = E_OK;
+
+	while (e == E_OK && client_is_up(c))
+		e = fib_event_wait(cx, &c->down);
+	return e;
+}
+
 static void socket_drop(struct client *c)
 {
 	if (c->socket.fd < 0)
 		return;
+	fib_event_set(&c->down);
 	int fd = c->socket.fd;
 	fib_fd_del(&c->socket);
 	c->socket.fd = -1;

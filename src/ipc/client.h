@@ -29,6 +29,8 @@ void client_set_patience(struct client *c, int64_t ms);
 struct chunks *client_chunks(struct client *c);
 /// True while a store answers.
 bool client_is_up(const struct client *c);
+/// Waits until there is no store, or client_detach. errors: E_TIMEOUT, E_CANCELED. One fiber at a time.
+FIB enum ec client_wait_down(struct cx *cx, struct client *c);
 
 /// Sends `req` (a struct req_<verb>) and waits for `ans` (a struct ans_<verb>, written on E_OK only).
 /// yields: until answered. errors: those of the verb (ipc/verbs.def); E_TEMP: no store; E_CLOSED never.

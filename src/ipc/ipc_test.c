@@ -542,9 +542,12 @@ static void nonsense(struct cx *cx)
 		store_send(&s, octets, 1 + seed % sizeof octets, zeros, 0);
 	}
 	MUST(fib_sleep(cx, 5) == E_OK && client_is_up(client));
+	cx_deadline_in(cx, 1);
+	MUST(client_wait_down(cx, client) == E_TIMEOUT);
+	cx_deadline_in(cx, 0);
 	store_send(&s, zeros, sizeof zeros, zeros, 0); // longer than any frame: this socket is given up
-	while (client_is_up(client))
-		MUST(fib_sleep(cx, 1) == E_OK);
+	MUST(client_wait_down(cx, client) == E_OK && !client_is_up(client));
+	MUST(client_wait_down(cx, client) == E_OK); // still
 	store_close(&s);
 	store_open(cx, &s);
 	callers_go(begin_upload, 0, 1);

@@ -17,7 +17,8 @@ enum channel_word {
 	// role → master
 	CHAN_READY, // serving
 	CHAN_PONG,
-	CHAN_FAILED, // text: why this role cannot work; a = enum ec
+	CHAN_ASK_STORE, // a front without a connection to the store wants one
+	CHAN_FAILED,    // text: why this role cannot work; a = enum ec
 };
 
 struct channel_message {

@@ -275,6 +275,10 @@ static void hear_child(struct cx *cx, struct master *m, struct child *c)
 			c->ready = c->ever_ready = true;
 			if (!m->announced)
 				announce(cx, m);
+		} else if (msg.word == CHAN_ASK_STORE && c->role != ROLE_STORE && m->child[0].ready) {
+			LOG(cx, LOG_WARN, "role.reconnect", kv_word("of", role_name(c->role)),
+				kv_u("number", c->number));
+			connect_front(cx, m, c);
 		} else if (msg.word == CHAN_FAILED && !c->ever_ready) {
 			fprintf(stderr, "hongyan: role %s cannot start: %s\n", role_name(c->role), msg.text);
 			m->failed =

@@ -11,12 +11,20 @@
 #include "front/front.h"
 #include "main/role.h"
 
-enum { ARENA_CHUNKS = 4096, STOP_GRACE_MS = 8000, STOP_LOOK_MS = 20, STOP_REST_MS = 300, OFFLOAD_THREADS = 2 };
+enum {
+	ARENA_CHUNKS = 4096,
+	STOP_GRACE_MS = 8000,
+	STOP_LOOK_MS = 20,
+	STOP_REST_MS = 300,
+	OFFLOAD_THREADS = 2,
+	ASK_STORE_MS = 500,
+};
 
 struct front_role {
 	enum role role;
 	struct front front;
 	struct fib_fd channel;
+	bool stopping;
 	struct buf memory;
 	struct bundle bundle;
 	struct config config;
@@ -116,6 +124,25 @@ static enum ec hear(struct cx *cx, struct front_role *r, const struct channel_me
 	}
 }
 
+/// A store that starts is given to the fronts by the master. Where it only closed this front's connection (we did not
+/// read what it sent, or it took us for broken), nobody else would notice.
+FIB static void ask_for_store(struct cx *cx, void *arg)
+{
+	struct front_role *r = arg;
+	struct channel_message ask = { .word = CHAN_ASK_STORE };
+	enum ec e = E_OK;
+
+	while (e == E_OK) {
+		e = client_wait_down(cx, r->front.store);
+		if (e == E_OK && !r->stopping)
+			e = fib_sleep(cx, ASK_STORE_MS);
+		if (r->stopping)
+			return;
+		if (e == E_OK && !client_is_up(r->front.store) && channel_send(cx, CHANNEL_FD, &ask, -1) != E_OK)
+			cx_forget(cx); // the channel is full or at its end: asked again, or over
+	}
+}
+
 /// The fiber that hears the master; its end is the end of the process.
 FIB static void hear_master(struct cx *cx, void *arg)
 {
@@ -134,6 +161,7 @@ FIB static void hear_master(struct cx *cx, void *arg)
 	if (e != E_CLOSED)
 		log_failure(cx, LOG_ERROR, "role.channel", e);
 	front_stop(&r->front);
+	r->stopping = true;
 	cx_deadline_in(cx, STOP_GRACE_MS);
 	do
 		e = fib_sleep(cx, STOP_LOOK_MS);
@@ -172,7 +200,9 @@ static enum ec begin(struct cx *cx, struct front_role *r)
 	e = fib_start(cx, &fibers);
 	if (e == E_OK)
 		e = fib_fd_add(cx, &r->channel, CHANNEL_FD);
-	return e == E_OK ? fib_go(hear_master, r) : e;
+	if (e == E_OK)
+		e = fib_go(hear_master, r);
+	return e == E_OK ? fib_go(ask_for_store, r) : e;
 }
 
 int role_front_main(enum role role)

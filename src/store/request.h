@@ -25,7 +25,7 @@ struct upload {
 
 struct peer {
 	struct serve *s;
-	int fd;
+	int fd, socket_octets; // of the socket's buffer
 	struct holder by;
 	uint8_t *arena; // NULL before hello
 	uint64_t arena_octets;
@@ -34,7 +34,7 @@ struct peer {
 	pthread_mutex_t lock; // of the uploads
 	struct upload upload[UPLOADS_MAX];
 	uint32_t watches;          // under the lock of the watches
-	struct peer *next, **link; // list of serve
+	struct peer *next, **link; // list of serve, until it is freed
 };
 
 struct serve {

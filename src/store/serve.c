@@ -9,11 +9,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/sockios.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -35,8 +37,15 @@ void peer_ref(struct peer *p)
 
 void peer_unref(struct peer *p)
 {
+	struct serve *s = p->s;
+
 	if (atomic_fetch_sub(&p->refs, 1) != 1)
 		return;
+	pthread_mutex_lock(&s->lock);
+	*p->link = p->next;
+	if (p->next)
+		p->next->link = p->link;
+	pthread_mutex_unlock(&s->lock);
 	for (int i = 0; i < UPLOADS_MAX; i++)
 		blob_free(p->upload[i].blob);
 	if (p->arena)
@@ -52,14 +61,23 @@ void peer_close(struct peer *p)
 		shutdown(p->fd, SHUT_RDWR); // wakes its worker
 }
 
+/// Notes may fill a quarter of the socket: the rest is for answers, which cannot be said later.
+static bool is_behind(const struct peer *p)
+{
+	int unread = 0;
+
+	return ioctl(p->fd, SIOCOUTQ, &unread) == 0 && unread > p->socket_octets / 4;
+}
+
 void peer_send(struct peer *p, const struct frame_head *head, const void *body, size_t n, bool hint)
 {
 	struct iovec iov[2] = { { (void *)(uintptr_t)head, sizeof *head }, { (void *)(uintptr_t)body, n } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n ? 2 : 1 };
 
-	if (sendmsg(p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+	bool behind = hint && is_behind(p);
+	if (!behind && sendmsg(p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return;
-	if (hint && (errno == EAGAIN || errno == ENOBUFS))
+	if (behind || (hint && (errno == EAGAIN || errno == ENOBUFS)))
 		atomic_store(&p->note_lost, true);
 	else
 		peer_close(p); // it does not read what it asked for
@@ -88,9 +106,6 @@ static void peer_out(struct peer *p)
 	watch_end_peer(s->watches, p);
 	pop3_end_peer(s->pop3, p);
 	pthread_mutex_lock(&s->lock);
-	*p->link = p->next;
-	if (p->next)
-		p->next->link = p->link;
 	s->peer_count--;
 	pthread_mutex_unlock(&s->lock);
 	peer_unref(p);
@@ -99,11 +114,14 @@ static void peer_out(struct peer *p)
 enum ec serve_add_peer(struct serve *s, int fd, enum peer_kind kind, uint32_t front)
 {
 	struct peer *p = calloc(1, sizeof *p);
+	socklen_t size = sizeof p->socket_octets;
 
 	if (!p) {
 		close(fd);
 		return E_TEMP;
 	}
+	if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &p->socket_octets, &size) != 0)
+		p->socket_octets = 0; // no socket: no notes
 	p->s = s;
 	p->fd = fd;
 	p->by = (struct holder){ kind, front };
@@ -132,6 +150,14 @@ uint32_t serve_peers(struct serve *s)
 	return n;
 }
 
+uint32_t serve_in_flight(struct serve *s)
+{
+	pthread_mutex_lock(&s->lock);
+	uint32_t n = s->inflight;
+	pthread_mutex_unlock(&s->lock);
+	return n;
+}
+
 // ---- hello
 
 /// An arena is a memfd on tmpfs that can no longer change its size: reading it can then never raise SIGBUS.
@@ -151,6 +177,26 @@ static enum ec arena_check(struct cx *cx, const struct serve *s, int fd, uint64_
 	return E_OK;
 }
 
+/// A front's newest connection ends the ones before. What those still have in flight may write into the arena, where
+/// the front perhaps gave the same chunks to another session since: true while there is such.
+static bool has_forerunner(struct peer *p)
+{
+	struct serve *s = p->s;
+	bool busy = false;
+
+	if (p->by.kind == BY_ADMIN)
+		return false; // each has an arena of its own
+	pthread_mutex_lock(&s->lock);
+	for (struct peer *o = s->peers; o; o = o->next) {
+		if (o == p || o->by.kind != p->by.kind || o->by.front != p->by.front)
+			continue;
+		peer_close(o);
+		busy |= atomic_load(&o->inflight) > 0;
+	}
+	pthread_mutex_unlock(&s->lock);
+	return busy;
+}
+
 static enum ec hello(struct cx *cx, struct request *r, int fd)
 {
 	const struct req_hello *q = r->in;
@@ -163,6 +209,10 @@ static enum ec hello(struct cx *cx, struct request *r, int fd)
 		return fail(cx, E_UNSUPPORTED, "another build");
 	if (fd < 0)
 		return fail(cx, E_SYNTAX, "a hello without an arena");
+	if (has_forerunner(p)) {
+		peer_close(p); // the front asks for another connection
+		return E_TEMP;
+	}
 	enum ec e = arena_check(cx, r->s, fd, q->arena_octets);
 	if (e != E_OK)
 		return e;
@@ -273,7 +323,9 @@ static void frame(struct cx *cx, struct peer *p, struct sl octets, int fd)
 		return;
 	}
 	memcpy((uint8_t *)(r + 1), body.p, body.n);
-	if (info->check(r->in, p->arena_octets) != E_OK)
+	if (atomic_load(&p->closed)) // looked at once it counts as in flight: see has_forerunner
+		request_answer(r, E_CLOSED);
+	else if (info->check(r->in, p->arena_octets) != E_OK)
 		request_answer(r, E_SYNTAX);
 	else if (head.verb == VERB_hello)
 		request_answer(r, hello(cx, r, fd));
@@ -454,8 +506,10 @@ void serve_free(struct serve *s)
 		pthread_cond_wait(&s->idle, &s->lock);
 	pthread_mutex_unlock(&s->lock);
 	store_set_watch(s->store, NULL, NULL);
-	while (s->peers)
-		peer_out(s->peers);
+	for (struct peer *p = s->peers, *next; p; p = next) {
+		next = p->next;
+		peer_out(p);
+	}
 	watches_free(s->watches);
 	pop3_locks_free(s->pop3);
 	scram_free(s->scram);

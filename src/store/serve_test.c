@@ -572,6 +572,88 @@ static void test_greedy(void **state)
 	town_end(t);
 }
 
+static uint64_t create(struct client *c, const struct handle *h, int number)
+{
+	struct req_mbox_create q = { .handle = *h };
+	struct ans_mbox_create a = { 0 };
+
+	memcpy(q.op, &number, sizeof number);
+	q.op[15] = 1;
+	q.name.n = (uint16_t)snprintf((char *)q.name.p, sizeof q.name.p, "box %d", number);
+	must(ASK(c, mbox_create, &q, &a), "mbox_create");
+	return a.mbox;
+}
+
+/// Notes that a front has not read yet leave room for its answers, and what did not fit is told later.
+static void test_notes_leave_room(void **state)
+{
+	enum { BOXES = 600 };
+	struct town *t = town_new();
+	struct client busy = client_new(t->s, BY_USER, 6);
+	struct handle h = login_as(&t->user, SL("alice@example.org"));
+	struct handle its = login_as(&busy, SL("alice@example.org"));
+	struct req_account q = { .handle = its };
+	struct ans_account a = { 0 };
+	struct ans_watch watched = { 0 };
+	uint64_t box[BOXES];
+
+	(void)state;
+	for (int i = 0; i < BOXES; i++) {
+		box[i] = create(&t->user, &h, i);
+		struct req_watch w = { .handle = its, .mbox = box[i], .on = 1 };
+		must(ASK(&busy, watch, &w, &watched), "watch");
+	}
+	for (int i = 0; i < BOXES; i++)
+		append(&t->user, &h, box[i], SL("mail"));
+	for (int i = 0; i < 64; i++)
+		assert_true(client_send(&busy, VERB_account, &q, sizeof q, -1));
+	assert_int_equal(client_answer(&busy, &a, sizeof a), E_OK);
+	assert_true(busy.notes > 0 && busy.notes < BOXES);
+	while (busy.note.account) { // the note that says: look at everything
+		usleep(100000);
+		must(ASK(&busy, account, &q, &a), "account");
+	}
+	client_end(&busy);
+	town_end(t);
+}
+
+/// A second connection of the same front: while the first has a request in flight it is refused, then it takes over.
+static void test_takes_over(void **state)
+{
+	struct town *t = town_new();
+	struct client first = client_new(t->s, BY_USER, 7), second;
+	struct req_hello q = { .build = BED_BUILD, .arena_octets = BED_ARENA };
+	struct req_login slow = { .service = SERVICE_IMAP };
+	struct ans_hello a;
+	enum ec e = E_CLOSED;
+	unsigned refused = 0;
+
+	(void)state;
+	must(field_set(slow.user, SL("ghost@example.org")), "user");
+	for (int i = 0; i < 200; i++)
+		assert_true(client_send(&first, VERB_login, &slow, sizeof slow, -1));
+	while (serve_in_flight(t->s) < 2)
+		usleep(100);
+	for (; e != E_OK; refused++) {
+		assert_true(e == E_CLOSED || e == E_TEMP);
+		int fd = bed_memfd(BED_ARENA, F_SEAL_SHRINK | F_SEAL_GROW);
+		second = client_raw(t->s, BY_USER, 7);
+		assert_true(client_send(&second, VERB_hello, &q, sizeof q, fd));
+		e = client_answer(&second, &a, sizeof a);
+		close(fd);
+		if (e != E_OK)
+			client_end(&second);
+	}
+	assert_true(refused > 1); // once at least
+	uint8_t octet;
+	while (recv(first.fd, &octet, 1, 0) > 0)
+		;
+	assert_false(client_send(&first, VERB_login, &slow, sizeof slow, -1));
+	client_end(&first);
+	client_end(&second);
+	town_end(t);
+}
+
 /// Ending while passwords are being proved and messages stored: every request taken is finished first.
 static void test_end_in_flight(void **state)
 {
@@ -599,6 +681,8 @@ int main(void)
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_broken_frames),
 		cmocka_unit_test(test_greedy),
+		cmocka_unit_test(test_notes_leave_room),
+		cmocka_unit_test(test_takes_over),
 		cmocka_unit_test(test_end_in_flight),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
