@@ -16,7 +16,8 @@
 /// index opened anew, a reserve segment's room for it) and the index brought up from the batch's own octets, at once
 /// and then each second; meanwhile all other jobs are refused and the answers of these wait, at most hold_ms. What a
 /// start finds in the log behind `applied` it applies, operation ids too, so who asks again hears that it was done.
-/// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
+/// A job is all or nothing: where its run fails after it has put something into the batch, the batch is built anew
+/// without it. Such failures are rare (jobs check before they change), so this needs no means to undo a part.
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -222,34 +223,72 @@ static enum ec begin(struct cx *cx, struct writer *w)
 	return E_OK;
 }
 
+static void abort_batch(struct writer *w)
+{
+	struct txn *t = &w->txn;
+
+	itxn_abort(t->view.t);
+	t->view.t = NULL;
+	t->batch.records = 0;
+	t->changed_n = 0;
+}
+
+/// Step 2. Returns how many jobs ran. *spoilt: the last of them failed and left something in the batch.
+static unsigned run_jobs(
+	struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, bool *durable, bool *spoilt)
+{
+	struct txn *t = &w->txn;
+	unsigned i;
+
+	*durable = *spoilt = false;
+	for (i = 0; i < n && !*spoilt && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
+		uint64_t before = t->batch.records;
+		run_job(cx, w, jobs[i]);
+		*spoilt = jobs[i]->result != E_OK && t->batch.records > before;
+		*durable |= jobs[i]->durable && t->batch.records > before;
+	}
+	return i;
+}
+
+/// Steps 1 and 2. out: *ran — how many of the jobs, from the first, this batch holds; at least one.
+static enum ec build(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, unsigned *ran, bool *durable)
+{
+	struct txn *t = &w->txn;
+	bool spoilt;
+
+	for (;;) {
+		enum ec e = begin(cx, w);
+		if (e)
+			return e;
+		*ran = run_jobs(cx, w, jobs, n, durable, &spoilt);
+		if (t->broken || !spoilt)
+			return t->broken;
+		if (*ran == 1)
+			break; // alone with what it left behind
+		abort_batch(w);
+		n = *ran - 1; // those before it; it comes first in the next batch
+	}
+	t->batch.records = 0; // so nothing is written
+	return E_OK;
+}
+
 /// Steps 2 to 6 once. After an error nothing of the batch is there, unless w->redo says that it is in the log.
-/// out: *ran, on E_OK — how many of the jobs, from the first, this batch holds; at least one.
+/// out: *ran, on E_OK or with w->redo — as in build.
 static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, unsigned *ran)
 {
 	struct txn *t = &w->txn;
 	bool durable = false;
-	unsigned i;
-	enum ec e = begin(cx, w);
+	enum ec e = build(cx, w, jobs, n, ran, &durable);
 
-	if (e)
-		return e;
-	for (i = 0; i < n && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
-		uint64_t before = t->batch.records;
-		run_job(cx, w, jobs[i]);
-		durable |= jobs[i]->durable && t->batch.records > before;
-	}
-	if (!t->broken && t->batch.records)
+	if (e == E_OK && t->batch.records)
 		e = log_batch(cx, w, durable);
-	if (t->broken || e || t->batch.records == 0) {
-		itxn_abort(t->view.t);
-		t->view.t = NULL;
-		*ran = i;
-		return t->broken ? t->broken : e;
+	if (e || t->batch.records == 0) {
+		abort_batch(w);
+		return e;
 	}
 	txn_blobs_stored(t);
 	w->redo = true;
-	*ran = i;
-	e = commit_index(cx, w, &w->applied, i);
+	e = commit_index(cx, w, &w->applied, *ran);
 	if (e)
 		return redo(cx, w);
 	w->redo = false;
@@ -384,7 +423,7 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 	enum ec e = E_OK;
 
 	for (int failed = 0; n && failed < TRIES;) {
-		unsigned ran;
+		unsigned ran = 0;
 		e = attempt(cx, w, jobs, n, &ran);
 		if (e == E_OK) {
 			w->refuse = E_OK;
