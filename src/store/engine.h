@@ -102,6 +102,8 @@ uint64_t store_modseq_raise(const struct store *s);
 /// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
 [[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
 
+/// True where the disk is known to be down to its reserve: no bodies then. Any thread.
+bool store_is_low(const struct store *s);
 /// Starts and stops the writer's thread. Stopping finishes queued jobs.
 [[nodiscard]] enum ec writer_start(struct cx *cx, struct store *s);
 void writer_stop(struct store *s);

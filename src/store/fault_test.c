@@ -1,4 +1,5 @@
 /// fault_test — stores on failing and full disks: each call fails in turn, all fail from one on, and what heals.
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 
@@ -375,6 +376,57 @@ static void test_little_space(void **state)
 	bed_remove(&b);
 }
 
+static unsigned log_files(const struct bed *b)
+{
+	char path[128];
+	unsigned n = 0;
+
+	snprintf(path, sizeof path, "%s/log", b->dir);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/// Little free space ends streams too, from the first octet that would leave memory on.
+static void test_little_space_stream(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t before, after; // octets before and after the space is gone
+		enum ec want;
+	} cases[] = {
+		{ "small", 0, 1000, E_OK },
+		{ "as much as stays in memory", 0, BLOB_INLINE_MAX, E_OK },
+		{ "large", 0, BLOB_INLINE_MAX + 1, E_FULL },
+		{ "under way", BLOB_INLINE_MAX + 100, BLOB_INLINE_MAX, E_FULL },
+	};
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct sl octets = bed_octets(2 * BLOB_INLINE_MAX, 4);
+
+	disk.free_octets = full_free;
+	disk_is_full = false;
+	struct store *s = bed_open_on(&b, &disk);
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct blob *blob;
+		disk_is_full = false;
+		assert_int_equal(blob_new(NULL, s, &blob), E_OK);
+		CHECK(blob_add(NULL, blob, sl_head(octets, cases[i].before)) == E_OK, cases[i].name);
+		unsigned files = log_files(&b);
+		disk_is_full = true;
+		CHECK(blob_add(NULL, blob, sl_head(octets, cases[i].after)) == cases[i].want, cases[i].name);
+		CHECK(log_files(&b) == files, cases[i].name);
+		blob_free(blob);
+	}
+	store_close(s);
+	sl_free(octets);
+	bed_remove(&b);
+}
+
 /// Puts another file behind the index's descriptors. out: the real ones, for index_fds_back.
 struct index_fds {
 	int fd[4], real[4];
@@ -554,6 +606,7 @@ int main(void)
 		cmocka_unit_test(test_heals),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_little_space),
+		cmocka_unit_test(test_little_space_stream),
 		cmocka_unit_test(test_index_full),
 		cmocka_unit_test(test_index_full_long),
 		cmocka_unit_test(test_index_broken),

@@ -373,6 +373,13 @@ void store_close(struct store *s)
 	release(s);
 }
 
+bool store_is_low(const struct store *s)
+{
+	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
+
+	return free_octets >= 0 && (uint64_t)free_octets < s->free_min_octets;
+}
+
 uint64_t store_modseq_raise(const struct store *s)
 {
 	return s->raise;
