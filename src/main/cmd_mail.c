@@ -325,7 +325,7 @@ FIB static enum ec export_row(struct cx *cx, struct mover *m, struct out_mailbox
 FIB static enum ec export_rows(struct cx *cx, struct mover *m, struct out_mailbox *o)
 {
 	struct chunks *chunks = client_chunks(m->store);
-	struct req_mbox_rows req = { .handle = m->handle, .mbox = o->mbox, .from_uid = 1 };
+	struct req_mbox_rows req = { .handle = m->handle, .mbox = o->mbox, .all = 1, .from_uid = 1 };
 	struct req_mbox_status ask = { .handle = m->handle, .mbox = o->mbox };
 	struct ans_mbox_rows ans = { 0 };
 	struct ans_mbox_status status;

@@ -18,10 +18,10 @@ static struct mbox_op op_of(struct request *r, uint64_t mbox, const uint8_t op[1
 }
 
 /// The work of a change with its set; answers the request and gives NULL where that fails.
-static struct change_work *work_new(struct request *r, struct range set)
+static struct change_work *work_new(struct request *r, bool all, struct range set)
 {
 	struct change_work *w = r->work = request_alloc(r, sizeof *w);
-	enum ec e = w ? request_set(r, set, &w->set) : E_TEMP;
+	enum ec e = w ? request_set(r, all, set, &w->set) : E_TEMP;
 
 	if (e != E_OK) {
 		request_answer(r, e);
@@ -98,7 +98,7 @@ static void mbox_flags(struct cx *cx, struct request *r)
 	const struct req_mbox_flags *q = r->in;
 
 	(void)cx;
-	if (!work_new(r, q->set))
+	if (!work_new(r, q->all, q->set))
 		return;
 	r->run = flags_run;
 	r->finish = flags_finish;
@@ -140,7 +140,7 @@ static void mbox_expunge(struct cx *cx, struct request *r)
 	const struct req_mbox_expunge *q = r->in;
 
 	(void)cx;
-	if (!work_new(r, q->set))
+	if (!work_new(r, q->all, q->set))
 		return;
 	r->run = expunge_run;
 	r->finish = expunge_finish;
@@ -184,7 +184,7 @@ static void mbox_copy(struct cx *cx, struct request *r)
 	const struct req_mbox_copy *q = r->in;
 
 	(void)cx;
-	if (!work_new(r, q->set))
+	if (!work_new(r, q->all, q->set))
 		return;
 	r->run = copy_run;
 	r->finish = copy_finish;

@@ -142,7 +142,7 @@ static enum ec rows_read(struct cx *cx, struct request *r, struct view *v)
 		.now_s = r->now_s };
 	struct mbox_head h;
 	struct out out = { 0 };
-	enum ec e = request_set(r, q->set, &query.set);
+	enum ec e = request_set(r, q->all, q->set, &query.set);
 
 	for (uint32_t i = 0; i < q->out.n; i++)
 		out_piece(&out, request_at(r, q->out.r[i]), q->out.r[i].len);
@@ -168,7 +168,7 @@ static enum ec sync_read(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_mbox_sync *q = r->in;
 	struct ans_mbox_sync *a = r->out;
-	struct rows_query query = { .changed_since = q->since, .now_s = r->now_s };
+	struct rows_query query = { .set.all = true, .changed_since = q->since, .now_s = r->now_s };
 	struct out rows = request_out(r, q->out_rows), gone = request_out(r, q->out_gone);
 	struct mbox_status st;
 	uint32_t next;

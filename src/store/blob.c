@@ -64,7 +64,10 @@ static enum ec spill(struct cx *cx, struct blob *b)
 /// Copies some of *octets, at most to the end of the piece or of the memory.
 static enum ec add_part(struct cx *cx, struct blob *b, struct sl *octets)
 {
-	enum ec e = b->body.n == BLOB_INLINE_MAX ? spill(cx, b) : E_OK;
+	bool full = b->body.n == BLOB_INLINE_MAX;
+	if (full && store_is_low(b->s)) // each MiB asks anew: the writer looks only when it has work
+		return fail(cx, E_FULL, "the disk is down to its reserve");
+	enum ec e = full ? spill(cx, b) : E_OK;
 	if (e)
 		return e;
 	size_t n = min_size(octets->n, PIECE_OCTETS - b->octets % PIECE_OCTETS);

@@ -108,10 +108,11 @@ void blob_free(struct blob *b); // accepts NULL; a blob already put stays stored
 struct job {
 	/// Runs on the writer's thread inside a batch; reads through txn_view(t), commits cells with change_…. It
 	/// must be repeatable: where the log write of its batch fails it is run again in a new one. Its result goes to
-	/// `done`.
+	/// `done`. Where it fails, nothing of what it did in the batch stays.
 	enum ec (*run)(struct cx *cx, struct txn *t, struct job *job);
 	/// Called on the writer's thread once the batch is in the log (flushed where any job in it was durable) and
-	/// committed to the index, or has failed. Must not block.
+	/// committed to the index, or has failed and is in neither. Must not block. Where the index cannot be committed
+	/// for minutes (a full disk) an E_OK comes before views show the change.
 	void (*done)(struct job *job, enum ec e);
 	void *arg;
 	bool durable; // flushed before `done`; otherwise within flush_lazy_ms

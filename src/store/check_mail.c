@@ -249,7 +249,7 @@ static bool sum_row(void *arg, const struct pl_row *row)
 /// The head against all rows: M5, M6, M8, M9.
 static void check_head(struct checker *k, const struct mbox_head *h)
 {
-	struct walk all = { .expunged_after_s = INT64_MAX };
+	struct walk all = { .set.all = true, .expunged_after_s = INT64_MAX };
 	struct mbox_head far = *h;
 	struct sums s = { 0 };
 

@@ -1,8 +1,8 @@
 #pragma once
 /// deliver — one message into the INBOX of each target, one copy of the body.
 ///
-/// All commits lie in one batch, so after a crash either all of them are there or none. Should one commit fail within
-/// the batch, the ones before it carry an operation id of their own, and a repetition skips them.
+/// All targets are checked before anything is stored, and all commits lie in one batch: either all of them are there
+/// or none.
 #include "store/cell.h"
 #include "store/mailbox.h"
 #include "store/quota.h"
@@ -19,6 +19,7 @@ struct delivery {
 	struct quota *quota;
 };
 /// out: status[i] — E_OK or E_QUOTA for each target; *stored — how many E_OK.
-/// errors: E_CONFLICT (a target is gone; nothing is stored), E_FULL, E_IO, E_TEMP (repeat with the same operation id).
+/// errors: E_CONFLICT (a target is gone), E_LIMIT (a target's UIDs are used up), E_CORRUPT, E_FULL, E_IO, E_TEMP.
+/// Nothing is stored then; it may be repeated with the same operation id.
 [[nodiscard]] enum ec deliver(
 	struct cx *cx, struct txn *t, const struct delivery *d, uint8_t *status, uint32_t *stored);

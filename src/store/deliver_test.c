@@ -1,6 +1,8 @@
 /// Tests of deliver: all or none, quota, and repetitions.
 #include "store/mailbed.h"
 
+#include "store/mbox_rows.h"
+
 struct deliver_args {
 	struct delivery d;
 	uint8_t status[8];
@@ -108,22 +110,81 @@ static void test_gone(void **state)
 	street_end(&s);
 }
 
+struct spoil {
+	struct mbox_ref m;
+	bool drop; // the cell; otherwise it has no UID left
+};
+static enum ec spoil_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct spoil *x = arg;
+	struct mbox_head h;
+	uint64_t version;
+
+	(void)b;
+	if (x->drop)
+		return mailbox_drop(cx, t, x->m);
+	enum ec e = mbox_head_load(cx, txn_view(t), mbox_cell(x->m), &h);
+	if (e != E_OK)
+		return e;
+	h.uidnext = UINT32_MAX;
+	struct change *c = change_begin(t, mbox_cell(x->m), h.version);
+	mbox_head_put(c, &h);
+	return change_commit(cx, c, NULL, SL(""), &version);
+}
+
+/// A target that cannot take the message stops it before any other has it.
+static void test_spoilt_target(void **state)
+{
+	static const struct {
+		const char *name;
+		bool drop;
+		enum ec want;
+	} cases[] = { { "INBOX without its cell", true, E_CONFLICT }, { "no UID left", false, E_LIMIT } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct street s = street_new(SL("hello"), 7);
+		struct spoil x = { .drop = cases[i].drop };
+		struct store_stats before, after;
+		s.a.d.target = s.id;
+		x.m = (struct mbox_ref){ s.id[2], bed_mbox(s.b, s.id[2], SL("INBOX")) };
+		assert_int_equal(bed_do(s.b, spoil_job, &x), E_OK);
+		store_get_stats(s.b->s, &before);
+		for (int k = 0; k < 2; k++)
+			CHECK(bed_do(s.b, deliver_job, &s.a) == cases[i].want, cases[i].name);
+		store_get_stats(s.b->s, &after);
+		CHECK(before.bodies == after.bodies, cases[i].name);
+		for (int k = 0; k < 4; k++)
+			CHECK(k == 2 || count(&s, k) == 0, cases[i].name);
+		street_end(&s);
+	}
+}
+
 #ifdef ENGINE_MEM
-/// The n-th commit fails: the repetition stores what is missing and nothing twice, whatever quota says meanwhile.
+/// The n-th change fails: nothing is stored, and the repetition stores everything once, whatever quota said meanwhile.
 static void test_fails_anywhere(void **state)
 {
 	(void)state;
 	for (unsigned n = 1; n <= 6; n++) {
 		struct street s = street_new(SL("hello"), 5);
+		struct quota_used used, sum;
 		s.a.d.target = s.id;
 		mem_fail_at(s.b->s, n, E_FULL);
 		enum ec e = bed_do(s.b, deliver_job, &s.a);
 		mem_fail_at(s.b->s, 0, E_OK);
 		assert_int_equal(e, n <= 5 ? E_FULL : E_OK); // the body, four cells
+		for (int k = 0; k < 4; k++)
+			assert_int_equal(count(&s, k), e == E_OK);
 		assert_int_equal(bed_do(s.b, deliver_job, &s.a), E_OK);
 		assert_int_equal(s.a.stored, 4);
-		for (int k = 0; k < 4; k++)
+		for (int k = 0; k < 4; k++) {
 			assert_int_equal(count(&s, k), 1);
+			struct view *v = bed_view(s.b);
+			assert_int_equal(quota_read(&s.b->cx, s.b->quota, v, s.id[k], &used), E_OK);
+			assert_int_equal(quota_sum(&s.b->cx, v, s.id[k], &sum), E_OK);
+			view_close(v);
+			assert_memory_equal(&used, &sum, sizeof used);
+		}
 		street_end(&s);
 	}
 }
@@ -152,6 +213,7 @@ int main(void)
 		cmocka_unit_test(test_deliver),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_spoilt_target),
 #ifdef ENGINE_MEM
 		cmocka_unit_test(test_fails_anywhere),
 		cmocka_unit_test(test_batch_fails),

@@ -62,11 +62,13 @@ struct writer {
 	// below: the writer's thread only
 	struct txn txn;
 	struct job *batch_jobs[BATCH_JOBS];
-	int64_t flush_at_ns; // when lazy batches must be durable; 0 = none wait
-	int64_t tick_at_ns;  // next look at the disk
-	enum ec refuse;      // E_OK, or what every job gets while nothing can be written
-	bool redo;           // the last batch is in the log but not in the index
-	bool on_reserve;     // a reserve segment was taken: only jobs that free space
+	int64_t flush_at_ns;  // when lazy batches must be durable; 0 = none wait
+	int64_t tick_at_ns;   // next look at the disk
+	enum ec refuse;       // E_OK, or what every job gets while nothing can be written
+	bool redo;            // the last batch is in the log but not in the index
+	struct job_list held; // its jobs, not answered yet
+	int64_t held_until_ns;
+	bool on_reserve; // a reserve segment was taken: only jobs that free space
 	bool bodies_refused;
 	struct applied applied;
 	uint64_t jobs, batches;
@@ -78,6 +80,7 @@ struct store {
 	int dir_fd, log_fd, lock_fd;
 	uint64_t segment_octets, map_octets, free_min_octets;
 	unsigned flush_lazy_ms, readers_max;
+	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
 	uint64_t damaged_batches; // found at start
@@ -99,6 +102,8 @@ uint64_t store_modseq_raise(const struct store *s);
 /// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
 [[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
 
+/// True where the disk is known to be down to its reserve: no bodies then. Any thread.
+bool store_is_low(const struct store *s);
 /// Starts and stops the writer's thread. Stopping finishes queued jobs.
 [[nodiscard]] enum ec writer_start(struct cx *cx, struct store *s);
 void writer_stop(struct store *s);

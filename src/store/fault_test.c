@@ -1,5 +1,7 @@
 /// fault_test — stores on failing and full disks: each call fails in turn, all fail from one on, and what heals.
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 
 #include "store/testbed.h"
 
@@ -374,6 +376,228 @@ static void test_little_space(void **state)
 	bed_remove(&b);
 }
 
+static unsigned log_files(const struct bed *b)
+{
+	char path[128];
+	unsigned n = 0;
+
+	snprintf(path, sizeof path, "%s/log", b->dir);
+	DIR *d = opendir(path);
+	assert_non_null(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/// Little free space ends streams too, from the first octet that would leave memory on.
+static void test_little_space_stream(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		size_t before, after; // octets before and after the space is gone
+		enum ec want;
+	} cases[] = {
+		{ "small", 0, 1000, E_OK },
+		{ "as much as stays in memory", 0, BLOB_INLINE_MAX, E_OK },
+		{ "large", 0, BLOB_INLINE_MAX + 1, E_FULL },
+		{ "under way", BLOB_INLINE_MAX + 100, BLOB_INLINE_MAX, E_FULL },
+	};
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct sl octets = bed_octets(2 * BLOB_INLINE_MAX, 4);
+
+	disk.free_octets = full_free;
+	disk_is_full = false;
+	struct store *s = bed_open_on(&b, &disk);
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct blob *blob;
+		disk_is_full = false;
+		assert_int_equal(blob_new(NULL, s, &blob), E_OK);
+		CHECK(blob_add(NULL, blob, sl_head(octets, cases[i].before)) == E_OK, cases[i].name);
+		unsigned files = log_files(&b);
+		disk_is_full = true;
+		CHECK(blob_add(NULL, blob, sl_head(octets, cases[i].after)) == cases[i].want, cases[i].name);
+		CHECK(log_files(&b) == files, cases[i].name);
+		blob_free(blob);
+	}
+	store_close(s);
+	sl_free(octets);
+	bed_remove(&b);
+}
+
+/// Puts another file behind the index's descriptors. out: the real ones, for index_fds_back.
+struct index_fds {
+	int fd[4], real[4];
+	unsigned n;
+};
+
+static struct index_fds index_fds_take(const struct bed *b, const char *stand_in, int flags)
+{
+	struct index_fds f = { .n = 0 };
+	char path[128], link[64], to[256];
+
+	snprintf(path, sizeof path, "%s/index/data.mdb", b->dir);
+	int other = open(stand_in ? stand_in : path, flags | O_CLOEXEC);
+	assert_true(other >= 0);
+	for (int fd = 3; fd < 256 && f.n < ARRAY_N(f.fd); fd++) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+		ssize_t n = fd == other ? -1 : readlink(link, to, sizeof to - 1);
+		to[n < 0 ? 0 : n] = 0;
+		if (strcmp(to, path) == 0)
+			f.fd[f.n++] = fd;
+	}
+	for (unsigned i = 0; i < f.n; i++) {
+		f.real[i] = fcntl(f.fd[i], F_DUPFD_CLOEXEC, 0);
+		assert_int_equal(dup2(other, f.fd[i]), f.fd[i]);
+	}
+	close(other);
+	assert_true(f.n > 0);
+	return f;
+}
+
+static void index_fds_back(const struct index_fds *f)
+{
+	for (unsigned i = 0; i < f->n; i++) {
+		dup2(f->real[i], f->fd[i]);
+		close(f->real[i]);
+	}
+}
+
+static enum ec wait_answer(struct waiting_job *w, unsigned ms)
+{
+	for (unsigned i = 0; i < ms && w->answer < 0; i++)
+		usleep(1000);
+	return w->answer < 0 ? E_TIMEOUT : (enum ec)w->answer;
+}
+
+static void submit_only(struct store *s, struct waiting_job *w)
+{
+	w->answer = -1;
+	w->job = (struct job){ .run = put_run, .done = note_answer, .arg = &w->put, .durable = true };
+	store_submit(s, &w->job);
+}
+
+struct seen {
+	_Atomic int n;
+};
+
+static void note_cell(void *arg, struct cell_id id, uint64_t version)
+{
+	(void)version;
+	if (id.name == cell_b.name)
+		((struct seen *)arg)->n++;
+}
+
+/// A batch that is in the log and cannot go into the index is done: its job is answered E_OK, late, and never anything
+/// else; others are refused meanwhile.
+static void test_index_full(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct store *s = bed_open(&b);
+	struct waiting_job first = { .put = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") } };
+	struct waiting_job held = { .put = { cell_b, 0, 0, SL("k"), SL("b"), .op = { "held" }, .outcome = SL("1") } };
+	struct waiting_job other = { .put = { cell_a, 1, 0, SL("k"), SL("c"), .outcome = SL("") } };
+	struct seen seen = { 0 };
+	struct view *v;
+	struct sl outcome;
+
+	assert_int_equal(submit(s, &first), E_OK);
+	store_set_watch(s, note_cell, &seen);
+	struct index_fds fds = index_fds_take(&b, "/dev/full", O_RDWR);
+	submit_only(s, &held);
+	assert_int_equal(wait_answer(&held, 300), E_TIMEOUT);
+	submit_only(s, &other);
+	enum ec e = wait_answer(&other, 5000);
+	assert_true(e == E_FULL || e == E_TEMP);
+	assert_int_equal(held.answer, -1);
+	assert_int_equal(seen.n, 0);
+	index_fds_back(&fds);
+	assert_int_equal(wait_answer(&held, 10000), E_OK);
+	assert_true(has(s, cell_b, SL("b")) && seen.n == 1);
+	assert_int_equal(view_open(NULL, s, &v), E_OK);
+	assert_int_equal(op_outcome(NULL, v, &held.put.op, &outcome), E_OK);
+	view_close(v);
+	assert_int_equal(submit(s, &other), E_OK);
+	store_set_watch(s, NULL, NULL);
+	store_close(s);
+	bed_remove(&b);
+}
+
+/// The wait for the index has an end: what is in the log is on disk, and that is what the answer says.
+static void test_index_full_long(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool close; // the store ends while the job waits
+	} cases[] = { { "waited long", false }, { "the store ends", true } };
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct bed b = bed_make();
+		struct store *s = bed_open(&b);
+		struct waiting_job first = { .put = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") } };
+		struct waiting_job held = { .put = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") } };
+
+		assert_int_equal(submit(s, &first), E_OK);
+		s->hold_ms = cases[i].close ? 60000 : 1;
+		struct index_fds fds = index_fds_take(&b, "/dev/full", O_RDWR);
+		submit_only(s, &held);
+		if (!cases[i].close) {
+			CHECK(wait_answer(&held, 10000) == E_OK, cases[i].name);
+			CHECK(!has(s, cell_b, SL("b")), cases[i].name);
+			index_fds_back(&fds);
+			for (int k = 0; k < 200 && !has(s, cell_b, SL("b")); k++)
+				usleep(50000);
+			CHECK(has(s, cell_b, SL("b")), cases[i].name);
+		}
+		store_close(s);
+		CHECK(wait_answer(&held, 0) == E_OK, cases[i].name);
+		if (cases[i].close)
+			for (unsigned k = 0; k < fds.n; k++)
+				close(fds.real[k]);
+		s = bed_open(&b);
+		CHECK(has(s, cell_b, SL("b")) && !s->rebuilt, cases[i].name);
+		store_close(s);
+		bed_remove(&b);
+	}
+}
+
+/// An index whose commits fail for another reason is opened anew, and the batch goes into it.
+static void test_index_broken(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct store *s = bed_open(&b);
+	struct waiting_job first = { .put = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") } };
+	struct waiting_job w = { .put = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") } };
+	struct view *v;
+
+	assert_int_equal(submit(s, &first), E_OK);
+	for (uint64_t i = 0; i < 2; i++) { // with an open view it takes longer
+		struct index_fds fds = index_fds_take(&b, NULL, O_RDONLY);
+		w.put.expect = i;
+		if (i)
+			assert_int_equal(view_open(NULL, s, &v), E_OK);
+		submit_only(s, &w);
+		if (i) {
+			assert_int_equal(wait_answer(&w, 1500), E_TIMEOUT);
+			view_close(v);
+		}
+		assert_int_equal(wait_answer(&w, 10000), E_OK);
+		assert_true(has(s, cell_a, SL("a")) && has(s, cell_b, SL("b")));
+		for (unsigned k = 0; k < fds.n; k++)
+			close(fds.real[k]);
+	}
+	store_close(s);
+	s = bed_open(&b);
+	assert_true(has(s, cell_b, SL("b")) && !s->rebuilt);
+	store_close(s);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +606,10 @@ int main(void)
 		cmocka_unit_test(test_heals),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_little_space),
+		cmocka_unit_test(test_little_space_stream),
+		cmocka_unit_test(test_index_full),
+		cmocka_unit_test(test_index_full_long),
+		cmocka_unit_test(test_index_broken),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,18 +9,21 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/num.h"
 
 struct index {
-	MDB_env *env;
+	MDB_env *env; // NULL: it could not be opened anew; index_mend tries again
 	MDB_dbi dbi[T_COUNT];
 	pthread_mutex_t lock; // guards the three below
 	pthread_cond_t quiet;
 	unsigned views;
-	bool growing;
-	bool map_full; // the writer's thread only
+	bool mending;
+	bool map_full, broken; // the writer's thread only
 	uint64_t map_octets;
+	unsigned readers_max;
+	char *path;
 };
 
 struct itxn {
@@ -81,6 +84,31 @@ static enum ec open_tables(struct cx *cx, struct index *ix)
 	return index_error(cx, rc, "commit of tables");
 }
 
+static void env_close(struct index *ix)
+{
+	if (ix->env)
+		mdb_env_close(ix->env);
+	ix->env = NULL;
+}
+
+static enum ec env_open(struct cx *cx, struct index *ix)
+{
+	int rc = mdb_env_create(&ix->env);
+
+	if (!rc)
+		rc = mdb_env_set_mapsize(ix->env, ix->map_octets);
+	if (!rc)
+		rc = mdb_env_set_maxreaders(ix->env, ix->readers_max);
+	if (!rc)
+		rc = mdb_env_set_maxdbs(ix->env, T_COUNT);
+	if (!rc)
+		rc = mdb_env_open(ix->env, ix->path, MDB_NOSYNC | MDB_NOTLS | MDB_NORDAHEAD, 0600);
+	enum ec e = rc ? index_error(cx, rc, "open") : open_tables(cx, ix);
+	if (e)
+		env_close(ix);
+	return e;
+}
+
 enum ec index_open(struct cx *cx, const char *path, uint64_t map_octets, unsigned readers_max, struct index **out)
 {
 	struct index *ix = calloc(1, sizeof *ix);
@@ -93,17 +121,9 @@ enum ec index_open(struct cx *cx, const char *path, uint64_t map_octets, unsigne
 	pthread_cond_init(&ix->quiet, &attr);
 	pthread_condattr_destroy(&attr);
 	ix->map_octets = map_octets;
-
-	int rc = mdb_env_create(&ix->env);
-	if (!rc)
-		rc = mdb_env_set_mapsize(ix->env, map_octets);
-	if (!rc)
-		rc = mdb_env_set_maxreaders(ix->env, readers_max);
-	if (!rc)
-		rc = mdb_env_set_maxdbs(ix->env, T_COUNT);
-	if (!rc)
-		rc = mdb_env_open(ix->env, path, MDB_NOSYNC | MDB_NOTLS | MDB_NORDAHEAD, 0600);
-	enum ec e = rc ? index_error(cx, rc, "open") : open_tables(cx, ix);
+	ix->readers_max = readers_max;
+	ix->path = strdup(path);
+	enum ec e = ix->path ? env_open(cx, ix) : fail(cx, E_TEMP, "no memory for the index");
 	if (e) {
 		index_close(ix);
 		return e;
@@ -116,8 +136,8 @@ void index_close(struct index *ix)
 {
 	if (!ix)
 		return;
-	if (ix->env)
-		mdb_env_close(ix->env);
+	env_close(ix);
+	free(ix->path);
 	pthread_cond_destroy(&ix->quiet);
 	pthread_mutex_destroy(&ix->lock);
 	free(ix);
@@ -126,7 +146,7 @@ void index_close(struct index *ix)
 static void view_enter(struct index *ix)
 {
 	pthread_mutex_lock(&ix->lock);
-	while (ix->growing)
+	while (ix->mending)
 		pthread_cond_wait(&ix->quiet, &ix->lock);
 	ix->views++;
 	pthread_mutex_unlock(&ix->lock);
@@ -147,7 +167,7 @@ enum ec index_read(struct cx *cx, struct index *ix, struct itxn **out)
 		return fail(cx, E_TEMP, "no memory for a view");
 	*t = (struct itxn){ .ix = ix };
 	view_enter(ix);
-	int rc = mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &t->txn);
+	int rc = ix->env ? mdb_txn_begin(ix->env, NULL, MDB_RDONLY, &t->txn) : EAGAIN;
 	if (rc == MDB_READERS_FULL) { // slots of readers that died are given back
 		int dead;
 		mdb_reader_check(ix->env, &dead);
@@ -162,13 +182,29 @@ enum ec index_read(struct cx *cx, struct index *ix, struct itxn **out)
 	return E_OK;
 }
 
+/// What a failed write means for index_mend.
+static void note_failure(struct index *ix, int rc)
+{
+	ix->map_full |= rc == MDB_MAP_FULL;
+	switch (rc) {
+	case 0:
+	case MDB_MAP_FULL:
+	case ENOSPC:
+	case EDQUOT:
+	case ENOMEM:
+	case EAGAIN: return;
+	}
+	ix->broken = true;
+}
+
 enum ec index_write(struct cx *cx, struct index *ix, struct itxn **out)
 {
 	struct itxn *t = malloc(sizeof *t);
 	if (!t)
 		return fail(cx, E_TEMP, "no memory for a transaction");
 	*t = (struct itxn){ .ix = ix, .writing = true };
-	int rc = mdb_txn_begin(ix->env, NULL, 0, &t->txn);
+	int rc = ix->env ? mdb_txn_begin(ix->env, NULL, 0, &t->txn) : EAGAIN;
+	note_failure(ix, rc);
 	if (rc) {
 		free(t);
 		return index_error(cx, rc, "begin writing");
@@ -180,8 +216,9 @@ enum ec index_write(struct cx *cx, struct index *ix, struct itxn **out)
 enum ec itxn_commit(struct cx *cx, struct itxn *t)
 {
 	int rc = mdb_txn_commit(t->txn); // frees the handle also where it fails
-	t->ix->map_full |= rc == MDB_MAP_FULL;
-	if (!t->writing)
+	if (t->writing)
+		note_failure(t->ix, rc);
+	else
 		view_leave(t->ix);
 	free(t);
 	return index_error(cx, rc, "commit");
@@ -282,29 +319,54 @@ bool index_is_map_full(const struct index *ix)
 	return ix->map_full;
 }
 
-enum ec index_grow(struct cx *cx, struct index *ix)
+/// Makes the map twice as large. No view is open.
+static enum ec grow(struct cx *cx, struct index *ix)
 {
-	struct timespec until;
 	uint64_t octets;
-	int rc = 0;
 
 	if (!num_mul(ix->map_octets, (uint64_t)2, &octets))
 		return fail(cx, E_FULL, "index: the map cannot grow");
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec++;
-	pthread_mutex_lock(&ix->lock);
-	ix->growing = true;
-	while (ix->views && rc == 0)
-		rc = pthread_cond_timedwait(&ix->quiet, &ix->lock, &until);
-	int grown = ix->views ? EAGAIN : mdb_env_set_mapsize(ix->env, octets);
-	ix->growing = false;
-	pthread_cond_broadcast(&ix->quiet);
-	pthread_mutex_unlock(&ix->lock);
-	if (grown)
-		return index_error(cx, grown, "growing the map");
+	int rc = mdb_env_set_mapsize(ix->env, octets);
+	if (rc)
+		return index_error(cx, rc, "growing the map");
 	ix->map_octets = octets;
 	ix->map_full = false;
 	return E_OK;
+}
+
+/// Opens the environment anew: after some failures LMDB refuses everything that follows. No view is open.
+static enum ec reopen(struct cx *cx, struct index *ix)
+{
+	env_close(ix);
+	enum ec e = env_open(cx, ix);
+	ix->broken = e != E_OK;
+	return e;
+}
+
+enum ec index_mend(struct cx *cx, struct index *ix)
+{
+	struct timespec until;
+	enum ec e = E_OK;
+	int rc = 0;
+
+	if (!ix->map_full && !ix->broken)
+		return E_OK;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec++;
+	pthread_mutex_lock(&ix->lock);
+	ix->mending = true;
+	while (ix->views && rc == 0)
+		rc = pthread_cond_timedwait(&ix->quiet, &ix->lock, &until);
+	if (ix->views)
+		e = fail(cx, E_TEMP, "index: readers do not end");
+	if (e == E_OK && ix->broken)
+		e = reopen(cx, ix);
+	if (e == E_OK && ix->map_full)
+		e = grow(cx, ix);
+	ix->mending = false;
+	pthread_cond_broadcast(&ix->quiet);
+	pthread_mutex_unlock(&ix->lock);
+	return e;
 }
 
 uint64_t index_octets(struct index *ix)
@@ -312,12 +374,13 @@ uint64_t index_octets(struct index *ix)
 	MDB_envinfo info;
 	MDB_stat st;
 
-	if (mdb_env_info(ix->env, &info) || mdb_env_stat(ix->env, &st))
-		return 0;
-	return (info.me_last_pgno + 1) * (uint64_t)st.ms_psize;
+	view_enter(ix);
+	bool known = ix->env && !mdb_env_info(ix->env, &info) && !mdb_env_stat(ix->env, &st);
+	view_leave(ix);
+	return known ? (info.me_last_pgno + 1) * (uint64_t)st.ms_psize : 0;
 }
 
 enum ec index_flush(struct cx *cx, struct index *ix)
 {
-	return index_error(cx, mdb_env_sync(ix->env, 1), "flush");
+	return ix->env ? index_error(cx, mdb_env_sync(ix->env, 1), "flush") : E_IO;
 }

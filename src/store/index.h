@@ -40,7 +40,7 @@ void itxn_abort(struct itxn *t);
 /// Reads one row; *value is borrowed until the next change or the end of the transaction.
 /// errors: E_NOTFOUND (without a story), E_IO, E_CORRUPT.
 [[nodiscard]] enum ec index_get(struct cx *cx, struct itxn *t, enum index_table table, struct sl key, struct sl *value);
-/// Writes one row. errors: E_FULL (map full: see index_grow), E_TOOBIG (key), E_IO.
+/// Writes one row. errors: E_FULL (map full: see index_mend), E_TOOBIG (key), E_IO.
 [[nodiscard]] enum ec index_put(struct cx *cx, struct itxn *t, enum index_table table, struct sl key, struct sl value);
 /// Removes one row; a missing one is fine.
 [[nodiscard]] enum ec index_del(struct cx *cx, struct itxn *t, enum index_table table, struct sl key);
@@ -51,10 +51,11 @@ typedef bool index_each(void *arg, struct sl key, struct sl value);
 [[nodiscard]] enum ec index_scan(struct cx *cx, struct itxn *t, enum index_table table, struct sl from,
 	struct sl prefix, index_each *each, void *arg);
 
-/// After a write found the map full and was aborted: waits up to a second for readers to end and doubles the map.
-/// errors: E_TEMP (readers did not end), E_FULL (the address space does not hold more).
-[[nodiscard]] enum ec index_grow(struct cx *cx, struct index *ix);
-/// True since a write found the map full, until index_grow.
+/// After a failed write was aborted: makes the map larger where it was full, opens the index anew where it is broken;
+/// both wait up to a second for readers to end. Does nothing where nothing of that kind is known.
+/// errors: E_TEMP (readers did not end), E_FULL (the address space does not hold more), E_IO, E_CORRUPT.
+[[nodiscard]] enum ec index_mend(struct cx *cx, struct index *ix);
+/// True since a write found the map full, until index_mend.
 bool index_is_map_full(const struct index *ix);
 /// Octets of the index file in use.
 uint64_t index_octets(struct index *ix);

@@ -284,6 +284,16 @@ void journal_fill_reserve(struct journal *j)
 	}
 }
 
+bool journal_give_reserve(struct journal *j)
+{
+	char name[SEG_NAME];
+
+	if (j->reserves == 0)
+		return false;
+	reserve_name(--j->reserves, name);
+	return j->disk->unlink(j->disk->arg, j->dir, name) == 0;
+}
+
 enum ec journal_close(struct cx *cx, struct journal *j)
 {
 	enum ec e = E_OK;

@@ -63,5 +63,7 @@ struct journal_batch {
 [[nodiscard]] enum ec journal_restart(struct cx *cx, struct journal *j, bool frees);
 /// Makes the reserve segments that are missing, as far as the disk has room.
 void journal_fill_reserve(struct journal *j);
+/// Gives a reserve segment's room to whoever needs it now; false where none is left.
+bool journal_give_reserve(struct journal *j);
 /// Flushes, seals and closes. errors: E_IO (what was not durable may be lost by a machine stop).
 [[nodiscard]] enum ec journal_close(struct cx *cx, struct journal *j);

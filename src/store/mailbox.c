@@ -35,7 +35,7 @@ bool uid_set_has(struct uid_set set, uint32_t uid)
 		else
 			hi = mid;
 	}
-	return set.n == 0 || (lo < set.n && set.r[lo].lo <= uid);
+	return set.all || (lo < set.n && set.r[lo].lo <= uid);
 }
 
 enum ec mailbox_make(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t uidvalidity)
@@ -205,7 +205,7 @@ static bool take_row(void *arg, const struct pl_row *row)
 enum ec mailbox_row(struct cx *cx, struct view *v, struct mbox_ref m, uint32_t uid, int64_t now_s, struct pl_row *row)
 {
 	struct pl_uids one = { uid, uid };
-	struct walk w = { { &one, 1 }, 0, 0, now_s - EXPUNGED_READABLE_S };
+	struct walk w = { { &one, 1, false }, 0, 0, now_s - EXPUNGED_READABLE_S };
 	struct pl_row found = { 0 };
 	struct mbox_head h;
 	enum ec e = uid == 0 ? E_NOTFOUND : mbox_head_load(cx, v, mbox_cell(m), &h);
@@ -395,7 +395,7 @@ static bool unite_keywords(void *arg, const struct pl_row *row)
 /// A bit for a new name: a free one, otherwise one that no message carries (its old name then goes).
 static enum ec keyword_bit(struct cx *cx, struct view *v, struct mbox_ref m, uint64_t used, uint8_t *bit)
 {
-	struct walk all = { .expunged_after_s = INT64_MAX };
+	struct walk all = { .set.all = true, .expunged_after_s = INT64_MAX };
 	struct mbox_head h;
 
 	if (used == UINT64_MAX) {

@@ -32,10 +32,11 @@ static inline struct cell_id mbox_cell(struct mbox_ref m)
 	return (struct cell_id){ m.account, m.mbox };
 }
 
-/// A set of UIDs in private memory; n 0 = all.
+/// A set of UIDs in private memory: all, or the ranges (none = no message).
 struct uid_set {
 	const struct pl_uids *r;
 	uint32_t n;
+	bool all;
 };
 /// Sorted, without overlap, from 1 up: E_OK, otherwise E_SYNTAX.
 [[nodiscard]] enum ec uid_set_check(struct uid_set set);

@@ -1,7 +1,8 @@
 /// mailbox_copy — COPY and MOVE within one account.
 ///
 /// MOVE commits the destination first, with the operation id and how far the source had come, then the source, with
-/// an id of its own: a repetition that finds only the first does the second, and nothing that came later is touched.
+/// an id of its own. A job is all or nothing, so either both are there or none; should an engine without that ever hold
+/// only the first, a repetition does the second, and nothing that came later is touched.
 #include <stdlib.h>
 
 #include "base/num.h"
@@ -41,6 +42,7 @@ struct copying {
 	struct buf msgs;   // struct mbox_message
 	uint64_t keywords; // all that the messages carry
 	struct outcome r;
+	struct quota_used grown; // by what the destination took
 	struct op_id bound, bound_source;
 };
 
@@ -159,7 +161,7 @@ static enum ec commit_dest(struct copying *k)
 	outcome_encode(&k->r, o);
 	e = mbox_edit_commit(k->cx, ed, &k->bound, (struct sl){ o, sizeof o });
 	if (e == E_OK)
-		quota_add(k->op->quota, k->op->m.account, (int64_t)more.octets, (int64_t)more.messages);
+		k->grown = more;
 	return e;
 }
 
@@ -273,6 +275,8 @@ enum ec mailbox_copy(struct cx *cx, struct txn *t, const struct mbox_op *op, uin
 	uint64_t modseq = 0;
 	enum ec e = copy_run(&k, &modseq);
 
+	if (e == E_OK && k.grown.messages) // only now can nothing fail any more
+		quota_add(op->quota, op->m.account, (int64_t)k.grown.octets, (int64_t)k.grown.messages);
 	if (e == E_OK)
 		*out = (struct copy_result){ k.r.uidvalidity, k.r.first_uid, k.r.count, modseq };
 	buf_free(&k.msgs);

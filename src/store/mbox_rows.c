@@ -211,8 +211,8 @@ enum ec mbox_walk(struct cx *cx, struct view *v, struct cell_id cell, const stru
 	mbox_each_row *each, void *arg)
 {
 	const struct pl_uids all = { 1, UINT32_MAX };
-	const struct pl_uids *r = w->set.n ? w->set.r : &all;
-	uint32_t n = w->set.n ? w->set.n : 1;
+	const struct pl_uids *r = w->set.all ? &all : w->set.r;
+	uint32_t n = w->set.all ? 1 : w->set.n;
 	struct walking k = { .cx = cx, .v = v, .cell = cell, .w = w, .each = each, .arg = arg };
 	enum ec e = E_OK;
 

@@ -90,17 +90,17 @@ enum ec request_copy(struct request *r, struct range from, size_t max, struct sl
 	return E_OK;
 }
 
-enum ec request_set(struct request *r, struct range from, struct uid_set *out)
+enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out)
 {
 	struct sl octets;
-	enum ec e = from.len % sizeof(struct pl_uids) ? E_SYNTAX : E_OK;
+	enum ec e = from.len % sizeof(struct pl_uids) || (all && from.len) ? E_SYNTAX : E_OK;
 
 	if (e == E_OK)
 		e = request_copy(r, from, SET_MAX * sizeof(struct pl_uids), &octets);
 	if (e != E_OK)
 		return e;
 	struct uid_set set = { (const struct pl_uids *)(const void *)octets.p,
-		(uint32_t)(octets.n / sizeof(struct pl_uids)) };
+		(uint32_t)(octets.n / sizeof(struct pl_uids)), all };
 	e = uid_set_check(set);
 	if (e == E_OK)
 		*out = set;

@@ -105,8 +105,8 @@ void request_submit(struct request *r, struct request_job how);
 void *request_alloc(struct request *r, size_t n);
 /// A private copy of a range of the arena. errors: E_TOOBIG (more than max), E_TEMP, E_STATE (no arena).
 [[nodiscard]] enum ec request_copy(struct request *r, struct range from, size_t max, struct sl *out);
-/// A private, checked set of UIDs. errors: E_SYNTAX, E_TOOBIG, E_TEMP.
-[[nodiscard]] enum ec request_set(struct request *r, struct range from, struct uid_set *out);
+/// A private, checked set of UIDs: `all`, or what lies in the range. errors: E_SYNTAX (also both), E_TOOBIG, E_TEMP.
+[[nodiscard]] enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out);
 /// The arena's octets of a range (checked against its size when the frame came).
 uint8_t *request_at(struct request *r, struct range range);
 static inline struct out request_out(struct request *r, struct range range)

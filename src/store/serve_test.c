@@ -140,6 +140,10 @@ static void test_session(void **state)
 		.unchanged_since = UINT64_MAX,
 		.set = { 0, 8 } };
 	struct ans_mbox_flags flagged = { 0 };
+	flags.set.len = 0;
+	must(ASK(c, mbox_flags, &flags, &flagged), "flags of no message");
+	assert_true(flagged.changed == 0 && flagged.modseq == 0);
+	flags.set.len = 8;
 	memcpy(c->arena, &(struct pl_uids){ 2, 2 }, 8);
 	must(ASK(c, mbox_flags, &flags, &flagged), "flags");
 	assert_int_equal(flagged.changed, 1);
@@ -157,11 +161,21 @@ static void test_session(void **state)
 		.handle = h, .mbox = inbox, .to = trash, .move = 1, .set = { 0, 8 }, .out = { 64, 64 }
 	};
 	struct ans_mbox_copy copied = { 0 };
+	copy.set.len = 0;
+	must(ASK(c, mbox_copy, &copy, &copied), "move of no message");
+	assert_true(copied.count == 0);
+	copy.set.len = 8;
 	memcpy(c->arena, &(struct pl_uids){ 1, 1 }, 8);
 	must(ASK(c, mbox_copy, &copy, &copied), "move");
 	assert_true(copied.count == 1 && copied.first_uid == 1 && !copied.out_full);
 	struct req_mbox_expunge ex = { .handle = h, .mbox = inbox, .out = { 0, 64 } };
 	struct ans_mbox_expunge gone = { 0 };
+	must(ASK(c, mbox_expunge, &ex, &gone), "expunge of no message");
+	assert_int_equal(gone.count, 0);
+	ex.all = 1;
+	ex.set = (struct range){ 0, 8 };
+	assert_int_equal(ASK(c, mbox_expunge, &ex, &gone), E_SYNTAX); // all, and a set
+	ex.set.len = 0;
 	must(ASK(c, mbox_expunge, &ex, &gone), "expunge");
 	assert_true(gone.count == 1 && !gone.out_full && ((struct pl_uids *)(void *)c->arena)->lo == 2);
 

@@ -19,7 +19,10 @@
 #include "store/replay.h"
 #include "store/state.h"
 
-enum { RAISE_STEP = 1 << 20 };
+enum {
+	RAISE_STEP = 1 << 20,
+	HOLD_MS = 240000, // senders wait 10 minutes for the answer to a message (RFC 5321 §4.5.3.2.6)
+};
 static const uint64_t segment_default = 256ull << 20, segment_max = 2048ull << 20;
 
 /// Makes the folder where missing and opens it.
@@ -64,6 +67,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 	s->free_min_octets = conf->free_min_octets ? conf->free_min_octets : 1ull << 30;
 	s->flush_lazy_ms = conf->flush_lazy_ms ? conf->flush_lazy_ms : 100;
 	s->readers_max = conf->readers_max ? conf->readers_max : 64;
+	s->hold_ms = HOLD_MS;
 }
 
 static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
@@ -183,7 +187,7 @@ static enum ec bring_up(
 		e = replay(cx, s->log_fd, l, s->index, &from, out);
 		if (e != E_FULL || !index_is_map_full(s->index))
 			return e;
-		e = index_grow(cx, s->index);
+		e = index_mend(cx, s->index);
 		if (e == E_OK)
 			e = read_applied(cx, s, &from);
 		if (e == E_NOTFOUND)
@@ -367,6 +371,13 @@ void store_close(struct store *s)
 			NULL, s->disk, s->dir_fd, &st); // without the mark the next start looks closer, no more
 	}
 	release(s);
+}
+
+bool store_is_low(const struct store *s)
+{
+	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
+
+	return free_octets >= 0 && (uint64_t)free_octets < s->free_min_octets;
 }
 
 uint64_t store_modseq_raise(const struct store *s)

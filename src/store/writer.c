@@ -11,9 +11,13 @@
 ///   6 commit the index, with what is applied, unflushed
 ///   7 tell the watcher, then answer each job
 /// A failure in 3, 4 or 5 aborts the index transaction; the batch is built once more in a new segment; failing again
-/// the store refuses jobs until a probe succeeds. A failure in 6 leaves the batch in the log: the index is brought up
-/// from the batch's own octets, and nothing else is done before that.
-/// A job whose run fails loses what it had not committed; cells that it had committed in this batch stay.
+/// the store refuses jobs until a probe succeeds.
+/// After 5 the batch is done, and its jobs are never answered otherwise. A failure in 6 is mended (a larger map, the
+/// index opened anew, a reserve segment's room for it) and the index brought up from the batch's own octets, at once
+/// and then each second; meanwhile all other jobs are refused and the answers of these wait, at most hold_ms. What a
+/// start finds in the log behind `applied` it applies, operation ids too, so who asks again hears that it was done.
+/// A job is all or nothing: where its run fails after it has put something into the batch, the batch is built anew
+/// without it. Such failures are rare (jobs check before they change), so this needs no means to undo a part.
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,16 +137,11 @@ static enum ec apply_again(struct cx *cx, struct itxn *it, const struct batch *b
 }
 
 /// Brings the index up with the batch that is in the log already.
-static enum ec redo(struct cx *cx, struct writer *w)
+static enum ec redo_once(struct cx *cx, struct writer *w)
 {
 	struct txn *t = &w->txn;
-
-	if (index_is_map_full(t->s->index)) {
-		enum ec e = index_grow(cx, t->s->index);
-		if (e)
-			return e;
-	}
 	enum ec e = index_write(cx, t->s->index, &t->view.t);
+
 	if (e)
 		return e;
 	e = apply_again(cx, t->view.t, &t->batch);
@@ -151,8 +150,31 @@ static enum ec redo(struct cx *cx, struct writer *w)
 		t->view.t = NULL;
 		return e;
 	}
-	e = commit_index(cx, w, &w->applied, 0);
-	w->redo = e != E_OK;
+	return commit_index(cx, w, &w->applied, 0);
+}
+
+/// The disk has no room for the index: it gets a reserve segment's.
+static bool give_reserve(struct writer *w)
+{
+	bool given = journal_give_reserve(&w->txn.s->journal);
+
+	w->on_reserve |= given;
+	return given;
+}
+
+/// Step 6 until it succeeds or nothing more can be done for it now.
+static enum ec redo(struct cx *cx, struct writer *w)
+{
+	struct store *s = w->txn.s;
+	enum ec e;
+
+	do {
+		e = index_mend(cx, s->index);
+		if (e)
+			return e;
+		e = redo_once(cx, w);
+		w->redo = e != E_OK;
+	} while (e && (index_is_map_full(s->index) || (e == E_FULL && give_reserve(w))));
 	return e;
 }
 
@@ -201,34 +223,72 @@ static enum ec begin(struct cx *cx, struct writer *w)
 	return E_OK;
 }
 
+static void abort_batch(struct writer *w)
+{
+	struct txn *t = &w->txn;
+
+	itxn_abort(t->view.t);
+	t->view.t = NULL;
+	t->batch.records = 0;
+	t->changed_n = 0;
+}
+
+/// Step 2. Returns how many jobs ran. *spoilt: the last of them failed and left something in the batch.
+static unsigned run_jobs(
+	struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, bool *durable, bool *spoilt)
+{
+	struct txn *t = &w->txn;
+	unsigned i;
+
+	*durable = *spoilt = false;
+	for (i = 0; i < n && !*spoilt && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
+		uint64_t before = t->batch.records;
+		run_job(cx, w, jobs[i]);
+		*spoilt = jobs[i]->result != E_OK && t->batch.records > before;
+		*durable |= jobs[i]->durable && t->batch.records > before;
+	}
+	return i;
+}
+
+/// Steps 1 and 2. out: *ran — how many of the jobs, from the first, this batch holds; at least one.
+static enum ec build(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, unsigned *ran, bool *durable)
+{
+	struct txn *t = &w->txn;
+	bool spoilt;
+
+	for (;;) {
+		enum ec e = begin(cx, w);
+		if (e)
+			return e;
+		*ran = run_jobs(cx, w, jobs, n, durable, &spoilt);
+		if (t->broken || !spoilt)
+			return t->broken;
+		if (*ran == 1)
+			break; // alone with what it left behind
+		abort_batch(w);
+		n = *ran - 1; // those before it; it comes first in the next batch
+	}
+	t->batch.records = 0; // so nothing is written
+	return E_OK;
+}
+
 /// Steps 2 to 6 once. After an error nothing of the batch is there, unless w->redo says that it is in the log.
-/// out: *ran, on E_OK — how many of the jobs, from the first, this batch holds; at least one.
+/// out: *ran, on E_OK or with w->redo — as in build.
 static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs, unsigned n, unsigned *ran)
 {
 	struct txn *t = &w->txn;
 	bool durable = false;
-	unsigned i;
-	enum ec e = begin(cx, w);
+	enum ec e = build(cx, w, jobs, n, ran, &durable);
 
-	if (e)
-		return e;
-	for (i = 0; i < n && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
-		uint64_t before = t->batch.records;
-		run_job(cx, w, jobs[i]);
-		durable |= jobs[i]->durable && t->batch.records > before;
-	}
-	if (!t->broken && t->batch.records)
+	if (e == E_OK && t->batch.records)
 		e = log_batch(cx, w, durable);
-	if (t->broken || e || t->batch.records == 0) {
-		itxn_abort(t->view.t);
-		t->view.t = NULL;
-		*ran = i;
-		return t->broken ? t->broken : e;
+	if (e || t->batch.records == 0) {
+		abort_batch(w);
+		return e;
 	}
 	txn_blobs_stored(t);
 	w->redo = true;
-	*ran = i;
-	e = commit_index(cx, w, &w->applied, i);
+	e = commit_index(cx, w, &w->applied, *ran);
 	if (e)
 		return redo(cx, w);
 	w->redo = false;
@@ -241,11 +301,12 @@ static enum ec recover(struct cx *cx, struct writer *w, bool frees)
 	struct store *s = w->txn.s;
 	unsigned reserves = s->journal.reserves;
 
-	if (index_is_map_full(s->index))
-		return index_grow(cx, s->index);
+	enum ec e = index_mend(cx, s->index);
+	if (e)
+		return e;
 	if (s->journal.fd >= 0)
 		return E_OK; // a bulk segment failed: its body is spoilt, the other jobs are fine
-	enum ec e = journal_restart(cx, &s->journal, frees);
+	e = journal_restart(cx, &s->journal, frees);
 	w->on_reserve |= s->journal.reserves < reserves;
 	if (e == E_OK && s->journal.kept.n == 0)
 		w->flush_at_ns = 0;
@@ -301,21 +362,58 @@ static void update_stats(struct writer *w)
 	pthread_mutex_unlock(&w->lock);
 }
 
-/// Step 7.
-static void answer(struct writer *w, struct job *const *jobs, unsigned n)
+/// Step 7, its first half.
+static void tell_watcher(struct writer *w)
 {
 	struct txn *t = &w->txn;
 
-	w->jobs += n;
-	w->batches += t->batch.records > 0;
-	update_stats(w);
 	pthread_mutex_lock(&w->lock);
 	store_watch *watch = w->watch;
 	void *arg = w->watch_arg;
 	pthread_mutex_unlock(&w->lock);
 	for (size_t i = 0; watch && i < t->changed_n; i++)
 		watch(arg, t->changed[i].id, t->changed[i].version);
+}
+
+/// Step 7.
+static void answer(struct writer *w, struct job *const *jobs, unsigned n)
+{
+	w->jobs += n;
+	w->batches += w->txn.batch.records > 0;
+	update_stats(w);
+	tell_watcher(w);
 	finish(jobs, n, E_OK);
+}
+
+/// The batch of these jobs is in the log and not in the index: their answers wait.
+static void hold(struct writer *w, struct job *const *jobs, unsigned n)
+{
+	w->jobs += n;
+	w->batches++;
+	for (unsigned i = 0; i < n; i++)
+		list_add(&w->held, jobs[i]);
+	w->held_until_ns = clock_mono_ns() + (int64_t)w->txn.s->hold_ms * 1000000;
+}
+
+/// The held jobs are done, whether the index knows or not.
+static void answer_held(struct writer *w)
+{
+	struct job *j;
+
+	while ((j = list_take(&w->held)))
+		finish(&j, 1, E_OK);
+}
+
+/// Tries step 6 for the batch that is held.
+static enum ec redo_held(struct cx *cx, struct writer *w)
+{
+	enum ec e = redo(cx, w);
+
+	if (e == E_OK)
+		tell_watcher(w);
+	if (e == E_OK || clock_mono_ns() >= w->held_until_ns)
+		answer_held(w);
+	return e;
 }
 
 /// Builds, writes and answers batches until all jobs are answered: one, unless they hold more than BATCH_OCTETS_MAX.
@@ -325,7 +423,7 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 	enum ec e = E_OK;
 
 	for (int failed = 0; n && failed < TRIES;) {
-		unsigned ran;
+		unsigned ran = 0;
 		e = attempt(cx, w, jobs, n, &ran);
 		if (e == E_OK) {
 			w->refuse = E_OK;
@@ -336,15 +434,19 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 			continue;
 		}
 		failed++;
-		if (w->redo)
-			break; // in the log, not in the index: only redo may follow
+		if (w->redo) { // in the log, not in the index: only redo may follow
+			hold(w, jobs, ran);
+			jobs += ran;
+			n -= ran;
+			break;
+		}
 		if (e == E_FULL && !index_is_map_full(w->txn.s->index))
 			n = keep_freeing(jobs, n);
 		e = recover(cx, w, n > 0);
 		if (e)
 			break;
 	}
-	if (n == 0 && (e == E_OK || w->txn.s->journal.fd >= 0))
+	if (n == 0 && !w->redo && (e == E_OK || w->txn.s->journal.fd >= 0))
 		return;
 	w->refuse = refusal(e);
 	w->tick_at_ns = clock_mono_ns() + TICK_NS;
@@ -366,7 +468,7 @@ static void tick(struct cx *cx, struct writer *w)
 		pthread_mutex_unlock(&w->lock);
 	}
 	if (w->refuse != E_OK) {
-		enum ec e = w->redo ? redo(cx, w) : E_OK;
+		enum ec e = w->redo ? redo_held(cx, w) : E_OK;
 		if (e == E_OK)
 			e = recover(cx, w, false);
 		w->refuse = e ? refusal(e) : E_OK;
@@ -442,6 +544,9 @@ static void *writer_main(void *arg)
 		if (w->flush_at_ns && w->refuse == E_OK && clock_mono_ns() >= w->flush_at_ns)
 			flush_lazy(&cx, w);
 	}
+	if (w->redo)
+		(void)redo_held(&cx, w); // otherwise the next start does it
+	answer_held(w);
 	cx_end(&cx);
 	return NULL;
 }
@@ -458,6 +563,7 @@ enum ec writer_start(struct cx *cx, struct store *s)
 	pthread_condattr_destroy(&attr);
 	list_init(&w->normal);
 	list_init(&w->low);
+	list_init(&w->held);
 	w->txn.s = w->txn.view.s = s;
 	update_stats(w);
 	w->started = pthread_create(&w->thread, NULL, writer_main, s) == 0;

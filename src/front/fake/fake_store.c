@@ -264,6 +264,7 @@ static enum ec on_mbox_rows(const struct req_mbox_rows *req, struct ans_mbox_row
 {
 	struct fake_user *u = by_account(req->handle.account);
 
+	assert_true(req->all && req->set.len == 0);
 	*ans = (struct ans_mbox_rows){ 0 };
 	for (uint32_t i = 0; i < u->n; i++) {
 		const struct fake_message *m = &u->message[i];
@@ -328,7 +329,7 @@ static uint32_t take_set(struct fake_user *u, struct sl set)
 
 static enum ec on_mbox_expunge(const struct req_mbox_expunge *req, struct ans_mbox_expunge *ans)
 {
-	assert_true(req->all_flags && req->set.len && req->mbox == MBOX_INBOX); // an empty set would mean all
+	assert_true(req->all_flags && req->set.len && !req->all && req->mbox == MBOX_INBOX);
 	*ans = (struct ans_mbox_expunge){ .count = take_set(by_account(req->handle.account), range_sl(req->set)) };
 	return E_OK;
 }
@@ -337,7 +338,7 @@ static enum ec on_mbox_copy(const struct req_mbox_copy *req, struct ans_mbox_cop
 {
 	struct fake_user *u = by_account(req->handle.account);
 
-	assert_true(req->move && req->set.len && req->mbox == MBOX_INBOX && req->to == MBOX_ARCHIVE);
+	assert_true(req->move && req->set.len && !req->all && req->mbox == MBOX_INBOX && req->to == MBOX_ARCHIVE);
 	*ans = (struct ans_mbox_copy){ .count = take_set(u, range_sl(req->set)) };
 	u->archived += ans->count;
 	return E_OK;

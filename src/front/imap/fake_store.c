@@ -178,8 +178,9 @@ static bool put(struct writer *w, const void *p, size_t n)
 	return true;
 }
 
-static bool in_set(struct range set, uint32_t uid)
+static bool in_set(bool all, struct range set, uint32_t uid)
 {
+	assert_true(!all || set.len == 0);
 	for (uint32_t i = 0; i < set.len / sizeof(struct pl_uids); i++) {
 		struct pl_uids u;
 		memcpy(&u, chunks_at(NULL, set) + i * sizeof u, sizeof u);
@@ -187,7 +188,7 @@ static bool in_set(struct range set, uint32_t uid)
 		if (uid >= u.lo && uid <= u.hi)
 			return true;
 	}
-	return set.len == 0;
+	return all;
 }
 
 static void put_uid(struct writer *w, uint32_t uid)
@@ -273,7 +274,7 @@ static enum ec do_rows(struct fake_box *b, const struct req_mbox_rows *r, struct
 	a->modseq = b->modseq;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct fake_message *m = &b->m[i];
-		if (m->uid < r->from_uid || m->modseq <= r->changed_since || !in_set(r->set, m->uid))
+		if (m->uid < r->from_uid || m->modseq <= r->changed_since || !in_set(r->all, r->set, m->uid))
 			continue;
 		if (a->count == 2) {
 			a->next_uid = m->uid;
@@ -349,7 +350,7 @@ static enum ec do_flags(struct fake_box *b, const struct req_mbox_flags *r, stru
 {
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct fake_message *m = &b->m[i];
-		if (!in_set(r->set, m->uid))
+		if (!in_set(r->all, r->set, m->uid))
 			continue;
 		uint8_t flags = r->mode == FLAGS_SET   ? r->flags
 		                : r->mode == FLAGS_ADD ? m->flags | r->flags
@@ -374,7 +375,7 @@ static enum ec do_expunge(struct fake_box *b, const struct req_mbox_expunge *r, 
 
 	b->modseq++;
 	for (uint32_t i = 0; i < b->n;) {
-		if (!(b->m[i].flags & FLAG_DELETED) || !in_set(r->set, b->m[i].uid)) {
+		if (!(b->m[i].flags & FLAG_DELETED) || !in_set(r->all, r->set, b->m[i].uid)) {
 			i++;
 			continue;
 		}
@@ -397,7 +398,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 	a->first_uid = to->uidnext;
 	a->uidvalidity = to->uidvalidity;
 	for (uint32_t i = 0, n = b->n; i < n; i++) {
-		if (!in_set(r->set, b->m[i].uid))
+		if (!in_set(r->all, r->set, b->m[i].uid))
 			continue;
 		put_uid(&w, b->m[i].uid);
 		add_message(to, to->uidnext, buf_sl(&b->m[i].body))->flags = b->m[i].flags;
@@ -405,7 +406,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 	}
 	b->modseq++;
 	for (uint32_t i = 0; r->move && i < b->n;) {
-		if (in_set(r->set, b->m[i].uid))
+		if (in_set(r->all, r->set, b->m[i].uid))
 			remove_message(b, i);
 		else
 			i++;

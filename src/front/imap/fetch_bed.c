@@ -165,7 +165,7 @@ static bool in_set(struct range set, uint32_t uid)
 		if (uid >= r.lo && uid <= r.hi)
 			return true;
 	}
-	return set.len == 0;
+	return false;
 }
 
 static struct pl_row row_of(const struct bed_message *m)

@@ -149,7 +149,7 @@ FIB enum ec imap_select_run(struct cx *cx, struct imap *im, const struct imap_co
 /// source: RFC 9051 §6.4.1.
 FIB enum ec imap_close_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox, .all = 1 };
 	struct ans_mbox_expunge ans;
 	enum ec e = E_OK;
 

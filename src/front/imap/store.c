@@ -168,6 +168,7 @@ FIB static enum ec expunge_part(struct cx *cx, struct imap *im, const struct pl_
 
 	if (e != E_OK)
 		return e;
+	req.all = n == 0;
 	req.set = c.set;
 	req.out = c.out;
 	client_op(req.op);

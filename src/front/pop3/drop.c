@@ -69,7 +69,7 @@ FIB static enum ec load_through_chunks(
 	struct cx *cx, struct client *store, const struct handle *handle, struct drop *d, uint32_t expected)
 {
 	struct chunks *arena = client_chunks(store);
-	struct req_mbox_rows req = { .handle = *handle, .mbox = d->mbox };
+	struct req_mbox_rows req = { .handle = *handle, .mbox = d->mbox, .all = 1 };
 	uint32_t want = (uint32_t)min_size(expected / ROWS_PER_CHUNK + 1, CHUNKS_MAX);
 	enum ec e = E_OK;
 
