@@ -7,6 +7,7 @@
 #include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -14,7 +15,7 @@
 #include "main/sandbox.h"
 
 /// Where no user hongyan-<role> exists: numbers that neither distributions nor systemd hand out (60578–61183 is free).
-enum { OWN_UID_BASE = 60801, BEGIN_MS = 10000 };
+enum { OWN_UID_BASE = 60801, BEGIN_MS = 10000, STORE_DESCRIPTORS = 3072, FRONT_DESCRIPTORS = 256 };
 
 static const char *const names[ROLES] = { [ROLE_STORE] = "store", [ROLE_MX] = "mx", [ROLE_USER] = "user" };
 
@@ -96,6 +97,21 @@ static enum log_level level_named(struct sl name)
 	return LOG_INFO;
 }
 
+/// Each session and each stream of a body holds a descriptor: as many as the system allows, and a word where those are
+/// few.
+static void raise_descriptors(struct cx *cx, enum role r, const struct config *config)
+{
+	rlim_t need = r == ROLE_STORE ? STORE_DESCRIPTORS : (rlim_t)config->sessions_max + FRONT_DESCRIPTORS;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
+		return;
+	l.rlim_cur = l.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_max < need)
+		LOG(cx, LOG_WARN, "descriptors.few", kv_u("limit", l.rlim_max), kv_u("need", need),
+			kv_sl("do", SL("raise LimitNOFILE (ulimit -n) or lower sessions_max")));
+}
+
 enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle *bundle, struct config *config)
 {
 	struct channel_message m;
@@ -112,6 +128,8 @@ enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle
 		e = config_parse(cx, bundle->path, bundle->text, config, &why);
 	if (e == E_OK)
 		log_setup(names[r], level_named(config->log_level));
+	if (e == E_OK)
+		raise_descriptors(cx, r, config);
 	buf_free(&why);
 	return e;
 }

@@ -49,7 +49,7 @@ static enum ec spill(struct cx *cx, struct blob *b)
 	struct bulk *bulk = &b->s->bulk;
 	enum ec e = b->bulk ? E_OK : bulk_take(cx, bulk, &b->bulk);
 
-	if (e == E_OK)
+	if (e == E_OK && b->body.n)
 		e = bulk_write(cx, bulk, b->bulk, buf_sl(&b->body), b->bulk->at + REC_HEAD + b->sent);
 	if (e)
 		return e;
@@ -99,6 +99,16 @@ enum ec blob_add(struct cx *cx, struct blob *b, struct sl octets)
 		return b->err = fail(cx, E_TEMP, "no memory for a body");
 	while (octets.n && !b->err)
 		b->err = add_part(cx, b, &octets);
+	return b->err;
+}
+
+enum ec blob_rest(struct cx *cx, struct blob *b)
+{
+	if (b->err || b->closed)
+		return b->err;
+	b->err = store_is_low(b->s) ? fail(cx, E_FULL, "the disk is down to its reserve") : spill(cx, b);
+	buf_free(&b->body);
+	b->body = BUF(BLOB_INLINE_MAX);
 	return b->err;
 }
 

@@ -57,7 +57,7 @@ static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file **out)
 		.made_s = (uint64_t)clock_now_s(),
 	};
 	random_octets(&f->head.nonce, sizeof f->head.nonce);
-	f->at = SEG_DATA;
+	f->at = f->end = SEG_DATA;
 	seg_name(f->head.id, name);
 	f->fd = b->disk->open(b->disk->arg, b->dir, name, O_RDWR | O_CREAT | O_EXCL);
 	if (f->fd < 0) {
@@ -80,8 +80,10 @@ enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out)
 	pthread_mutex_lock(&b->lock);
 	struct bulk_file *f = b->idle;
 	bool room = b->open < BULK_OPEN_MAX;
-	if (f)
+	if (f) {
 		b->idle = f->next;
+		b->idles--;
+	}
 	if (f || room)
 		b->open++;
 	pthread_mutex_unlock(&b->lock);
@@ -102,17 +104,27 @@ enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out)
 
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good)
 {
-	bool keep = good && f->at < b->segment_octets;
+	char name[SEG_NAME];
 
+	if (f->end > f->at) // a stream that came to nothing
+		good &= b->disk->ftruncate(b->disk->arg, f->fd, f->at) == 0;
+	f->end = f->at;
+	bool keep = good && f->at < b->segment_octets;
 	pthread_mutex_lock(&b->lock);
 	b->open--;
+	keep &= b->idles < BULK_IDLE_MAX;
 	if (keep) {
 		f->next = b->idle;
 		b->idle = f;
+		b->idles++;
 	}
 	pthread_mutex_unlock(&b->lock);
-	if (!keep)
-		drop(f);
+	if (keep)
+		return;
+	seg_name(f->head.id, name);
+	if (f->at == SEG_DATA)
+		(void)b->disk->unlink(b->disk->arg, b->dir, name); // start removes what no log record names
+	drop(f);
 }
 
 enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at)
@@ -123,6 +135,8 @@ enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl
 	} p = { .from = octets.p }; // pwritev only reads through it
 	struct iovec iov = { p.to, octets.n };
 
+	if (at + octets.n > f->end)
+		f->end = at + octets.n;
 	enum ec e = disk_write(cx, b->disk, f->fd, &iov, 1, at);
 	return e ? wrap(cx, e, "bulk segment %08x", f->head.id) : E_OK;
 }

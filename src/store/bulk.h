@@ -11,12 +11,16 @@
 #include "store/disk.h"
 #include "store/segment.h"
 
-enum { BULK_OPEN_MAX = 64 }; // streams at a time; each holds a descriptor
+enum {
+	BULK_OPEN_MAX = 2048, // streams at a time; each holds a descriptor
+	BULK_IDLE_MAX = 16,   // open segments kept for the next streams
+};
 
 struct bulk_file {
 	int fd;
 	struct seg_head head;
-	uint64_t at; // the next record
+	uint64_t at;  // the next record
+	uint64_t end; // of what was written; beyond `at` it is a record under way
 	struct bulk_file *next;
 };
 
@@ -25,16 +29,17 @@ struct bulk {
 	int dir;
 	uint64_t segment_octets;
 	_Atomic uint32_t *next_id;
-	pthread_mutex_t lock; // guards the two below
+	pthread_mutex_t lock; // guards what is below
 	struct bulk_file *idle;
-	unsigned open;
+	unsigned open, idles;
 };
 
 void bulk_init(struct bulk *b, const struct disk *disk, int dir, uint64_t segment_octets, _Atomic uint32_t *next_id);
 void bulk_end(struct bulk *b);
 /// A bulk segment for one stream. errors: E_TEMP (too many streams), E_FULL, E_IO.
 [[nodiscard]] enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out);
-/// Gives it back; where `good` is false (a write or flush failed) it is not used again.
+/// Gives it back, cut off behind its last record; where `good` is false (a write or flush failed) it is not used again,
+/// and where it holds no record it is removed.
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good);
 [[nodiscard]] enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at);
 [[nodiscard]] enum ec bulk_flush(struct cx *cx, struct bulk *b, struct bulk_file *f);

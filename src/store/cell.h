@@ -98,6 +98,9 @@ typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, stru
 /// Copies `octets` to private memory first, then checksums (the source may be written by others meanwhile).
 /// errors: E_FULL, E_IO, E_TEMP; the blob is then only good for blob_free.
 [[nodiscard]] enum ec blob_add(struct cx *cx, struct blob *b, struct sl octets);
+/// Sends what is in memory to the bulk segment and gives the memory back: a body that waits for its next octets costs
+/// a descriptor. errors: as blob_add.
+[[nodiscard]] enum ec blob_rest(struct cx *cx, struct blob *b);
 uint64_t blob_octets(const struct blob *b);
 /// What has been added, where it is still in memory (inline); E_NOTFOUND for a bulk one.
 void blob_free(struct blob *b); // accepts NULL; a blob already put stays stored

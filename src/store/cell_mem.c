@@ -329,6 +329,12 @@ enum ec blob_add(struct cx *cx, struct blob *b, struct sl octets)
 	return E_OK;
 }
 
+enum ec blob_rest(struct cx *cx, struct blob *b)
+{
+	(void)cx, (void)b;
+	return E_OK;
+}
+
 uint64_t blob_octets(const struct blob *b)
 {
 	return b->raw.n;

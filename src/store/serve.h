@@ -13,7 +13,7 @@
 
 enum {
 	INFLIGHT_MAX = 320,  // a client keeps 256, hello and watches asked for again come on top
-	UPLOADS_MAX = 64,    // per peer
+	UPLOADS_MAX = 1024,  // per peer
 	WATCHES_MAX = 65536, // per peer
 	POP3_LOCKS_MAX = 65536,
 	FRAMES_PER_TURN = 8,
