@@ -76,7 +76,7 @@ static const struct {
 	{ "three that begin alike",
 		SL_INIT("Content-Type: multipart/x; boundary=a\n\n--a\nContent-Type: multipart/y; boundary=ab\n\n--ab\n"
 			"Content-Type: multipart/z; "
-	                "boundary=abc\n\n--abc\n\n1\n--ab\n\n2\n--abc\n--a\n\n3\n--ab\n--a--\n"),
+			"boundary=abc\n\n--abc\n\n1\n--ab\n\n2\n--abc\n--a\n\n3\n--ab\n--a--\n"),
 		"multipart/x(multipart/y(multipart/z(text/plain[1]0) text/plain[2$--abc]1) text/plain[3$--ab]1)" },
 	{ "no boundary", SL_INIT("Content-Type: multipart/mixed\r\n\r\nx\r\n"), "multipart/mixed(text/plain[x^$]1)" },
 	{ "no part", SL_INIT(MIXED "nothing\r\n--b--\r\n"), "multipart/mixed(text/plain[nothing^$--b--^$]2)" },
