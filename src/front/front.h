@@ -11,6 +11,8 @@
 #include "base/cx.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
+#include "front/heavy.h"
+#include "front/room.h"
 #include "ipc/client.h"
 #include "mail/charset.h"
 #include "net/addr.h"
@@ -61,6 +63,8 @@ struct front {
 	struct client *store;
 	struct front_conf *conf;       // the newest; a session takes its own reference
 	struct charset_cache charsets; // converters, opened before the sandbox closes
+	struct heavy heavy;            // work that would hold everybody up, with converters of its own
+	struct room room;              // memory for large messages; set once the configuration is known
 	struct session *sessions;      // all of this process
 	unsigned n_sessions;
 	uint64_t sid_next; // session ids: unique over this server's life by a random start

@@ -83,17 +83,35 @@ bool header_next(struct header_iter *it, struct header_field *f)
 	return true;
 }
 
-size_t header_octets(struct sl message)
+bool header_end_feed(struct header_end *h, struct sl piece)
 {
 	size_t at = 0;
 
-	while (at < message.n) {
-		size_t blank = blank_line(message, at);
-		if (blank)
-			return at + blank;
-		at = line_next(message, at);
+	while (at < piece.n) {
+		if (h->in_line) {
+			size_t next = line_next(piece, at);
+			h->in_line = piece.p[next - 1] != '\n';
+			at = next;
+			continue;
+		}
+		uint8_t c = piece.p[at++];
+		if (c == '\n') {
+			h->octets += at;
+			return true;
+		}
+		h->in_line = h->cr || c != '\r';
+		h->cr = !h->in_line;
 	}
-	return message.n;
+	h->octets += piece.n;
+	return false;
+}
+
+size_t header_octets(struct sl message)
+{
+	struct header_end h = { 0 };
+
+	(void)header_end_feed(&h, message);
+	return h.octets;
 }
 
 bool header_find_nth(struct sl message, struct sl name, uint32_t nth, struct header_field *f)

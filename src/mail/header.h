@@ -49,6 +49,15 @@ bool header_next(struct header_iter *it, struct header_field *f);
 /// source: RFC 5322 §2.1.
 size_t header_octets(struct sl message);
 
+/// The same for a message that comes in pieces. Zero-initialise.
+struct header_end {
+	size_t octets; // of the header, as far as it has come
+	bool in_line;  // the next octet does not begin a line
+	bool cr;       // the line is a CR so far
+};
+/// Looks at the next piece. True where the header ends in it, at h->octets; no more pieces then.
+bool header_end_feed(struct header_end *h, struct sl piece);
+
 /// Finds the first field with that name (ASCII case folded), or the `nth` (0 = first).
 ///
 /// out: *f, written only where the result is true.

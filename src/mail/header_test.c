@@ -54,6 +54,25 @@ static void test_walks(void **state)
 	}
 }
 
+/// In two pieces, wherever they part, and octet by octet the header ends at the same place.
+static void test_end_in_pieces(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(walks); i++) {
+		struct sl in = walks[i].in;
+		for (size_t n = 0; n <= in.n; n++) {
+			struct header_end h = { 0 };
+			bool found = header_end_feed(&h, sl_head(in, n)) || header_end_feed(&h, sl_from(in, n));
+			CHECK(h.octets == walks[i].body, walks[i].name);
+			CHECK(found || h.octets == in.n, walks[i].name);
+		}
+		struct header_end h = { 0 };
+		for (size_t n = 0; n < in.n && !header_end_feed(&h, sl_sub(in, n, n + 1)); n++)
+			continue;
+		CHECK(h.octets == walks[i].body, walks[i].name);
+	}
+}
+
 /// Cut at each octet, the walk still covers the header without a gap.
 static void test_cut(void **state)
 {
@@ -179,6 +198,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walks),
+		cmocka_unit_test(test_end_in_pieces),
 		cmocka_unit_test(test_cut),
 		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_find),

@@ -1,17 +1,21 @@
 /// mime — one pass by lines. The open parts form a chain from the innermost to the root; a stack of the open multiparts
-/// holds their boundaries. A line that begins with "--" is compared with each of them (at most MIME_DEPTH_MAX); a hit
-/// ends every part within that multipart at once, so each part is closed exactly once and the pass stays linear.
-#include "base/num.h"
-#include "mail/header.h"
+/// holds their boundaries (mail/boundary.h), which tells a delimiter by looking at a line once. It ends every part
+/// within its multipart, so each part is closed exactly once and the pass is linear in the octets of the message.
 #include "mail/mime.h"
 
 #include <string.h>
 
+#include "base/num.h"
+#include "mail/boundary.h"
+#include "mail/header.h"
+
+_Static_assert((int)BOUNDARIES_MAX >= (int)MIME_DEPTH_MAX, "an open multipart has one boundary at most");
+_Static_assert((int)MIME_COMPARE_MAX >= (int)BOUNDARY_COMPARE_MAX, "the bound of a line is that of the message");
+
+/// A multipart that may have more parts.
 struct frame {
-	struct mime_part *part;  // the multipart
+	struct mime_part *part;
 	struct mime_part **tail; // where its next child goes
-	struct sl raw, boundary; // as sent; without trailing blanks
-	bool closed;             // its close-delimiter has been seen
 };
 
 struct scan {
@@ -22,25 +26,16 @@ struct scan {
 	enum ec err;
 	struct mime_part *open; // innermost open part
 	unsigned depth;         // of `open`
-	struct frame *frames;   // MIME_DEPTH_MAX of them
-	unsigned frames_n;
+	struct boundaries boundaries;
+	struct frame frames[MIME_DEPTH_MAX]; // of each boundary
 	uint32_t parts;
 	bool limited;
 };
 
-/// A delimiter line: which frame it belongs to, and whether it is the last one.
 struct hit {
-	unsigned frame;
-	bool close;
+	struct boundary_hit of;
 	size_t line_at;
 };
-
-static struct sl trim_right(struct sl s)
-{
-	while (s.n && (is_wsp(s.p[s.n - 1]) || s.p[s.n - 1] == '\r' || s.p[s.n - 1] == '\n'))
-		s.n--;
-	return s;
-}
 
 /// The line at s->at with its end, taken.
 static struct sl take_line(struct scan *s)
@@ -53,61 +48,13 @@ static struct sl take_line(struct scan *s)
 	return line;
 }
 
-enum match { NO_MATCH, MATCH_OPEN, MATCH_CLOSE };
-
-/// delimiter := CRLF "--" boundary; close-delimiter := delimiter "--"; both may have transport padding behind
-/// (RFC 2046 §5.1.1). `text` is the line behind its "--", without blanks at its end. A boundary that ends with blanks,
-/// which the grammar forbids, may have them before the closing "--".
-static enum match match_exact(const struct frame *f, struct sl text)
+/// Beyond MIME_PARTS_MAX no part begins: the last one goes on.
+static bool is_delimiter(struct scan *s, struct sl line, struct hit *h)
 {
-	if (!sl_starts(text, f->boundary))
-		return NO_MATCH;
-	struct sl rest = sl_from(text, f->boundary.n);
-	if (rest.n == 0)
-		return MATCH_OPEN;
-	bool raw = rest.n == f->raw.n - f->boundary.n + 2 && sl_starts(text, f->raw);
-	return sl_eq(rest, SL("--")) || (raw && sl_eq(sl_from(text, f->raw.n), SL("--"))) ? MATCH_CLOSE : NO_MATCH;
-}
-
-/// The note to implementors there: it suffices that the line begins with the boundary. We ask for a blank behind it, so
-/// that a boundary that begins with another one is not taken for it.
-static enum match match_loose(const struct frame *f, struct sl text)
-{
-	if (!sl_starts(text, f->boundary))
-		return NO_MATCH;
-	struct sl rest = sl_from(text, f->boundary.n);
-	bool close = sl_starts(rest, SL("--"));
-	rest = sl_from(rest, close ? 2 : 0);
-	if (rest.n == 0 || !is_wsp(rest.p[0]))
-		return NO_MATCH;
-	return close ? MATCH_CLOSE : MATCH_OPEN;
-}
-
-/// Compares with every open boundary, the innermost first. A multipart whose close-delimiter has come has no more
-/// parts.
-static bool find_hit(
-	const struct scan *s, struct sl text, enum match (*match)(const struct frame *, struct sl), struct hit *h)
-{
-	for (unsigned i = s->frames_n; i > 0; i--) {
-		enum match m = s->frames[i - 1].closed ? NO_MATCH : match(&s->frames[i - 1], text);
-		if (m == NO_MATCH)
-			continue;
-		h->frame = i - 1;
-		h->close = m == MATCH_CLOSE;
-		return true;
-	}
-	return false;
-}
-
-static bool is_delimiter(const struct scan *s, struct sl line, struct hit *h)
-{
-	if (line.n < 2 || line.p[0] != '-' || line.p[1] != '-' || s->frames_n == 0)
-		return false;
-	struct sl text = trim_right(sl_from(line, 2));
-	if (!find_hit(s, text, match_exact, h) && !find_hit(s, text, match_loose, h))
+	if (s->boundaries.n == 0 || !sl_starts(line, SL("--")))
 		return false;
 	h->line_at = (size_t)(line.p - s->msg.p);
-	return h->close || s->parts < MIME_PARTS_MAX; // beyond, the last part goes on
+	return boundary_match(&s->boundaries, sl_from(line, 2), &h->of) && (h->of.close || s->parts < MIME_PARTS_MAX);
 }
 
 static struct mime_part *part_new(struct scan *s, struct mime_part *parent)
@@ -250,10 +197,11 @@ static size_t eol_before(struct sl msg, size_t at, size_t floor)
 	return at - floor >= 2 && msg.p[at - 2] == '\r' ? 2 : 1;
 }
 
-/// A delimiter: ends what is open within its multipart, and forgets the boundaries within.
+/// A delimiter: ends what is open within its multipart, and forgets the boundaries within. A multipart whose
+/// close-delimiter has come has no more parts: its own boundary is forgotten too.
 static void take_hit(struct scan *s, const struct hit *h)
 {
-	struct frame *f = &s->frames[h->frame];
+	const struct frame *f = &s->frames[h->of.at];
 	struct mime_part *child = s->open; // the child of the multipart that the delimiter ends, if one is open
 
 	while (child != f->part && child->parent != f->part)
@@ -263,19 +211,16 @@ static void take_hit(struct scan *s, const struct hit *h)
 		uint32_t own = s->at > h->line_at && s->msg.p[s->at - 1] == '\n'; // the delimiter's line end
 		close_parts(s, f->part, h->line_at - eol, s->lines - own - (eol > 0));
 	}
-	s->frames_n = h->frame + 1;
-	f->closed = h->close;
+	boundary_cut(&s->boundaries, h->of.at + !h->of.close);
 }
 
-/// Gives a multipart that must have parts its boundary's frame; false where it has no boundary.
-static bool push_frame(struct scan *s, struct mime_part *p)
+/// Opens a multipart; one without a boundary can have no parts.
+static void push_frame(struct scan *s, struct mime_part *p)
 {
-	struct sl raw = param_find(p->params, SL("boundary")), boundary = trim_right(raw);
+	unsigned at = s->boundaries.n;
 
-	if (boundary.n == 0)
-		return false;
-	s->frames[s->frames_n++] = (struct frame){ .part = p, .tail = &p->first, .raw = raw, .boundary = boundary };
-	return true;
+	if (boundary_push(&s->boundaries, param_find(p->params, SL("boundary"))))
+		s->frames[at] = (struct frame){ .part = p, .tail = &p->first };
 }
 
 /// Begins a part as the child of the open one (or the root) and reads its header. A message within is entered at once.
@@ -305,7 +250,7 @@ static bool begin_part(struct scan *s, struct mime_part **link, struct hit *h)
 			s->limited = true;
 		}
 		if (p->class == MIME_MULTIPART)
-			(void)push_frame(s, p);
+			push_frame(s, p);
 		if (p->class != MIME_MESSAGE || (stopped && !blank))
 			return stopped && !blank;
 		link = &p->first;
@@ -355,14 +300,14 @@ static void scan_all(struct scan *s, struct mime_part **root)
 
 	while (s->err == E_OK && (hit || skip_lines(s, false, &h, &blank))) {
 		take_hit(s, &h);
-		struct frame *f = &s->frames[h.frame];
 		hit = false;
-		if (h.close)
+		if (h.of.close)
 			continue;
+		struct frame *f = &s->frames[h.of.at];
 		struct mime_part **link = f->tail;
 		hit = begin_part(s, link, &h);
 		if (*link)
-			s->frames[f - s->frames].tail = &(*link)->next;
+			f->tail = &(*link)->next;
 	}
 	if (s->err == E_OK)
 		close_parts(s, NULL, s->msg.n, s->lines);
@@ -370,19 +315,24 @@ static void scan_all(struct scan *s, struct mime_part **root)
 
 enum ec mime_parse(struct sl message, struct arena *a, struct mime_tree *tree)
 {
-	struct scan s = { .msg = message, .a = a };
+	struct scan *s = arena_alloc(a, 1, sizeof *s);
 	struct mime_part *root = NULL;
 
-	s.frames = arena_alloc(a, MIME_DEPTH_MAX, sizeof *s.frames);
-	if (!s.frames)
+	if (!s)
 		return E_TEMP;
-	scan_all(&s, &root);
-	s.limited |= s.parts >= MIME_PARTS_MAX;
-	for (struct mime_part *p = root; p && s.err == E_OK; p = part_after(p))
-		s.err = complete(&s, p);
-	if (s.err == E_OK)
-		*tree = (struct mime_tree){ .message = message, .root = root, .parts = s.parts, .limited = s.limited };
-	return s.err;
+	s->msg = message;
+	s->a = a;
+	scan_all(s, &root);
+	s->limited |= s->parts >= MIME_PARTS_MAX;
+	for (struct mime_part *p = root; p && s->err == E_OK; p = part_after(p))
+		s->err = complete(s, p);
+	if (s->err == E_OK)
+		*tree = (struct mime_tree){ .message = message,
+			.root = root,
+			.parts = s->parts,
+			.limited = s->limited,
+			.compared = s->boundaries.compared };
+	return s->err;
 }
 
 const struct mime_part *mime_find_part(const struct mime_tree *tree, const uint32_t *path, size_t n)

@@ -22,6 +22,7 @@
 enum {
 	MIME_DEPTH_MAX = 100,   // parts within parts; a deeper multipart or message is an application/octet-stream leaf
 	MIME_PARTS_MAX = 10000, // then no new part begins: the last one holds the rest of its multipart
+	MIME_COMPARE_MAX = 16,  // for each octet of a message, octets looked at to find the delimiters
 	MIME_LANGUAGES_MAX = 64, // tags of a Content-Language; the rest is dropped
 };
 
@@ -55,7 +56,8 @@ struct mime_tree {
 	struct sl message;
 	struct mime_part *root; // the message itself
 	uint32_t parts;
-	bool limited; // MIME_DEPTH_MAX or MIME_PARTS_MAX was met
+	bool limited;      // MIME_DEPTH_MAX or MIME_PARTS_MAX was met
+	uint64_t compared; // octets looked at to tell delimiters from other lines
 };
 
 /// Parses a whole message.

@@ -228,9 +228,12 @@ static void add_keyword(struct cur *c, struct arena *a, struct imap_texts *list,
 }
 
 /// flag = "\Answered" / "\Flagged" / "\Deleted" / "\Seen" / "\Draft" / flag-keyword / flag-extension
-/// flag-extension = "\" atom ; also \Recent, which copying clients send back although only a server may set it
+/// flag-extension = "\" atom ; for future standards, of which we have none. \Recent is not in the rule: no client may
+/// change it (RFC 3501 §2.3.2, §9). An OK to either would promise a flag that is not kept.
 static void parse_flag(struct cur *c, struct arena *a, struct imap_flags *out)
 {
+	size_t start = c->at;
+
 	if (cur_peek(c) != '\\') {
 		struct sl keyword = imap_parse_flag_keyword(c);
 		if (cur_ok(c))
@@ -245,7 +248,10 @@ static void parse_flag(struct cur *c, struct arena *a, struct imap_flags *out)
 			return;
 		}
 	}
-	out->extension = true;
+	if (!cur_ok(c))
+		return;
+	c->at = start;
+	cur_fail(c, E_SYNTAX);
 }
 
 void imap_parse_bare_flags(struct cur *c, struct arena *a, struct imap_flags *out)

@@ -72,12 +72,11 @@ enum imap_flag {
 struct imap_flags {
 	unsigned system;            // of enum imap_flag
 	struct imap_texts keywords; // as sent, each once; they compare with ASCII case folded
-	bool extension;             // a flag-extension such as \Important stood there: we keep none
 };
 /// The names of the system flags with their backslash, in the order of their bits; the printer's table too.
 extern const struct imap_word imap_flag_words[5];
 
-/// flag-list = "(" [flag *(SP flag)] ")"
+/// flag-list = "(" [flag *(SP flag)] ")" ; E_SYNTAX where one begins with a backslash and is not of imap_flag_words.
 void imap_parse_flag_list(struct cur *c, struct arena *a, struct imap_flags *out);
 /// flag *(SP flag), without parentheses, as STORE allows.
 void imap_parse_bare_flags(struct cur *c, struct arena *a, struct imap_flags *out);

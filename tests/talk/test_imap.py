@@ -1,4 +1,5 @@
-"""Every transcript of tests/talk/imap against the running server, each with a user of its own: %{user}, %{password}."""
+"""Every transcript of tests/talk/imap against the running server, each with a user of its own: %{user}, %{password}; and
+what takes several protocols."""
 import pathlib, socket, sys
 
 import pytest
@@ -21,3 +22,48 @@ def test_transcript(open_server, path):
     open_server.add_user(user)
     variables = {"user": open_server.address(user), "password": f'"{PASSWORD}"'}
     talk.run(talk.read(path), lambda: socket.create_connection(("127.0.0.1", open_server.port("imap")), 20), variables)
+
+
+class Line:
+    """One connection of a protocol that answers in lines."""
+    def __init__(self, server, port):
+        self.sock = socket.create_connection(("127.0.0.1", server.port(port)), 20)
+        self.file = self.sock.makefile("rb")
+
+    def until(self, start):
+        """What comes up to and with the line that begins so."""
+        said = b""
+        while not (line := self.file.readline()).startswith(start):
+            assert line, f"closed before {start!r}: {said!r}"
+            said += line
+        return said + line
+
+    def do(self, line, start):
+        self.sock.sendall(line + b"\r\n")
+        return self.until(start)
+
+
+def test_nul_from_smtp(open_server):
+    """RFC 3501 section 9: no CHAR8 is NUL. Mail that came with one is kept, POP3 gives it as it is, IMAP shows 0x80."""
+    open_server.add_user("nul")
+    user = open_server.address("nul").encode()
+    smtp = Line(open_server, "smtp")
+    smtp.until(b"220 ")
+    smtp.do(b"EHLO old.example", b"250 ")
+    smtp.do(b"MAIL FROM:<a@old.example>", b"250 ")
+    smtp.do(b"RCPT TO:<" + user + b">", b"250 ")
+    smtp.do(b"DATA", b"354 ")
+    smtp.do(b"Subject: a\0b\r\n\r\n\0one\0\r\n" + b"large\0\r\n" * 20000 + b".", b"250 ")
+    imap = Line(open_server, "imap")
+    imap.until(b"* OK")
+    imap.do(b"l LOGIN " + user + b' "' + PASSWORD.encode() + b'"', b"l OK")
+    imap.do(b"s SELECT INBOX", b"s OK")
+    for item in (b"BODY.PEEK[]", b"RFC822", b"BODY[TEXT]<0.100>", b"BODY[1]", b"BODY[HEADER.FIELDS (Subject)]", b"ENVELOPE",
+                 b"BODY[HEADER]", b"(BODYSTRUCTURE ENVELOPE)"):
+        assert b"\0" not in imap.do(b"f FETCH 1 " + item, b"f OK"), item
+    assert imap.do(b"g FETCH 1 BODY[TEXT]<0.5>", b"g OK").startswith(b"* 1 FETCH (BODY[TEXT]<0> {5}\r\n\x80one\x80)")
+    pop3 = Line(open_server, "pop3")
+    pop3.until(b"+OK")
+    pop3.do(b"USER " + user, b"+OK")
+    pop3.do(b"PASS " + PASSWORD.encode(), b"+OK")
+    assert b"\r\n\r\n\0one\0\r\nlarge\0\r\n" in pop3.do(b"RETR 1", b".")

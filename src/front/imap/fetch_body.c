@@ -61,15 +61,30 @@ FIB static enum ec pack(
 	return E_OK;
 }
 
+/// What has come into the place. literal = "{" number "}" CRLF *CHAR8; CHAR8 = %x01-ff (RFC 3501 §9), but old senders'
+/// mail may hold NUL and is stored as it came: IMAP shows 0x80 in its place, here for everything that is made of a
+/// message, so that its size, offsets and parts are the same in all items.
+static void take_octets(struct imap *im, struct body *b, uint32_t from, uint32_t n)
+{
+	uint8_t *p = chunks_at(client_chunks(im->store), b->place);
+
+	b->from = from;
+	b->n = n;
+	if (!n || !memchr(p, 0, n))
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		p[i] = p[i] ? p[i] : 0x80;
+}
+
 /// Notes what the store says of one message.
-static void take_got(struct body *b, uint32_t got, uint32_t want)
+static void take_got(struct imap *im, struct body *b, uint32_t got)
 {
 	if (got == READ_GONE)
 		b->state = BODY_GONE;
-	else if (got != want)
+	else if (got != b->place.len)
 		b->state = BODY_DAMAGED;
 	else
-		b->n = got;
+		take_octets(im, b, 0, got);
 }
 
 FIB enum ec bodies_read(
@@ -92,7 +107,7 @@ FIB enum ec bodies_read(
 		return e;
 	}
 	for (size_t i = 0; i < b->n; i++)
-		take_got(&b->v[i], ans.got[i], b->v[i].place.len);
+		take_got(im, &b->v[i], ans.got[i]);
 	return E_OK;
 }
 
@@ -157,8 +172,7 @@ FIB static enum ec move_window(struct cx *cx, struct imap *im, struct body *b, u
 		return fail(cx, E_NOTFOUND, "message %u was expunged while it was read", b->row->uid);
 	if (ans.got[0] != want)
 		return fail(cx, E_CORRUPT, "message %u cannot be read at octet %u", b->row->uid, from);
-	b->from = from;
-	b->n = want;
+	take_octets(im, b, from, want);
 	return E_OK;
 }
 

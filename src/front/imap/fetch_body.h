@@ -2,7 +2,8 @@
 /// fetch_body — octets of messages: small ones many at a time, large ones through a window.
 ///
 /// One request reads up to BODY_BATCH messages, packed into at most BODY_CHUNKS chunks of the arena. Each message has a
-/// place there: all of a small one, or a window that moves over a large one. What is here can be sent as it lies.
+/// place there: all of a small one, or a window that moves over a large one. What is here can be sent as it lies: it
+/// holds no NUL.
 /// A session waits for its first chunk only while it holds none, so that sessions never wait for each other in a ring.
 #include "front/imap/imap.h"
 

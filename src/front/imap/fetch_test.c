@@ -139,6 +139,53 @@ static void test_new_keyword(void **state)
 	bed_end(&b);
 }
 
+enum { LARGE = 300000 };
+
+/// A message that came with NUL is shown with 0x80 in its place, whatever is asked of it; its size is as stored.
+static void test_nul(void **state)
+{
+	(void)state;
+	static const struct sl small = SL_INIT("Subject: a\0b\r\nX\0: y\r\n\r\n\0one\0"), items[] = {
+		SL_INIT("BODY[]"),
+		SL_INIT("BODY[]<20.20>"),
+		SL_INIT("RFC822"),
+		SL_INIT("BODY[TEXT]"),
+		SL_INIT("RFC822.TEXT"),
+		SL_INIT("BODY[HEADER]"),
+		SL_INIT("RFC822.HEADER"),
+		SL_INIT("BODY[1]"),
+		SL_INIT("BODY[1.MIME]"),
+		SL_INIT("BODY[HEADER.FIELDS (Subject)]"),
+		SL_INIT("BODY[HEADER.FIELDS.NOT (To)]"),
+		SL_INIT("ENVELOPE"),
+		SL_INIT("BODYSTRUCTURE"),
+	};
+	uint8_t *large = calloc(1, LARGE); // NUL everywhere, at every edge of a piece too
+	struct bed b;
+
+	assert_non_null(large);
+	memcpy(large, small.p, small.n);
+	bed_begin(&b);
+	bed_add(&b, 0, small);
+	bed_add(&b, 0, (struct sl){ large, LARGE });
+	for (size_t i = 0; i < ARRAY_N(items); i++) {
+		struct buf command = BUF(256);
+		buf_printf(&command, "FETCH 1:2 %.*s", SLF(items[i]));
+		assert_int_equal(bed_run(&b, buf_sl(&command)), E_OK);
+		CHECK(b.said.n > 30 && !memchr(b.said.p, 0, b.said.n), (const char *)items[i].p);
+		buf_free(&command);
+	}
+	b.n = 1;
+	assert_int_equal(bed_run(&b, SL("FETCH 1 (RFC822.SIZE BODY.PEEK[TEXT] BODY.PEEK[HEADER])")), E_OK);
+	check_said(&b,
+		"* 1 FETCH (RFC822.SIZE 28 BODY[TEXT] {5}\r\n\x80one\x80 BODY[HEADER] {23}\r\nSubject: a\x80"
+		"b\r\nX\x80: "
+		"y\r\n\r\n)\r\n",
+		"NUL");
+	bed_end(&b);
+	free(large);
+}
+
 static void test_gone(void **state)
 {
 	(void)state;
@@ -174,8 +221,6 @@ static void test_damaged(void **state)
 	assert_int_equal(bed_run(&b, SL("FETCH 1 (UID FLAGS)")), E_OK); // its row is well
 	bed_end(&b);
 }
-
-enum { LARGE = 300000 };
 
 /// PLAIN's header and then LARGE octets, each telling its place.
 static struct sl large_message(void)
@@ -344,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_seen),
 		cmocka_unit_test(test_new_keyword),
+		cmocka_unit_test(test_nul),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_large),

@@ -1,0 +1,136 @@
+/// boundary — a range of `order` that agrees with the line's first octets; what ends there is looked at and leaves it.
+#include "mail/boundary.h"
+
+#include <string.h>
+
+static struct sl trim_right(struct sl s)
+{
+	while (s.n && (is_wsp(s.p[s.n - 1]) || s.p[s.n - 1] == '\r' || s.p[s.n - 1] == '\n'))
+		s.n--;
+	return s;
+}
+
+static struct sl text_at(const struct boundaries *b, unsigned i)
+{
+	return b->v[b->order[i]].text;
+}
+
+/// Where `text` stands or would stand in the order.
+static unsigned place_of(struct boundaries *b, struct sl text)
+{
+	unsigned lo = 0, hi = b->n_order;
+
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		struct sl other = text_at(b, mid);
+		b->compared += (text.n < other.n ? text.n : other.n) + 1;
+		if (sl_cmp(other, text) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool boundary_push(struct boundaries *b, struct sl raw)
+{
+	struct boundary one = { .raw = raw, .text = trim_right(raw), .hides = -1 };
+
+	if (one.text.n == 0)
+		return false;
+	unsigned at = place_of(b, one.text);
+	if (at < b->n_order && sl_eq(text_at(b, at), one.text)) {
+		one.hides = b->order[at];
+	} else {
+		memmove(b->order + at + 1, b->order + at, b->n_order - at);
+		b->n_order++;
+	}
+	b->order[at] = (uint8_t)b->n;
+	b->v[b->n++] = one;
+	return true;
+}
+
+void boundary_cut(struct boundaries *b, unsigned n)
+{
+	while (b->n > n) {
+		const struct boundary *last = &b->v[--b->n];
+		unsigned at = 0;
+		while (b->order[at] != b->n)
+			at++;
+		if (last->hides >= 0)
+			b->order[at] = (uint8_t)last->hides;
+		else
+			memmove(b->order + at, b->order + at + 1, --b->n_order - at);
+	}
+}
+
+/// The first of order[lo, hi) whose octet `depth` is at least `c`.
+static unsigned bisect(struct boundaries *b, unsigned lo, unsigned hi, size_t depth, unsigned c)
+{
+	while (lo < hi) {
+		unsigned mid = (lo + hi) / 2;
+		b->compared++;
+		if (text_at(b, mid).p[depth] < c)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/// Narrows order[*lo, *hi), all longer than `depth`, to those whose octet there is `c`: mostly all of them, or none.
+static void narrow(struct boundaries *b, unsigned *lo, unsigned *hi, size_t depth, uint8_t c)
+{
+	uint8_t first = text_at(b, *lo).p[depth], last = text_at(b, *hi - 1).p[depth];
+
+	b->compared += 2;
+	if (first == c && last == c)
+		return;
+	if (first > c || last < c) {
+		*hi = *lo;
+		return;
+	}
+	*lo = bisect(b, *lo, *hi, depth, c);
+	*hi = bisect(b, *lo, *hi, depth, c + 1u);
+}
+
+/// delimiter := CRLF "--" boundary; close-delimiter := delimiter "--"; both may have transport padding behind, which
+/// `rest`, what stands behind the boundary, has lost (RFC 2046 §5.1.1). A boundary that ends with blanks, which the
+/// grammar forbids, may have them before the closing "--". The note to implementors there: it suffices that the line
+/// begins with the boundary. We ask for a blank behind it, so that a boundary that begins with another one is not taken
+/// for it.
+static bool is_delimiter(const struct boundary *one, struct sl rest, struct boundary_hit *hit)
+{
+	struct sl blanks = sl_from(one->raw, one->text.n), behind = sl_from(rest, blanks.n);
+	bool dashes = sl_starts(rest, SL("--"));
+
+	hit->close = dashes || (blanks.n && sl_starts(rest, blanks) && sl_eq(behind, SL("--")));
+	hit->exact = rest.n == 0 || (hit->close && (!dashes || rest.n == 2));
+	if (hit->exact)
+		return true;
+	rest = sl_from(rest, dashes ? 2 : 0);
+	return is_wsp(rest.p[0]);
+}
+
+bool boundary_match(struct boundaries *b, struct sl line, struct boundary_hit *hit)
+{
+	struct sl text = trim_right(line);
+	unsigned lo = 0, hi = b->n_order;
+	bool found = false;
+
+	for (size_t depth = 0; lo < hi; depth++) {
+		// One that ends here is first in order, and there is no other with the same text.
+		if (text_at(b, lo).n == depth) {
+			struct boundary_hit one = { .at = b->order[lo++] };
+			bool is = is_delimiter(&b->v[one.at], sl_from(text, depth), &one);
+			bool better = !found || (one.exact == hit->exact ? one.at > hit->at : one.exact);
+			if (is && better)
+				*hit = one;
+			found |= is;
+		}
+		if (lo == hi || depth == text.n)
+			break;
+		narrow(b, &lo, &hi, depth, text.p[depth]);
+	}
+	return found;
+}
