@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #undef fail // base/cx.h means another thing by it
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,15 @@
 		if (!(cond)) {                                                              \
 			print_error("ERROR: case \"%s\": %s\n", (name), #cond);             \
 			_fail(__FILE__, __LINE__); /* fail_msg would need the macro fail */ \
+		}                                                                           \
+	} while (0)
+
+/// The same on fibers and threads, which cmocka's longjmp cannot leave: ends the process.
+#define MUST(cond)                                                                          \
+	do {                                                                                \
+		if (!(cond)) {                                                              \
+			fprintf(stderr, "%s:%d: must be: %s\n", __FILE__, __LINE__, #cond); \
+			abort();                                                            \
 		}                                                                           \
 	} while (0)
 

@@ -11,14 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/// On fibers, where cmocka's longjmp cannot go.
-#define MUST(cond)                                                                          \
-	do {                                                                                \
-		if (!(cond)) {                                                              \
-			fprintf(stderr, "%s:%d: must be: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                            \
-		}                                                                           \
-	} while (0)
 enum { CALLERS = 300, WAIT_MS = 60000 };
 
 struct frame {

@@ -188,6 +188,7 @@ static enum ec begin(struct cx *cx, struct front_role *r)
 
 	if (e == E_OK)
 		e = client_new(cx, ARENA_CHUNKS, &r->front.store);
+	r->front.intakes.store = r->front.store;
 	if (e == E_OK)
 		e = preload_charsets(r);
 	if (e == E_OK)

@@ -27,13 +27,6 @@
 #include "net/io.h"
 #include "net/listen.h"
 
-#define MUST(cond)                                                                          \
-	do {                                                                                \
-		if (!(cond)) {                                                              \
-			fprintf(stderr, "%s:%d: must be: %s\n", __FILE__, __LINE__, #cond); \
-			abort();                                                            \
-		}                                                                           \
-	} while (0)
 #define WAIT_MS 60000 // a test that hangs ends with E_TIMEOUT
 
 /// A connected pair of loopback TCP sockets: [0] for the server, non-blocking; [1] for the client, blocking.

@@ -300,6 +300,11 @@ bool session_may_login(const struct session *s)
 	return s->io->tls || s->conf->plain_on_loopback;
 }
 
+void fib_cancel(struct cx *cx)
+{
+	cx->canceled = true;
+}
+
 FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 {
 	assert_true(cx->deadline_ns == 0); // a deadline would cut the pause short
@@ -321,7 +326,8 @@ static enum ec run(const struct fake_talk *t, struct io *io)
 		.plain_on_loopback = t->loopback_plain,
 		.tls = t->offer_tls ? (struct tls_table *)&conf : NULL,
 	};
-	struct front front = { .conf = &conf, .store = (struct client *)&fake };
+	struct client *store = (struct client *)&fake;
+	struct front front = { .conf = &conf, .store = store, .intakes.store = store };
 	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = io, .kind = t->kind };
 
 	io->talk = t;

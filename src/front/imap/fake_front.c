@@ -250,6 +250,11 @@ FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 	return E_OK;
 }
 
+void fib_cancel(struct cx *cx)
+{
+	cx->canceled = true;
+}
+
 void fib_event_set(struct fib_event *ev)
 {
 	ev->set = true;
@@ -329,7 +334,8 @@ void fake_run(struct fake_run *r)
 {
 	struct io io = { .run = r, .at = r->line, .waiting = BUF(1 << 24), .in = BUF(1 << 24) };
 	struct front_conf conf = { .hostname = SL("mail.example.test"), .version = SL("1"), .message_max = 3 << 20 };
-	struct front front = { .store = (struct client *)&r->store, .conf = &conf };
+	struct client *store = (struct client *)&r->store;
+	struct front front = { .store = store, .intakes.store = store, .conf = &conf };
 	struct cx cx = { 0 };
 	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = &io, .kind = PORT_IMAP };
 

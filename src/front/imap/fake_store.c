@@ -148,6 +148,17 @@ void chunks_give(struct chunks *c, struct range r)
 	((struct fake_store *)c)->chunks_out--;
 }
 
+uint64_t chunks_octets(const struct chunks *c)
+{
+	(void)c;
+	return 64 * CHUNK_OCTETS;
+}
+
+unsigned chunks_used(const struct chunks *c)
+{
+	return ((const struct fake_store *)(const void *)c)->chunks_out;
+}
+
 uint8_t *chunks_at(struct chunks *c, struct range r)
 {
 	(void)c;
@@ -468,7 +479,8 @@ static enum ec do_upload(struct fake_store *st, enum verb verb, const void *req,
 	} else if (verb == VERB_upload_drop) {
 		buf_free(&st->upload);
 	} else {
-		buf_add(&st->upload, (struct sl){ chunks_at(NULL, add->body.r[0]), add->body.r[0].len });
+		for (uint32_t i = 0; i < add->body.n; i++)
+			buf_add(&st->upload, (struct sl){ chunks_at(NULL, add->body.r[i]), add->body.r[i].len });
 	}
 	return E_OK;
 }

@@ -21,7 +21,7 @@ enum { SCRATCH = 512 };
 static void add_missing(const struct smtp *m, const struct date *now, struct buf *b)
 {
 	bool whole;
-	struct sl head = body_head(&m->mail.body, &whole);
+	struct sl head = intake_head(&m->mail.body, &whole);
 
 	if (!whole && header_octets(head) >= head.n)
 		return;
@@ -51,14 +51,14 @@ FIB static enum ec put_trace(struct cx *cx, struct smtp *m)
 		.for_whom = m->mail.n_rcpts == 1 ? m->mail.rcpts->address : SL(""),
 		.date = { now, clock_local_offset_min(now) },
 	};
-	struct buf b = BUF(BODY_HEADROOM);
+	struct buf b = BUF(INTAKE_HEADROOM);
 
 	trace_print(&b, &t);
 	if (smtp_is_submission(m))
 		add_missing(m, &t.date, &b);
 	enum ec e = b.err;
 	if (e == E_OK)
-		e = body_put_front(cx, &m->mail.body, buf_sl(&b));
+		e = intake_put_front(cx, &m->mail.body, buf_sl(&b));
 	buf_free(&b);
 	return e;
 }
@@ -66,20 +66,20 @@ FIB static enum ec put_trace(struct cx *cx, struct smtp *m)
 /// Where the decoder may write: into the body, or into `scratch` once the body has failed.
 FIB static uint8_t *place(struct cx *cx, struct smtp *m, uint8_t scratch[SCRATCH], size_t *room)
 {
-	struct body *b = &m->mail.body;
+	struct intake *b = &m->mail.body;
 	uint8_t *p = scratch;
 	enum ec e = E_OK;
 
-	if (b->err == E_OK && body_is_full(b)) {
+	if (b->err == E_OK && intake_is_full(b)) {
 		e = b->fronted ? E_OK : put_trace(cx, m);
 		if (e == E_OK)
-			e = body_push(cx, b);
+			e = intake_push(cx, b);
 	}
 	if (b->err == E_OK && e == E_OK)
-		e = body_room(cx, b, &p, room);
+		e = intake_room(cx, b, &p, room);
 	if (e != E_OK) {
 		log_failure(cx, LOG_WARN, "smtp.data.store", e);
-		body_fail(cx, b,
+		intake_fail(cx, b,
 			e == E_TIMEOUT ? E_TEMP : e); // no chunk came free: the server is busy, not the client slow
 	}
 	if (b->err == E_OK)
@@ -90,12 +90,12 @@ FIB static uint8_t *place(struct cx *cx, struct smtp *m, uint8_t scratch[SCRATCH
 
 FIB static void count_written(struct cx *cx, struct smtp *m, size_t n)
 {
-	struct body *b = &m->mail.body;
+	struct intake *b = &m->mail.body;
 
 	if (b->err == E_OK)
-		body_took(b, n);
+		intake_took(b, n);
 	if (b->err == E_OK && m->mail.data.octets > m->s->conf->message_max)
-		body_fail(cx, b, E_TOOBIG);
+		intake_fail(cx, b, E_TOOBIG);
 }
 
 /// Decodes octets that have come; returns how many were used, fewer only where the data ended.
@@ -114,11 +114,22 @@ FIB static size_t feed(struct cx *cx, struct smtp *m, struct sl in, bool *ended)
 	return at;
 }
 
+/// A line now and then would keep a session, and what it holds, for ever.
+static bool is_too_slow(const struct smtp *m, int64_t now_ns)
+{
+	int64_t ms = (now_ns - m->mail.began_ns) / 1000000;
+
+	return m->mail.began_ns && ms > SMTP_SLOW_MS && m->mail.data.octets * 1000 / (uint64_t)ms < SMTP_PACE;
+}
+
 /// Waits for octets of a message where none are there.
 FIB static enum ec need_input(struct cx *cx, struct smtp *m)
 {
 	if (io_input(m->io).n)
 		return E_OK;
+	if (is_too_slow(m, clock_mono_ns()))
+		return fail(cx, E_TIMEOUT, "%llu octets of a message in more than %d minutes",
+			(unsigned long long)m->mail.data.octets, SMTP_SLOW_MS / 60000);
 	cx_deadline_in(cx, SMTP_BLOCK_MS);
 	enum ec e = io_flush(cx, m->io); // answers to commands before a BDAT
 	return e == E_OK ? io_fill(cx, m->io) : e;
@@ -127,7 +138,7 @@ FIB static enum ec need_input(struct cx *cx, struct smtp *m)
 /// The message is complete: judge, deliver, answer.
 FIB static enum ec message_end(struct cx *cx, struct smtp *m)
 {
-	struct body *b = &m->mail.body;
+	struct intake *b = &m->mail.body;
 	bool bare = m->mail.data.bare_cr || m->mail.data.bare_lf;
 
 	cx_deadline_in(cx, SMTP_COMMAND_MS);
@@ -139,7 +150,7 @@ FIB static enum ec message_end(struct cx *cx, struct smtp *m)
 	if (b->err == E_OK && !b->fronted) {
 		enum ec e = put_trace(cx, m);
 		if (e != E_OK)
-			body_fail(cx, b, e == E_TIMEOUT ? E_TEMP : e);
+			intake_fail(cx, b, e == E_TIMEOUT ? E_TEMP : e);
 	}
 	if (b->err != E_OK)
 		return smtp_refuse(cx, m, smtp_words(b->err, false), true);
@@ -148,7 +159,7 @@ FIB static enum ec message_end(struct cx *cx, struct smtp *m)
 
 static void message_begin(struct smtp *m, bool dots)
 {
-	m->mail.body = body_start(m->store);
+	m->mail.body = intake_start(&m->s->front->intakes, INTAKE_HEADROOM);
 	m->mail.data = smtp_data_start(dots);
 }
 

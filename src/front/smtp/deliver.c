@@ -135,11 +135,11 @@ FIB static enum ec ask_store(struct cx *cx, struct smtp *m, struct range lane, c
 	memcpy(req.op, m->mail.op, sizeof req.op);
 	memcpy(chunks_at(arena, req.targets), m->mail.targets.id, ids);
 	memset(chunks_at(arena, req.out), E_TEMP, n); // never an older request's answers
-	enum ec e = body_finish(cx, &m->mail.body, req.body.r, &req.body.n, &req.upload);
+	enum ec e = intake_finish(cx, &m->mail.body, req.body.r, &req.body.n, &req.upload);
 	if (e == E_OK)
 		e = call_deliver(cx, m->store, &req, &ans);
 	if (e == E_OK && ans.stored)
-		body_upload_used(&m->mail.body);
+		intake_upload_used(&m->mail.body);
 	if (e == E_OK)
 		*status = chunks_at(arena, req.out);
 	return e;

@@ -83,7 +83,7 @@ FIB void smtp_pause(struct cx *cx, int64_t ms)
 
 FIB void smtp_mail_end(struct cx *cx, struct smtp *m)
 {
-	body_drop(cx, &m->mail.body);
+	intake_drop(cx, &m->mail.body);
 	smtp_targets_free(&m->mail.targets);
 	arena_free(&m->mail.memory);
 	m->mail = (struct smtp_mail){ 0 };
@@ -324,7 +324,10 @@ FIB static void say_end(struct cx *cx, struct smtp *m, enum ec why)
 	if (why != E_TIMEOUT && why != E_CANCELED)
 		return;
 	cx_deadline_in(cx, SMTP_BYE_MS);
-	if (smtp_say(cx, m, smtp_words(why, false)) == E_OK && io_flush(cx, m->io) != E_OK)
+	struct smtp_words w = smtp_words(why, false);
+	if (m->mail.body.evicted)
+		w = (struct smtp_words){ 421, "4.3.2", "Too slow while others wait, try again later" };
+	if (smtp_say(cx, m, w) == E_OK && io_flush(cx, m->io) != E_OK)
 		cx_forget(cx);
 }
 

@@ -8,7 +8,7 @@
 ///                       \--RSET, EHLO: from each of them; STARTTLS: back to START
 ///
 /// Files: smtp.c the loop, greetings and small commands; envelope.c MAIL and RCPT; data.c DATA and BDAT; deliver.c
-/// what the store is asked and who is told what; body.c octets in chunks; targets.c accounts; trace.c Return-Path and
+/// what the store is asked and who is told what; targets.c accounts; trace.c Return-Path and
 /// Received; login.c AUTH; reply.c error codes to replies.
 ///
 /// Every command function returns only what ends the session (errors of the connection); what a client did wrong is
@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "front/intake.h"
 #include "front/front.h"
-#include "front/smtp/body.h"
 #include "front/smtp/reply.h"
 #include "front/smtp/targets.h"
 #include "proto/smtp_command.h"
@@ -27,6 +27,8 @@
 enum smtp_limit {
 	SMTP_COMMAND_MS = 5 * 60 * 1000, // RFC 5321 §4.5.3.2.7
 	SMTP_BLOCK_MS = 3 * 60 * 1000,   // §4.5.3.2.5, between blocks of a message
+	SMTP_SLOW_MS = 10 * 60 * 1000,   // then a message must have come at SMTP_PACE
+	SMTP_PACE = 1024,                // octets a second
 	SMTP_BYE_MS = 5000,              // to send a last reply
 	SMTP_BAD_MAX = 20,               // commands that made no sense
 	SMTP_BAD_FREE = 5,               // so many cost no delay
@@ -57,7 +59,7 @@ struct smtp_mail {
 	struct smtp_rcpt *rcpts, **last;
 	uint32_t n_rcpts;
 	struct targets targets;
-	struct body body;
+	struct intake body;
 	struct smtp_data data;
 	uint8_t op[16];
 	uint8_t id[SMTP_ID_MAX]; // the first half of op in hexadecimal

@@ -3,7 +3,7 @@
 #include "front/fake/fake.h"
 
 #include "base/num.h"
-#include "front/smtp/body.h"
+#include "front/intake.h"
 #include "front/smtp/reply.h"
 #include "front/smtp/targets.h"
 #include "front/smtp/trace.h"
@@ -109,19 +109,19 @@ static void test_targets(void **)
 	smtp_targets_free(&t);
 }
 
-static void fill(struct cx *cx, struct body *b, size_t octets, uint8_t with)
+static void fill(struct cx *cx, struct intake *b, size_t octets, uint8_t with)
 {
 	uint8_t *p;
 	size_t room;
 
 	while (octets) {
-		if (body_is_full(b))
-			assert_int_equal(body_push(cx, b), E_OK);
-		assert_int_equal(body_room(cx, b, &p, &room), E_OK);
-		assert_true(room >= BODY_ROOM_MIN);
+		if (intake_is_full(b))
+			assert_int_equal(intake_push(cx, b), E_OK);
+		assert_int_equal(intake_room(cx, b, &p, &room), E_OK);
+		assert_true(room >= INTAKE_ROOM_MIN);
 		size_t n = min_size(room, octets);
 		memset(p, with, n);
-		body_took(b, n);
+		intake_took(b, n);
 		octets -= n;
 	}
 }
@@ -129,43 +129,45 @@ static void fill(struct cx *cx, struct body *b, size_t octets, uint8_t with)
 static void test_body(void **)
 {
 	struct cx cx = { 0 };
-	struct range ranges[BODY_CHUNKS];
+	struct range ranges[INTAKE_CHUNKS];
 	uint32_t n;
 	uint64_t upload;
 	bool whole;
 
+	struct intakes all = { .store = (struct client *)&fake };
+
 	fake_start();
-	struct body b = body_start((struct client *)&fake);
-	assert_int_equal(body_head(&b, &whole).n, 0);
+	struct intake b = intake_start(&all, INTAKE_HEADROOM);
+	assert_int_equal(intake_head(&b, &whole).n, 0);
 	assert_true(whole);
 	fill(&cx, &b, 100, 'x');
-	assert_int_equal(body_head(&b, &whole).n, 100);
+	assert_int_equal(intake_head(&b, &whole).n, 100);
 	assert_true(whole);
-	assert_int_equal(body_put_front(&cx, &b, SL("front")), E_OK);
-	assert_int_equal(body_finish(&cx, &b, ranges, &n, &upload), E_OK);
+	assert_int_equal(intake_put_front(&cx, &b, SL("front")), E_OK);
+	assert_int_equal(intake_finish(&cx, &b, ranges, &n, &upload), E_OK);
 	assert_true(n == 1 && upload == 0 && ranges[0].len == 105);
 	assert_memory_equal(chunks_at(NULL, ranges[0]), "frontxx", 7);
 	fill(&cx, &b, CHUNK_OCTETS, 'y');
-	body_head(&b, &whole);
+	intake_head(&b, &whole);
 	assert_false(whole);
-	body_fail(&cx, &b, E_TOOBIG);
-	body_fail(&cx, &b, E_TEMP);
+	intake_fail(&cx, &b, E_TOOBIG);
+	intake_fail(&cx, &b, E_TEMP);
 	assert_int_equal(b.err, E_TOOBIG); // the first reason stays
 	assert_int_equal(fake.chunks_taken, 0);
 
-	uint8_t large[BODY_HEADROOM + 1] = { 0 };
-	b = body_start((struct client *)&fake);
-	assert_int_equal(body_put_front(&cx, &b, (struct sl){ large, sizeof large }), E_TOOBIG);
-	assert_int_equal(body_put_front(&cx, &b, (struct sl){ large, BODY_HEADROOM }), E_OK);
+	uint8_t large[INTAKE_HEADROOM + 1] = { 0 };
+	b = intake_start(&all, INTAKE_HEADROOM);
+	assert_int_equal(intake_put_front(&cx, &b, (struct sl){ large, sizeof large }), E_TOOBIG);
+	assert_int_equal(intake_put_front(&cx, &b, (struct sl){ large, INTAKE_HEADROOM }), E_OK);
 	fill(&cx, &b, 3 << 20, 'z');
 	assert_true(b.uploading && fake.uploading);
-	assert_int_equal(body_head(&b, &whole).n, 0);
-	assert_int_equal(body_finish(&cx, &b, ranges, &n, &upload), E_OK);
-	assert_true(n == 0 && upload && fake.upload.n == (3 << 20) + BODY_HEADROOM);
-	body_drop(&cx, &b);
-	body_drop(&cx, &b);
+	assert_int_equal(intake_head(&b, &whole).n, 0);
+	assert_int_equal(intake_finish(&cx, &b, ranges, &n, &upload), E_OK);
+	assert_true(n == 0 && upload && fake.upload.n == (3 << 20) + INTAKE_HEADROOM);
+	intake_drop(&cx, &b);
+	intake_drop(&cx, &b);
 	assert_false(fake.uploading);
-	body_drop(&cx, &(struct body){ 0 });
+	intake_drop(&cx, &(struct intake){ 0 });
 	fake_stop();
 	cx_end(&cx);
 }

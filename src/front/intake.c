@@ -1,0 +1,262 @@
+/// intake — chunks filled one after the other.
+///
+///   first chunk: | headroom, filled from its end | octets … |      later ones: | octets … |
+///
+/// A chunk's range names its filled part; what room is left behind it follows from the chunk's end.
+#include "front/intake.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { UPLOAD_TRIES = 50, UPLOAD_TRY_MS = 20 };
+
+struct intake intake_start(struct intakes *all, uint32_t headroom)
+{
+	assert(headroom <= INTAKE_HEADROOM);
+	return (struct intake){ .all = all, .headroom = headroom };
+}
+
+static struct chunks *arena_of(const struct intake *b)
+{
+	return client_chunks(b->all->store);
+}
+
+static void intake_link(struct cx *cx, struct intake *b)
+{
+	if (b->link)
+		return;
+	b->cx = cx;
+	b->began_ns = clock_mono_ns();
+	b->next = b->all->first;
+	b->link = &b->all->first;
+	if (b->next)
+		b->next->link = &b->next;
+	*b->link = b;
+}
+
+static void intake_unlink(struct intake *b)
+{
+	if (!b->link)
+		return;
+	*b->link = b->next;
+	if (b->next)
+		b->next->link = b->link;
+	b->link = NULL;
+}
+
+/// Octets a second, or UINT64_MAX where it is safe.
+static uint64_t pace(const struct intake *b, int64_t now_ns)
+{
+	int64_t ms = (now_ns - b->began_ns) / 1000000;
+
+	if (b->waiting || b->evicted || ms < INTAKE_SAFE_MS)
+		return UINT64_MAX;
+	return b->octets * 1000 / (uint64_t)ms;
+}
+
+bool intakes_make_room(struct intakes *all, int64_t now_ns)
+{
+	struct intake *slowest = NULL;
+	uint64_t least = INTAKE_PACE;
+
+	for (struct intake *b = all->first; b; b = b->next) {
+		uint64_t its = pace(b, now_ns);
+		if (its >= least)
+			continue;
+		least = its;
+		slowest = b;
+	}
+	if (!slowest)
+		return false;
+	LOG(slowest->cx, LOG_NOTICE, "message.slow", kv_u("octets", slowest->octets),
+		kv_i("ms", (now_ns - slowest->began_ns) / 1000000));
+	slowest->evicted = true;
+	fib_cancel(slowest->cx);
+	return true;
+}
+
+/// A chunk for it; where there is none, somebody slow must go.
+FIB static enum ec take(struct cx *cx, struct intake *b, struct range *r)
+{
+	struct chunks *arena = arena_of(b);
+
+	if (chunks_used(arena) * (uint64_t)CHUNK_OCTETS >= chunks_octets(arena))
+		intakes_make_room(b->all, clock_mono_ns());
+	b->waiting = true;
+	enum ec e = chunks_take(cx, arena, r);
+	b->waiting = false;
+	return e;
+}
+
+/// Octets of the chunk behind its filled part.
+static size_t left_of(struct range r)
+{
+	uint32_t end = r.off / CHUNK_OCTETS * CHUNK_OCTETS + CHUNK_OCTETS;
+
+	return end - (r.off + r.len);
+}
+
+static bool last_is_full(const struct intake *b)
+{
+	return b->n > 0 && left_of(b->chunk[b->n - 1]) < INTAKE_ROOM_MIN;
+}
+
+FIB enum ec intake_room(struct cx *cx, struct intake *b, uint8_t **p, size_t *room)
+{
+	struct chunks *arena = arena_of(b);
+
+	intake_link(cx, b);
+	if (b->n == 0 || last_is_full(b)) {
+		assert(b->n < INTAKE_CHUNKS);
+		struct range r;
+		enum ec e = take(cx, b, &r);
+		if (e != E_OK)
+			return e;
+		uint32_t skip = b->n == 0 && !b->uploading ? b->headroom : 0;
+		b->chunk[b->n++] = (struct range){ r.off + skip, 0 };
+	}
+	struct range *last = &b->chunk[b->n - 1];
+	*p = chunks_at(arena, *last) + last->len;
+	*room = left_of(*last);
+	return E_OK;
+}
+
+void intake_took(struct intake *b, size_t n)
+{
+	assert(b->n > 0 && n <= left_of(b->chunk[b->n - 1]));
+	b->chunk[b->n - 1].len += (uint32_t)n;
+	b->octets += n;
+}
+
+bool intake_is_full(const struct intake *b)
+{
+	struct chunks *arena = arena_of(b);
+
+	if (!last_is_full(b))
+		return false;
+	// Where half of the arena is used, full chunks go to the store at once: the other half then serves as many
+	// senders as it has chunks, and none waits for a chunk while it holds others.
+	return b->n == INTAKE_CHUNKS || chunks_used(arena) >= chunks_octets(arena) / CHUNK_OCTETS / 2;
+}
+
+struct sl intake_head(const struct intake *b, bool *whole)
+{
+	*whole = b->n <= 1 && !b->uploading;
+	if (b->uploading || b->n == 0)
+		return SL("");
+	return (struct sl){ chunks_at(arena_of(b), b->chunk[0]), b->chunk[0].len };
+}
+
+FIB enum ec intake_put_front(struct cx *cx, struct intake *b, struct sl text)
+{
+	uint8_t *p;
+	size_t room;
+
+	assert(!b->uploading && !b->fronted);
+	if (text.n > b->headroom)
+		return fail(cx, E_TOOBIG, "a trace header of %zu octets", text.n);
+	enum ec e = b->n ? E_OK : intake_room(cx, b, &p, &room);
+	if (e != E_OK)
+		return e;
+	b->chunk[0].off -= (uint32_t)text.n;
+	b->chunk[0].len += (uint32_t)text.n;
+	memcpy(chunks_at(arena_of(b), b->chunk[0]), text.p, text.n);
+	b->fronted = true;
+	return E_OK;
+}
+
+static void chunks_back(struct intake *b, unsigned keep)
+{
+	while (b->n > keep)
+		chunks_give(arena_of(b), b->chunk[--b->n]);
+}
+
+/// Begins its upload. Where there are too many, a slow one must go, and its place comes free a little later.
+FIB static enum ec begin_upload(struct cx *cx, struct intake *b)
+{
+	struct req_upload_begin req = { 0 };
+	struct ans_upload_begin ans;
+	enum ec e = E_LIMIT;
+
+	b->waiting = true;
+	for (int tries = 0; e == E_LIMIT && tries < UPLOAD_TRIES; tries++) {
+		e = call_upload_begin(cx, b->all->store, &req, &ans);
+		if (e == E_LIMIT && tries == 0 && !intakes_make_room(b->all, clock_mono_ns()))
+			break;
+		if (e == E_LIMIT && fib_sleep(cx, UPLOAD_TRY_MS) != E_OK)
+			break;
+	}
+	b->waiting = false;
+	if (e == E_OK) {
+		b->upload = ans.upload;
+		b->uploading = true;
+	}
+	return e == E_LIMIT ? fail(cx, E_TEMP, "too many large messages are under way") : e;
+}
+
+FIB enum ec intake_push(struct cx *cx, struct intake *b)
+{
+	struct req_upload_add req = { .body.n = b->n };
+	struct ans_upload_add ans;
+
+	enum ec e = b->uploading ? E_OK : begin_upload(cx, b);
+
+	memcpy(req.body.r, b->chunk, b->n * sizeof *b->chunk);
+	req.upload = b->upload;
+	if (e == E_OK)
+		e = call_upload_add(cx, b->all->store, &req, &ans);
+	if (e == E_FULL)
+		intakes_make_room(b->all, clock_mono_ns()); // what the slowest has brought so far takes room too
+	if (e != E_OK)
+		return e;
+	chunks_back(b, 1);
+	if (b->n)
+		b->chunk[0] = (struct range){ b->chunk[0].off / CHUNK_OCTETS * CHUNK_OCTETS, 0 };
+	return E_OK;
+}
+
+FIB enum ec intake_finish(struct cx *cx, struct intake *b, struct range *ranges, uint32_t *n, uint64_t *upload)
+{
+	enum ec e = E_OK;
+
+	if (b->uploading && b->n && b->chunk[0].len)
+		e = intake_push(cx, b);
+	if (e != E_OK)
+		return e;
+	*upload = b->uploading ? b->upload : 0;
+	*n = b->uploading ? 0 : b->n;
+	memcpy(ranges, b->chunk, *n * sizeof *ranges);
+	return E_OK;
+}
+
+FIB void intake_fail(struct cx *cx, struct intake *b, enum ec e)
+{
+	intake_drop(cx, b);
+	if (b->err == E_OK)
+		b->err = e;
+}
+
+FIB void intake_drop(struct cx *cx, struct intake *b)
+{
+	if (!b->all)
+		return;
+	intake_unlink(b);
+	chunks_back(b, 0);
+	if (b->uploading) {
+		struct req_upload_drop req = { .upload = b->upload };
+		struct ans_upload_drop ans;
+		if (call_upload_drop(cx, b->all->store, &req, &ans) != E_OK)
+			cx_forget(cx); // uploads end with the connection to the store in any case
+	}
+	b->uploading = false;
+	b->upload = 0;
+}
+
+void intake_upload_used(struct intake *b)
+{
+	b->uploading = false;
+	b->upload = 0;
+}
