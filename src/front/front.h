@@ -11,7 +11,7 @@
 #include "base/cx.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
-#include "front/intake.h"
+#include "front/holder.h"
 #include "front/heavy.h"
 #include "front/room.h"
 #include "ipc/client.h"
@@ -66,7 +66,7 @@ struct front {
 	struct charset_cache charsets; // converters, opened before the sandbox closes
 	struct heavy heavy;            // work that would hold everybody up, with converters of its own
 	struct room room;              // memory for large messages; set once the configuration is known
-	struct intakes intakes;        // messages on their way in
+	struct holders holders;        // sessions that hold what may run short
 	struct session *sessions;      // all of this process
 	unsigned n_sessions;
 	uint64_t sid_next; // session ids: unique over this server's life by a random start

@@ -9,86 +9,19 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "front/front.h"
 
 enum { UPLOAD_TRIES = 50, UPLOAD_TRY_MS = 20 };
 
-struct intake intake_start(struct intakes *all, uint32_t headroom)
+struct intake intake_start(struct front *f, struct io *io, uint32_t headroom)
 {
 	assert(headroom <= INTAKE_HEADROOM);
-	return (struct intake){ .all = all, .headroom = headroom };
+	return (struct intake){ .store = f->store, .all = &f->holders, .io = io, .headroom = headroom };
 }
 
 static struct chunks *arena_of(const struct intake *b)
 {
-	return client_chunks(b->all->store);
-}
-
-static void intake_link(struct cx *cx, struct intake *b)
-{
-	if (b->link)
-		return;
-	b->cx = cx;
-	b->began_ns = clock_mono_ns();
-	b->next = b->all->first;
-	b->link = &b->all->first;
-	if (b->next)
-		b->next->link = &b->next;
-	*b->link = b;
-}
-
-static void intake_unlink(struct intake *b)
-{
-	if (!b->link)
-		return;
-	*b->link = b->next;
-	if (b->next)
-		b->next->link = b->link;
-	b->link = NULL;
-}
-
-/// Octets a second, or UINT64_MAX where it is safe.
-static uint64_t pace(const struct intake *b, int64_t now_ns)
-{
-	int64_t ms = (now_ns - b->began_ns) / 1000000;
-
-	if (b->waiting || b->evicted || ms < INTAKE_SAFE_MS)
-		return UINT64_MAX;
-	return b->octets * 1000 / (uint64_t)ms;
-}
-
-bool intakes_make_room(struct intakes *all, int64_t now_ns)
-{
-	struct intake *slowest = NULL;
-	uint64_t least = INTAKE_PACE;
-
-	for (struct intake *b = all->first; b; b = b->next) {
-		uint64_t its = pace(b, now_ns);
-		if (its >= least)
-			continue;
-		least = its;
-		slowest = b;
-	}
-	if (!slowest)
-		return false;
-	LOG(slowest->cx, LOG_NOTICE, "message.slow", kv_u("octets", slowest->octets),
-		kv_i("ms", (now_ns - slowest->began_ns) / 1000000));
-	slowest->evicted = true;
-	fib_cancel(slowest->cx);
-	return true;
-}
-
-/// A chunk for it; where there is none, somebody slow must go.
-FIB static enum ec take(struct cx *cx, struct intake *b, struct range *r)
-{
-	struct chunks *arena = arena_of(b);
-
-	if (chunks_used(arena) * (uint64_t)CHUNK_OCTETS >= chunks_octets(arena))
-		intakes_make_room(b->all, clock_mono_ns());
-	b->waiting = true;
-	enum ec e = chunks_take(cx, arena, r);
-	b->waiting = false;
-	return e;
+	return client_chunks(b->store);
 }
 
 /// Octets of the chunk behind its filled part.
@@ -108,11 +41,13 @@ FIB enum ec intake_room(struct cx *cx, struct intake *b, uint8_t **p, size_t *ro
 {
 	struct chunks *arena = arena_of(b);
 
-	intake_link(cx, b);
+	holder_begin(cx, b->all, &b->held, b->io);
 	if (b->n == 0 || last_is_full(b)) {
 		assert(b->n < INTAKE_CHUNKS);
 		struct range r;
-		enum ec e = take(cx, b, &r);
+		b->held.waiting = true;
+		enum ec e = chunks_take(cx, arena, &r);
+		b->held.waiting = false;
 		if (e != E_OK)
 			return e;
 		uint32_t skip = b->n == 0 && !b->uploading ? b->headroom : 0;
@@ -128,7 +63,6 @@ void intake_took(struct intake *b, size_t n)
 {
 	assert(b->n > 0 && n <= left_of(b->chunk[b->n - 1]));
 	b->chunk[b->n - 1].len += (uint32_t)n;
-	b->octets += n;
 }
 
 bool intake_is_full(const struct intake *b)
@@ -181,18 +115,16 @@ FIB static enum ec begin_upload(struct cx *cx, struct intake *b)
 	struct ans_upload_begin ans;
 	enum ec e = E_LIMIT;
 
-	b->waiting = true;
 	for (int tries = 0; e == E_LIMIT && tries < UPLOAD_TRIES; tries++) {
-		e = call_upload_begin(cx, b->all->store, &req, &ans);
-		if (e == E_LIMIT && tries == 0 && !intakes_make_room(b->all, clock_mono_ns()))
+		e = call_upload_begin(cx, b->store, &req, &ans);
+		if (e == E_LIMIT && tries == 0 && !holders_make_room(b->all, true, clock_mono_ns()))
 			break;
 		if (e == E_LIMIT && fib_sleep(cx, UPLOAD_TRY_MS) != E_OK)
 			break;
 	}
-	b->waiting = false;
 	if (e == E_OK) {
 		b->upload = ans.upload;
-		b->uploading = true;
+		b->uploading = b->held.upload = true;
 	}
 	return e == E_LIMIT ? fail(cx, E_TEMP, "too many large messages are under way") : e;
 }
@@ -202,14 +134,15 @@ FIB enum ec intake_push(struct cx *cx, struct intake *b)
 	struct req_upload_add req = { .body.n = b->n };
 	struct ans_upload_add ans;
 
+	b->held.waiting = true;
 	enum ec e = b->uploading ? E_OK : begin_upload(cx, b);
-
 	memcpy(req.body.r, b->chunk, b->n * sizeof *b->chunk);
 	req.upload = b->upload;
 	if (e == E_OK)
-		e = call_upload_add(cx, b->all->store, &req, &ans);
+		e = call_upload_add(cx, b->store, &req, &ans);
 	if (e == E_FULL)
-		intakes_make_room(b->all, clock_mono_ns()); // what the slowest has brought so far takes room too
+		holders_make_room(b->all, true, clock_mono_ns()); // what the slowest has brought so far takes room too
+	b->held.waiting = false;
 	if (e != E_OK)
 		return e;
 	chunks_back(b, 1);
@@ -241,14 +174,14 @@ FIB void intake_fail(struct cx *cx, struct intake *b, enum ec e)
 
 FIB void intake_drop(struct cx *cx, struct intake *b)
 {
-	if (!b->all)
+	if (!b->store)
 		return;
-	intake_unlink(b);
+	holder_end(&b->held);
 	chunks_back(b, 0);
 	if (b->uploading) {
 		struct req_upload_drop req = { .upload = b->upload };
 		struct ans_upload_drop ans;
-		if (call_upload_drop(cx, b->all->store, &req, &ans) != E_OK)
+		if (call_upload_drop(cx, b->store, &req, &ans) != E_OK)
 			cx_forget(cx); // uploads end with the connection to the store in any case
 	}
 	b->uploading = false;

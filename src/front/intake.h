@@ -6,39 +6,26 @@
 /// (intake_room, intake_took), with room kept in front of them for the trace header, which is known only when the
 /// message's own header has been seen. After intake_fail it holds nothing, and the session must drop what still comes.
 ///
-/// Chunks, uploads and disk are everybody's. Where one of them runs out, the slowest of those who have been at it for
-/// some time must go (its fiber is cancelled, `evicted` says why): who stalls does not keep others out.
-///
-/// Events:
-///   message.slow octets= ms=   a message was given up because it came slowly while there was no room for others
+/// While it holds something it is a holder (front/holder.h): a sender who stalls may have to go.
 #include <stdbool.h>
 
 #include "base/cx.h"
+#include "front/holder.h"
 #include "ipc/client.h"
 
 enum {
 	INTAKE_CHUNKS = 16,     // what one request names: 1 MiB
-	INTAKE_SAFE_MS = 10000, // nobody must go before
-	INTAKE_PACE = 16384,    // nor who sends so many octets a second
 	INTAKE_HEADROOM = 4096, // in front of the first chunk's octets
 	INTAKE_ROOM_MIN = 16,   // intake_room gives at least so many
 };
 
-/// The messages under way in this process.
-struct intakes {
-	struct client *store;
-	struct intake *first;
-};
-
+struct front;
 struct intake {
-	struct intakes *all;
-	struct intake *next, **link; // in all, while it holds something
-	struct cx *cx;               // of its fiber
+	struct client *store;
+	struct holders *all;
+	struct io *io;
+	struct holder held;
 	uint32_t headroom;
-	int64_t began_ns;
-	uint64_t octets;
-	bool waiting;                      // for room: its pace is not its own fault
-	bool evicted;                      // it had to make room
 	struct range chunk[INTAKE_CHUNKS]; // taken; off and len name the filled part
 	unsigned n;
 	bool uploading;  // the first chunks have gone to the store already
@@ -47,14 +34,10 @@ struct intake {
 	enum ec err;     // why nothing is kept any more; E_OK while well
 };
 
-/// An empty body; takes nothing yet. It must not move between its first octet and intake_drop, nor change its fiber.
+/// An empty one; takes nothing yet. It must not move between its first octet and intake_drop, nor change its fiber.
 ///
-/// in: headroom — octets kept in front for intake_put_front, at most INTAKE_HEADROOM.
-struct intake intake_start(struct intakes *all, uint32_t headroom);
-/// Sends the slowest away, if there is one. now_ns: monotonic clock.
-///
-/// out: true — room will come.
-bool intakes_make_room(struct intakes *all, int64_t now_ns);
+/// in: io — where its octets come from; headroom — octets kept in front for intake_put_front, at most INTAKE_HEADROOM.
+struct intake intake_start(struct front *f, struct io *io, uint32_t headroom);
 /// Where the next octets go: at least INTAKE_ROOM_MIN of them. Call intake_push first where intake_is_full.
 ///
 /// yields: yes, where the arena has no free chunk. errors: those of chunks_take.
@@ -78,7 +61,7 @@ FIB enum ec intake_push(struct cx *cx, struct intake *b);
 FIB enum ec intake_finish(struct cx *cx, struct intake *b, struct range *ranges, uint32_t *n, uint64_t *upload);
 /// The message cannot be kept: gives everything back and remembers why.
 FIB void intake_fail(struct cx *cx, struct intake *b, enum ec e);
-/// Gives chunks and upload back. Accepts a zeroed one. `evicted` stays.
+/// Gives chunks and upload back. Accepts a zeroed one. `held.evicted` stays.
 FIB void intake_drop(struct cx *cx, struct intake *b);
 /// The upload was used up by a successful request.
 void intake_upload_used(struct intake *b);

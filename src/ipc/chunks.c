@@ -7,6 +7,8 @@
 #include <unistd.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
+
 enum { WARM_CHUNKS = 64 }; // free chunks whose memory is kept: 4 MiB
 
 struct waiting {
@@ -23,6 +25,8 @@ struct chunks {
 	uint32_t *free;
 	bool *warm; // by chunk: free and counted in n_warm
 	struct waiting *first, **last;
+	void (*shortage)(void *arg);
+	void *shortage_arg;
 };
 
 static enum ec arena_map(struct cx *cx, struct chunks *c)
@@ -106,6 +110,33 @@ static void waiting_remove(struct chunks *c, struct waiting *w)
 		c->last = at;
 }
 
+void chunks_on_shortage(struct chunks *c, void (*shortage)(void *arg), void *arg)
+{
+	c->shortage = shortage;
+	c->shortage_arg = arg;
+}
+
+/// Waits in the queue, asking for room now and then.
+FIB static enum ec waiting_wait(struct cx *cx, struct chunks *c, struct waiting *w)
+{
+	int64_t deadline_ns = cx->deadline_ns;
+	enum ec e;
+
+	do {
+		if (c->shortage)
+			c->shortage(c->shortage_arg);
+		cx->deadline_ns = clock_mono_ns() + (int64_t)CHUNKS_SHORT_MS * 1000000;
+		bool last = deadline_ns && deadline_ns <= cx->deadline_ns;
+		if (last)
+			cx->deadline_ns = deadline_ns;
+		e = fib_event_wait(cx, &w->given);
+		if (last)
+			break;
+	} while (e == E_TIMEOUT);
+	cx->deadline_ns = deadline_ns;
+	return e;
+}
+
 FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r)
 {
 	if (c->n_free) {
@@ -118,7 +149,7 @@ FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r)
 	struct waiting w = { .next = NULL };
 	*c->last = &w;
 	c->last = &w.next;
-	enum ec e = fib_event_wait(cx, &w.given);
+	enum ec e = waiting_wait(cx, c, &w);
 	if (w.has && e != E_OK) // given and cancelled at once: pass it on
 		chunks_give(c, chunk_range(w.chunk));
 	else if (e != E_OK)

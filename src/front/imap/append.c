@@ -37,7 +37,7 @@ FIB static enum ec receive(struct cx *cx, struct imap *im, struct intake *b)
 
 	if (e == E_OK)
 		e = receive_octets(cx, im, b, &has_nul);
-	if (b->evicted)
+	if (b->held.evicted)
 		im->bye = "[LIMIT] A message came too slowly while others waited";
 	if (e == E_OK)
 		e = frame_message_end(cx, &im->frame);
@@ -96,7 +96,7 @@ FIB enum ec imap_append_run(struct cx *cx, struct imap *im, const struct imap_co
 {
 	struct req_mbox_append req = { .handle = im->handle };
 	struct ans_mbox_append ans;
-	struct intake b = intake_start(&im->s->front->intakes, 0);
+	struct intake b = intake_start(im->s->front, im->io, 0);
 	enum ec e = fill_request(cx, im, &cmd->append, &req);
 
 	if (e == E_OK)

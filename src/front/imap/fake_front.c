@@ -250,6 +250,11 @@ FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 	return E_OK;
 }
 
+void io_counts(const struct io *, uint64_t *in, uint64_t *out)
+{
+	*in = *out = 0;
+}
+
 void fib_cancel(struct cx *cx)
 {
 	cx->canceled = true;
@@ -335,7 +340,7 @@ void fake_run(struct fake_run *r)
 	struct io io = { .run = r, .at = r->line, .waiting = BUF(1 << 24), .in = BUF(1 << 24) };
 	struct front_conf conf = { .hostname = SL("mail.example.test"), .version = SL("1"), .message_max = 3 << 20 };
 	struct client *store = (struct client *)&r->store;
-	struct front front = { .store = store, .intakes.store = store, .conf = &conf };
+	struct front front = { .store = store, .conf = &conf };
 	struct cx cx = { 0 };
 	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = &io, .kind = PORT_IMAP };
 

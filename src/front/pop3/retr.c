@@ -169,7 +169,7 @@ FIB static enum ec answer_message(
 	struct cx *cx, struct pop3 *p, const struct pop3_command *c, struct dotstuff d, bool *sent)
 {
 	uint32_t index;
-	struct sl piece;
+	struct sl piece = { 0 };
 
 	if (!pop3_message(p, c->msg, &index))
 		return pop3_err(cx, p, (struct pop3_words){ NULL, "No such message" });
@@ -179,9 +179,12 @@ FIB static enum ec answer_message(
 		return pop3_err(cx, p, pop3_words(e));
 	}
 	p->next = index + 1;
+	struct holder held = { 0 };
+	holder_begin(cx, &p->s->front->holders, &held, p->io);
 	e = pop3_ok(cx, p, "%u octets", p->drop.msg[index].octets);
 	if (e == E_OK)
 		e = send_message(cx, p, index, &d, piece);
+	holder_end(&held);
 	*sent = e == E_OK;
 	return e;
 }

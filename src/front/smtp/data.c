@@ -159,7 +159,7 @@ FIB static enum ec message_end(struct cx *cx, struct smtp *m)
 
 static void message_begin(struct smtp *m, bool dots)
 {
-	m->mail.body = intake_start(&m->s->front->intakes, INTAKE_HEADROOM);
+	m->mail.body = intake_start(m->s->front, m->io, INTAKE_HEADROOM);
 	m->mail.data = smtp_data_start(dots);
 }
 

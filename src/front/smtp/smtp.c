@@ -325,7 +325,7 @@ FIB static void say_end(struct cx *cx, struct smtp *m, enum ec why)
 		return;
 	cx_deadline_in(cx, SMTP_BYE_MS);
 	struct smtp_words w = smtp_words(why, false);
-	if (m->mail.body.evicted)
+	if (m->mail.body.held.evicted)
 		w = (struct smtp_words){ 421, "4.3.2", "Too slow while others wait, try again later" };
 	if (smtp_say(cx, m, w) == E_OK && io_flush(cx, m->io) != E_OK)
 		cx_forget(cx);

@@ -134,10 +134,10 @@ static void test_body(void **)
 	uint64_t upload;
 	bool whole;
 
-	struct intakes all = { .store = (struct client *)&fake };
+	struct front front = { .store = (struct client *)&fake };
 
 	fake_start();
-	struct intake b = intake_start(&all, INTAKE_HEADROOM);
+	struct intake b = intake_start(&front, NULL, INTAKE_HEADROOM);
 	assert_int_equal(intake_head(&b, &whole).n, 0);
 	assert_true(whole);
 	fill(&cx, &b, 100, 'x');
@@ -156,7 +156,7 @@ static void test_body(void **)
 	assert_int_equal(fake.chunks_taken, 0);
 
 	uint8_t large[INTAKE_HEADROOM + 1] = { 0 };
-	b = intake_start(&all, INTAKE_HEADROOM);
+	b = intake_start(&front, NULL, INTAKE_HEADROOM);
 	assert_int_equal(intake_put_front(&cx, &b, (struct sl){ large, sizeof large }), E_TOOBIG);
 	assert_int_equal(intake_put_front(&cx, &b, (struct sl){ large, INTAKE_HEADROOM }), E_OK);
 	fill(&cx, &b, 3 << 20, 'z');

@@ -1,0 +1,45 @@
+#pragma once
+/// holder — sessions that hold what is everybody's while their client sends or reads: chunks of the arena, uploads, and
+/// with them disk.
+///
+/// Where that runs out, the slowest of those who have been at it for some time must go: its fiber is cancelled,
+/// `evicted` says why. Who stalls does not keep others out; who is quick, or has just begun, is never sent away.
+///
+/// Events:
+///   session.slow octets= ms=   a session was ended because its client was slow while others found no room
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cx.h"
+#include "net/io.h"
+
+enum {
+	HOLDER_SAFE_MS = 10000, // nobody must go before
+	HOLDER_PACE = 16384,    // nor whose client sends or takes so many octets a second
+};
+
+/// All of this process.
+struct holders {
+	struct holder *first;
+};
+/// Embed it, zeroed; it must not move between holder_begin and holder_end.
+struct holder {
+	struct holder *next, **link;
+	struct cx *cx; // of its fiber
+	struct io *io;
+	int64_t began_ns;
+	uint64_t octets; // of io when it began
+	bool upload;     // it has one, and with it disk
+	bool waiting;    // for others: its pace is not its client's fault
+	bool evicted;
+};
+
+/// From here on it holds something. Does nothing where it had begun.
+void holder_begin(struct cx *cx, struct holders *all, struct holder *h, struct io *io);
+/// It holds nothing any more. Accepts one that never began. `evicted` stays.
+void holder_end(struct holder *h);
+/// Sends the slowest away, if there is one.
+///
+/// in:  upload — only of those that have one; now_ns — monotonic clock.
+/// out: true — there will be room.
+bool holders_make_room(struct holders *all, bool upload, int64_t now_ns);
