@@ -1,9 +1,9 @@
 #pragma once
 /// heavy — work on one large message, done by a helper thread so that the scheduler's other fibers go on meanwhile.
 ///
-/// The work is a pure function over memory that is its session's alone. Converters of charsets belong to one thread at a
-/// time, so each of the few seats has its own, opened before the sandbox closes; who finds no seat waits for one, first
-/// come first served.
+/// The work is a pure function over memory that is its session's alone. Converters of charsets belong to one thread at
+/// a time, so each of the few seats has its own, opened before the sandbox closes; who finds no seat waits for one,
+/// first come first served.
 #include "fiber/fiber.h"
 #include "mail/charset.h"
 

@@ -108,7 +108,7 @@ FIB static enum ec receive(struct cx *cx, struct imap *im, struct incoming *in)
 		e = im->frame.left > INLINE_MAX ? receive_upload(cx, im, in) : receive_inline(cx, im, in);
 	if (e == E_OK)
 		e = frame_message_end(cx, &im->frame);
-	// literal = "{" number "}" CRLF *CHAR8; CHAR8 = %x01-ff (RFC 3501 §9): with NUL in it this was no command, so BAD.
+	// literal = "{" number "}" CRLF *CHAR8; CHAR8 = %x01-ff (RFC 3501 §9): with NUL it was no command: BAD.
 	if (e == E_SYNTAX || (e == E_OK && in->has_nul)) {
 		im->refusal = (struct imap_words){ "BAD", NULL,
 			e == E_OK ? "A message may not hold NUL"
