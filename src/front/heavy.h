@@ -9,8 +9,14 @@
 
 enum {
 	HEAVY_SEATS = 2,          // helper threads that a front has for it
-	HEAVY_OCTETS = 256 << 10, // work on more than this goes here; on less it takes a few milliseconds at most
+	HEAVY_OCTETS = 256 << 10, // octets looked at; what is less takes a few milliseconds at most
 };
+
+/// True for work that belongs here: so many octets, each looked at so many times (1 or more).
+static inline bool heavy_is(size_t octets, size_t times)
+{
+	return octets > HEAVY_OCTETS / times;
+}
 
 struct heavy {
 	struct heavy_seat {

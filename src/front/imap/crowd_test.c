@@ -9,7 +9,7 @@
 #include "front/imap/search.h"
 #include "front/imap/select.h"
 
-enum { SESSIONS = 100, USERS = 10, MESSAGE_OCTETS = 1 << 20 };
+enum { SESSIONS = 100, USERS = 10, MESSAGE_OCTETS = 512 << 10 };
 
 /// What a session takes for its connection: a client that remembers a sum of what it got.
 struct io {
@@ -176,7 +176,7 @@ static const char *const commands[] = {
 	"a FETCH 1 (BODYSTRUCTURE ENVELOPE BODY.PEEK[2] BODY.PEEK[HEADER.FIELDS (Subject)])",
 	"a SEARCH OR TEXT \"not there\" BODY \"hello\"",
 	"a FETCH 1 BODY.PEEK[]",
-	"a FETCH 1 (BODY.PEEK[TEXT] BODY.PEEK[HEADER] BODY.PEEK[]<500000.500000>)",
+	"a FETCH 1 (BODY.PEEK[TEXT] BODY.PEEK[HEADER] BODY.PEEK[]<200000.200000>)",
 };
 
 /// With room for three messages, everybody is served: who does not read holds none of it.

@@ -38,6 +38,7 @@ static void raise(enum fetch_need *need, enum fetch_need to)
 static void add_item(struct fetch *f, const struct fetch_item *item)
 {
 	f->items[f->n_items++] = *item;
+	f->names += item->body.fields.n;
 	raise(&f->need, section_need(&item->body));
 }
 
@@ -228,7 +229,7 @@ FIB enum ec fetch_prepare(struct cx *cx, struct fetch *f, struct body *b)
 	size_t octets = m.whole.n + m.header.n;
 	f->out.max = f->out.n + body_print_max(octets);
 	f->fields.max = body_print_max(octets);
-	if (e == E_OK && octets > HEAVY_OCTETS)
+	if (e == E_OK && heavy_is(octets, 1 + f->names / FETCH_NAMES_ONCE))
 		e = heavy_run(cx, &front->heavy, make, &m);
 	else if (e == E_OK)
 		make(&front->charsets, &m);

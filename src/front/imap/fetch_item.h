@@ -10,7 +10,8 @@
 #include "front/imap/structure_print.h"
 
 enum {
-	FETCH_COPY_MAX = 4096,                                  // literals up to this size are copied to the output
+	FETCH_COPY_MAX = 4096, // literals up to this size are copied to the output
+	FETCH_NAMES_ONCE = 16, // names that are compared with a header's while it is looked at once
 	FETCH_ITEMS_MAX = IMAP_COMMAND_MEMORY + IMAP_LINES_MAX, // octets that wait there: the longest name and some
 };
 
@@ -37,6 +38,7 @@ struct fetch {
 	size_t n_items;
 	enum fetch_need need;
 	bool sets_seen;
+	size_t names; // of header fields, in all items
 
 	struct buf out;
 	unsigned items_printed; // of the present message

@@ -299,6 +299,35 @@ static void test_large_work(void **state)
 	free((void *)(uintptr_t)m.p);
 }
 
+/// A small message is heavy where many names are compared with all of its fields.
+static void test_many_names(void **state)
+{
+	(void)state;
+	struct buf m = BUF(1 << 16), command = BUF(1 << 16);
+	struct bed b;
+
+	for (unsigned i = 0; i < 1000; i++)
+		buf_printf(&m, "%u:\r\n", i);
+	buf_puts(&command, "FETCH 1 (BODY.PEEK[HEADER.FIELDS (x)]");
+	bed_begin(&b);
+	bed_add(&b, 0, buf_sl(&m));
+	for (unsigned i = 0; i < 100; i++) {
+		buf_puts(&command, " BODY.PEEK[HEADER.FIELDS (");
+		for (unsigned k = 0; k < 100; k++)
+			buf_printf(&command, "%sa%u", k ? " " : "", k);
+		buf_puts(&command, ")]");
+		if (i == 0 || i == 99) {
+			buf_addc(&command, ')');
+			assert_int_equal(bed_run(&b, buf_sl(&command)), E_OK);
+			assert_int_equal(b.offloads, i > 0);
+			buf_cut(&command, command.n - 1);
+		}
+	}
+	bed_end(&b);
+	buf_free(&m);
+	buf_free(&command);
+}
+
 /// Where no memory is left, what needs none is served, and the rest is refused for now.
 static void test_no_room(void **state)
 {
@@ -451,6 +480,7 @@ int main(void)
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_large_work),
+		cmocka_unit_test(test_many_names),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_large_header),
 		cmocka_unit_test(test_damaged_inside),

@@ -14,6 +14,7 @@
 #include "front/imap/rows.h"
 #include "front/imap/search_key.h"
 
+enum { SEARCH_TEXTS_ONCE = 4 }; // texts that are looked for while a message is decoded once
 static const int64_t tell_every_ns = 10000000000;
 
 struct search {
@@ -94,6 +95,11 @@ static void try_message(struct charset_cache *charsets, void *arg)
 		t->result = decide(t->s, &t->subject, &t->open);
 }
 
+static size_t texts_of(const struct search_program *p)
+{
+	return p->field.n + p->body.n + p->text.n;
+}
+
 /// Reads one message as far as `level` needs and decides it.
 ///
 /// errors: E_CORRUPT, E_NOTFOUND, E_LIMIT: this message cannot be searched; others end the search.
@@ -108,7 +114,7 @@ FIB static enum ec decide_body(struct cx *cx, struct search *s, struct body *b, 
 		e = body_whole(cx, s->im, b, &s->work, &t.subject.header);
 	else
 		e = body_header(cx, s->im, b, &s->work, &t.subject.header);
-	if (e == E_OK && t.subject.header.n > HEAVY_OCTETS)
+	if (e == E_OK && heavy_is(t.subject.header.n, 1 + texts_of(&s->program) / SEARCH_TEXTS_ONCE))
 		e = heavy_run(cx, &front->heavy, try_message, &t);
 	else if (e == E_OK)
 		try_message(&front->charsets, &t);
