@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/num.h"
+#include "front/imap/fetch_body.h"
 #include "proto/proxy.h"
 
 enum { GREETING_MS = 30000, PROXY_MS = 5000 };
@@ -277,10 +279,21 @@ enum ec front_listen(struct cx *cx, struct front *f, enum port_kind kind, int fd
 	return e ? wrap(cx, e, "listening for %s", ports[kind].name) : E_OK;
 }
 
+void front_set_room(struct front *f)
+{
+	struct room want = room_make(body_work_room_most(f->conf));
+
+	// What is in use stays so: limits only grow.
+	f->room.wait_ms = want.wait_ms;
+	f->room.limit = max_size(f->room.limit, want.limit);
+	f->room.user_limit = max_size(f->room.user_limit, want.user_limit);
+}
+
 void front_reload(struct front *f, struct front_conf *conf)
 {
 	front_conf_unref(f->conf);
 	f->conf = conf;
+	front_set_room(f);
 }
 
 void front_stop(struct front *f)

@@ -65,7 +65,7 @@ struct front {
 	struct front_conf *conf;       // the newest; a session takes its own reference
 	struct charset_cache charsets; // converters, opened before the sandbox closes
 	struct heavy heavy;            // work that would hold everybody up, with converters of its own
-	struct room room;              // memory for large messages; set once the configuration is known
+	struct room room;              // memory for large messages: front_set_room
 	struct holders holders;        // sessions that hold what may run short
 	struct session *sessions;      // all of this process
 	unsigned n_sessions;
@@ -84,6 +84,8 @@ struct session {
 	bool at_rest; // waits for a command: may be woken and ended without breaking an answer
 };
 
+/// Sets f->room by f->conf; before the first session. A reload does it too.
+void front_set_room(struct front *f);
 /// Takes over an accepted connection: a fiber that checks limits, reads a PROXY header, does implicit TLS, runs the
 /// protocol's session and closes. Logs `session.start` and `session.end` (with octets and reason).
 void front_accept(struct front *f, enum port_kind kind, const struct listen_accepted *conn);

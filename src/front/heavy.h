@@ -1,16 +1,22 @@
 #pragma once
 /// heavy — work on one large message, done by a helper thread so that the scheduler's other fibers go on meanwhile.
 ///
-/// The work is a pure function over memory that is its session's alone. Converters of charsets belong to one thread at a
-/// time, so each of the few seats has its own, opened before the sandbox closes; who finds no seat waits for one, first
-/// come first served.
+/// The work is a pure function over memory that is its session's alone. Converters of charsets belong to one thread at
+/// a time, so each of the few seats has its own, opened before the sandbox closes; who finds no seat waits for one,
+/// first come first served.
 #include "fiber/fiber.h"
 #include "mail/charset.h"
 
 enum {
 	HEAVY_SEATS = 2,          // helper threads that a front has for it
-	HEAVY_OCTETS = 256 << 10, // work on more than this goes here; on less it takes a few milliseconds at most
+	HEAVY_OCTETS = 256 << 10, // octets looked at; what is less takes a few milliseconds at most
 };
+
+/// True for work that belongs here: so many octets, each looked at so many times (1 or more).
+static inline bool heavy_is(size_t octets, size_t times)
+{
+	return octets > HEAVY_OCTETS / times;
+}
 
 struct heavy {
 	struct heavy_seat {

@@ -1,5 +1,5 @@
-/// room — counters and a queue. Whoever waits is served by whoever gives back, in the order of the queue: the first that
-/// the role has no room for ends the round, so that a large wish is not starved by small ones behind it.
+/// room — counters and a queue. Whoever waits is served by whoever gives back, in the order of the queue: the first
+/// that the role has no room for ends the round, so that a large wish is not starved by small ones behind it.
 #include "front/room.h"
 
 #include <assert.h>
@@ -164,7 +164,8 @@ FIB enum ec room_take(struct cx *cx, struct room_share *s, size_t octets)
 		if (s->user)
 			s->user->used -= less;
 		user_leave(s);
-		serve(r);
+		if (less)
+			serve(r);
 		return E_OK;
 	}
 	if (octets > r->user_limit)

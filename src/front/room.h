@@ -1,9 +1,9 @@
 #pragma once
 /// room — memory for what is large and stays while a session waits: whole messages and what is made of them.
 ///
-/// Counts octets for the role and for each user; takes none itself. A session that finds no room waits for it, first come
-/// first served, but not for long: then its command fails and the process lives. One whose user has used up their share
-/// lets others pass. What is small (below ROOM_FREE_OCTETS of one session) is not asked for.
+/// Counts octets for the role and for each user; takes none itself. A session that finds no room waits for it, first
+/// come first served, but not for long: then its command fails and the process lives. One whose user has used up their
+/// share lets others pass. What is small (below ROOM_FREE_OCTETS of one session) is not asked for.
 #include <stddef.h>
 #include <stdint.h>
 

@@ -10,11 +10,6 @@ static struct sl trim_right(struct sl s)
 	return s;
 }
 
-static struct sl text_at(const struct boundaries *b, unsigned i)
-{
-	return b->v[b->order[i]].text;
-}
-
 /// Where `text` stands or would stand in the order.
 static unsigned place_of(struct boundaries *b, struct sl text)
 {
@@ -22,7 +17,7 @@ static unsigned place_of(struct boundaries *b, struct sl text)
 
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
-		struct sl other = text_at(b, mid);
+		struct sl other = b->order[mid].text;
 		b->compared += (text.n < other.n ? text.n : other.n) + 1;
 		if (sl_cmp(other, text) < 0)
 			lo = mid + 1;
@@ -39,13 +34,14 @@ bool boundary_push(struct boundaries *b, struct sl raw)
 	if (one.text.n == 0)
 		return false;
 	unsigned at = place_of(b, one.text);
-	if (at < b->n_order && sl_eq(text_at(b, at), one.text)) {
-		one.hides = b->order[at];
+	struct boundary_place *place = &b->order[at];
+	if (at < b->n_order && sl_eq(place->text, one.text)) {
+		one.hides = (int)place->at;
 	} else {
-		memmove(b->order + at + 1, b->order + at, b->n_order - at);
+		memmove(place + 1, place, (b->n_order - at) * sizeof *place);
 		b->n_order++;
 	}
-	b->order[at] = (uint8_t)b->n;
+	*place = (struct boundary_place){ one.text, b->n };
 	b->v[b->n++] = one;
 	return true;
 }
@@ -54,14 +50,20 @@ void boundary_cut(struct boundaries *b, unsigned n)
 {
 	while (b->n > n) {
 		const struct boundary *last = &b->v[--b->n];
-		unsigned at = 0;
-		while (b->order[at] != b->n)
-			at++;
+		struct boundary_place *place = b->order;
+		while (place->at != b->n)
+			place++;
 		if (last->hides >= 0)
-			b->order[at] = (uint8_t)last->hides;
+			place->at = (unsigned)last->hides;
 		else
-			memmove(b->order + at, b->order + at + 1, --b->n_order - at);
+			memmove(place, place + 1, (size_t)(b->order + --b->n_order - place) * sizeof *place);
 	}
+}
+
+static uint8_t octet(struct boundaries *b, unsigned i, size_t depth)
+{
+	b->compared++;
+	return b->order[i].text.p[depth];
 }
 
 /// The first of order[lo, hi) whose octet `depth` is at least `c`.
@@ -69,8 +71,7 @@ static unsigned bisect(struct boundaries *b, unsigned lo, unsigned hi, size_t de
 {
 	while (lo < hi) {
 		unsigned mid = (lo + hi) / 2;
-		b->compared++;
-		if (text_at(b, mid).p[depth] < c)
+		if (octet(b, mid, depth) < c)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -78,20 +79,28 @@ static unsigned bisect(struct boundaries *b, unsigned lo, unsigned hi, size_t de
 	return lo;
 }
 
-/// Narrows order[*lo, *hi), all longer than `depth`, to those whose octet there is `c`: mostly all of them, or none.
-static void narrow(struct boundaries *b, unsigned *lo, unsigned *hi, size_t depth, uint8_t c)
+/// The same, looked for near `lo`, where it mostly is.
+static unsigned first_of(struct boundaries *b, unsigned lo, unsigned hi, size_t depth, unsigned c)
 {
-	uint8_t first = text_at(b, *lo).p[depth], last = text_at(b, *hi - 1).p[depth];
+	unsigned at = lo;
 
-	b->compared += 2;
-	if (first == c && last == c)
-		return;
-	if (first > c || last < c) {
-		*hi = *lo;
-		return;
+	for (unsigned step = 1; at < hi && octet(b, at, depth) < c; step *= 2) {
+		lo = at + 1;
+		at += step;
 	}
-	*lo = bisect(b, *lo, *hi, depth, c);
-	*hi = bisect(b, *lo, *hi, depth, c + 1u);
+	return bisect(b, lo, at < hi ? at : hi, depth, c);
+}
+
+/// Behind the last of order[lo, hi) whose octet `depth` is at most `c`; looked for near `hi`.
+static unsigned behind_last(struct boundaries *b, unsigned lo, unsigned hi, size_t depth, unsigned c)
+{
+	for (unsigned step = 1; lo < hi; step *= 2) {
+		unsigned at = hi - lo > step ? hi - step : lo;
+		if (octet(b, at, depth) <= c)
+			return bisect(b, at + 1, hi, depth, c + 1);
+		hi = at;
+	}
+	return lo;
 }
 
 /// delimiter := CRLF "--" boundary; close-delimiter := delimiter "--"; both may have transport padding behind, which
@@ -120,8 +129,8 @@ bool boundary_match(struct boundaries *b, struct sl line, struct boundary_hit *h
 
 	for (size_t depth = 0; lo < hi; depth++) {
 		// One that ends here is first in order, and there is no other with the same text.
-		if (text_at(b, lo).n == depth) {
-			struct boundary_hit one = { .at = b->order[lo++] };
+		if (b->order[lo].text.n == depth) {
+			struct boundary_hit one = { .at = b->order[lo++].at };
 			bool is = is_delimiter(&b->v[one.at], sl_from(text, depth), &one);
 			bool better = !found || (one.exact == hit->exact ? one.at > hit->at : one.exact);
 			if (is && better)
@@ -130,7 +139,8 @@ bool boundary_match(struct boundaries *b, struct sl line, struct boundary_hit *h
 		}
 		if (lo == hi || depth == text.n)
 			break;
-		narrow(b, &lo, &hi, depth, text.p[depth]);
+		lo = first_of(b, lo, hi, depth, text.p[depth]);
+		hi = behind_last(b, lo, hi, depth, text.p[depth]);
 	}
 	return found;
 }

@@ -2,8 +2,8 @@
 /// boundary — the boundaries of the open multiparts, and whose delimiter a line is, however many they are.
 ///
 /// A stack whose strings are also kept in order: a line is walked once, octet by octet, while the range of those that
-/// agree with it so far narrows by bisection. So a line costs at most BOUNDARY_COMPARE_MAX octets looked at for each of
-/// its own, whether one boundary is open or BOUNDARIES_MAX, alike or not.
+/// agree with it so far narrows from both ends. So a line costs a few octets looked at for each of its own, never more
+/// than BOUNDARY_COMPARE_MAX, whether one boundary is open or BOUNDARIES_MAX, alike or not.
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 
 enum {
 	BOUNDARIES_MAX = 100,
-	BOUNDARY_COMPARE_MAX = 16, // both ends of the range, and two bisections of 7 steps
+	BOUNDARY_COMPARE_MAX = 32, // from each end 7 steps that double, and 7 that halve
 };
 
 struct boundary {
@@ -23,7 +23,10 @@ struct boundary {
 struct boundaries {
 	struct boundary v[BOUNDARIES_MAX]; // the innermost last
 	unsigned n;
-	uint8_t order[BOUNDARIES_MAX]; // of those not hidden, by text: indexes of v
+	struct boundary_place {
+		struct sl text;
+		unsigned at;     // index of v
+	} order[BOUNDARIES_MAX]; // those not hidden, by text
 	unsigned n_order;
 	uint64_t compared; // octets looked at so far
 };

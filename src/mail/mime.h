@@ -22,7 +22,7 @@
 enum {
 	MIME_DEPTH_MAX = 100,   // parts within parts; a deeper multipart or message is an application/octet-stream leaf
 	MIME_PARTS_MAX = 10000, // then no new part begins: the last one holds the rest of its multipart
-	MIME_COMPARE_MAX = 16,  // for each octet of a message, octets looked at to find the delimiters
+	MIME_COMPARE_MAX = 32,  // for each octet of a message, octets looked at to find the delimiters
 	MIME_LANGUAGES_MAX = 64, // tags of a Content-Language; the rest is dropped
 };
 

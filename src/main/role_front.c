@@ -17,7 +17,6 @@ enum {
 	STOP_GRACE_MS = 8000,
 	STOP_LOOK_MS = 20,
 	STOP_REST_MS = 300,
-	OFFLOAD_THREADS = 2,
 	ASK_STORE_MS = 500,
 };
 
@@ -176,6 +175,8 @@ static enum ec preload_charsets(struct front_role *r)
 {
 	enum ec e = charset_preload(&r->front.charsets);
 
+	if (e == E_OK || e == E_UNSUPPORTED)
+		e = heavy_preload(&r->front.heavy);
 	if (e != E_UNSUPPORTED)
 		return e;
 	LOG(NULL, LOG_WARN, "charset.missing", kv_word("do", "install-libc-bin-or-locales"));
@@ -189,7 +190,7 @@ static void make_room(void *arg)
 
 static enum ec begin(struct cx *cx, struct front_role *r)
 {
-	struct fib_conf fibers = { .offload_threads = OFFLOAD_THREADS };
+	struct fib_conf fibers = { .offload_threads = HEAVY_SEATS };
 	enum ec e = role_begin(cx, r->role, &r->memory, &r->bundle, &r->config);
 
 	if (e == E_OK)
@@ -200,6 +201,8 @@ static enum ec begin(struct cx *cx, struct front_role *r)
 		e = preload_charsets(r);
 	if (e == E_OK)
 		e = make_conf(cx, &r->bundle, &r->config, &r->front.conf);
+	if (e == E_OK)
+		front_set_room(&r->front);
 	if (e == E_OK)
 		e = role_confine(cx, r->role, &r->config);
 	if (e != E_OK)

@@ -67,3 +67,22 @@ def test_nul_from_smtp(open_server):
     pop3.do(b"USER " + user, b"+OK")
     pop3.do(b"PASS " + PASSWORD.encode(), b"+OK")
     assert b"\r\n\r\n\0one\0\r\nlarge\0\r\n" in pop3.do(b"RETR 1", b".")
+
+
+def test_large_message(open_server):
+    """Large messages are looked into by helper threads, inside the sandbox: structure, sections and text are as of small ones."""
+    open_server.add_user("large")
+    user = open_server.address("large").encode()
+    text = "<p>你好</p>\r\n".encode("gb18030") * 100000
+    letter = (b"Subject: large\r\nContent-Type: multipart/mixed; boundary=\"-\"\r\n\r\n---\r\n\r\n" + b"----\r\n" * 60000 +
+              b"---\r\nContent-Type: text/html; charset=gb18030\r\n\r\n" + text + "再见".encode("gb18030") + b"\r\n-----\r\n")
+    imap = Line(open_server, "imap")
+    imap.until(b"* OK")
+    imap.do(b"l LOGIN " + user + b' "' + PASSWORD.encode() + b'"', b"l OK")
+    imap.do(b"a APPEND INBOX {%d+}\r\n" % len(letter) + letter, b"a OK")
+    imap.do(b"s SELECT INBOX", b"s OK")
+    said = imap.do(b"b FETCH 1 (BODYSTRUCTURE BODY[2])", b"b OK")
+    assert b'"charset" "gb18030"' in said and text in said
+    find = "再见".encode()
+    assert imap.do(b"c SEARCH CHARSET UTF-8 TEXT {%d+}\r\n" % len(find) + find, b"c OK").startswith(b"* SEARCH 1\r\n")
+    assert imap.do(b"d SEARCH BODY nowhere", b"d OK").startswith(b"* SEARCH\r\n")

@@ -3,7 +3,8 @@
 ///
 /// A script is an array of lines. "C: " is sent with CRLF, "L: " without; "S: " must come next from the session,
 /// where a `*` at its end stands for anything; "X: " is done by somebody else ("deliver", "expunge UID", "flag UID
-/// BITS"), "stop" ends the server, "away" and "back" take the store away and bring it back. Whenever the session
+/// BITS"), "stop" ends the server, "away" and "back" take the store away and bring it back, "crowded" and "roomy" the
+/// room for large commands. Whenever the session
 /// waits for input, what it said must be what the script said.
 #include "base/buf.h"
 #include "front/imap/imap.h"
@@ -49,6 +50,7 @@ struct fake_run {
 	unsigned piece;          // octets of input given at once, 0 = all
 	struct fake_store store;
 	bool tls, login;
+	struct room_share taken; // room that somebody else has: all of it after "X: crowded", until "X: roomy"
 	struct buf out;
 	const char *wrong; // the line of the script that did not come true, NULL = all did
 	enum ec end;       // what imap_session returned

@@ -64,6 +64,10 @@ static void one_x(struct io *io, struct sl words)
 		io->run->store.away = true;
 	else if (sl_eq(words, SL("back")))
 		io->run->store.away = false;
+	else if (sl_eq(words, SL("crowded")))
+		assert_int_equal(room_take(&(struct cx){ 0 }, &io->run->taken, io->run->taken.room->limit), E_OK);
+	else if (sl_eq(words, SL("roomy")))
+		room_give(&io->run->taken);
 	else if (sl_eq(words, SL("forget")))
 		io->run->store.forgets = true;
 	else if (sl_eq(words, SL("stop")))
@@ -72,13 +76,17 @@ static void one_x(struct io *io, struct sl words)
 		fake_store_other(&io->run->store, words);
 }
 
-/// Adds what a line sends: itself, "@n" for n octets, "@nul", "@bad" for commands that make no sense until the end.
+/// Adds what a line sends: itself, "@n" for n octets, "@nul", "@numbers" for ten thousand of them, "@bad" for commands
+/// that make no sense until the end.
 static void add_line(struct io *io, struct sl line)
 {
 	uint64_t n = 0;
 
 	if (sl_eq(line, SL("@nul"))) {
 		buf_add(&io->waiting, SL("he\0lo"));
+	} else if (sl_eq(line, SL("@numbers"))) {
+		for (unsigned i = 1; i <= 10000; i++)
+			buf_printf(&io->waiting, "%u,", 2 * i);
 	} else if (sl_eq(line, SL("@bad"))) {
 		for (unsigned i = 0; i <= IMAP_BAD_MAX; i++)
 			buf_puts(&io->waiting, "a FOO\r\n");
@@ -265,6 +273,13 @@ void fib_event_set(struct fib_event *ev)
 	ev->set = true;
 }
 
+/// Nobody would ever set it here.
+FIB enum ec fib_event_wait(struct cx *cx, struct fib_event *ev)
+{
+	(void)ev;
+	return fail(cx, E_TIMEOUT, "nothing happened");
+}
+
 enum ec session_rest(struct session *s)
 {
 	s->at_rest = true;
@@ -342,6 +357,8 @@ void fake_run(struct fake_run *r)
 	struct client *store = (struct client *)&r->store;
 	struct front front = { .store = store, .conf = &conf };
 	struct cx cx = { 0 };
+	front.room = (struct room){ .limit = 64 << 20, .user_limit = 64 << 20, .wait_ms = 1000 };
+	r->taken = (struct room_share){ .room = &front.room, .account = 99 };
 	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = &io, .kind = PORT_IMAP };
 
 	conf.tls = (struct tls_table *)&conf; // only asked whether it is there
@@ -349,6 +366,8 @@ void fake_run(struct fake_run *r)
 	buf_add(&io.waiting, r->raw);
 	r->wrong = NULL;
 	r->end = imap_session(&cx, &s);
+	assert_int_equal(front.room.used, r->taken.octets); // the session has given back all of its own
+	room_give(&r->taken);
 	check_said(&io);
 	if (!r->wrong && *io.at)
 		r->wrong = *io.at;

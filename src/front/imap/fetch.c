@@ -66,26 +66,24 @@ static enum ec note_trouble(struct fetch *f, enum ec e)
 /// Tells one message that has been read.
 FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b, bool flags_too)
 {
-	struct fetch_message m;
-	enum ec e = fetch_prepare(cx, f, b, &m);
-
-	if (e != E_OK)
-		return note_trouble(f, e);
 	size_t before = f->out.n;
+
 	print_start(f, view_seq(f->im->view, b->row->uid));
 	print_row(f, b->row, f->atts | (flags_too ? FETCH_FLAGS : 0u));
-	fetch_print_structure(f, &m);
-	if (f->out.err == E_TOOBIG) {
+	enum ec e = fetch_prepare(cx, f, b);
+	if (e != E_OK) {
 		buf_cut(&f->out, before);
-		return note_trouble(f, fail(cx, E_LIMIT, "message %u has too much structure", b->row->uid));
+		e = note_trouble(f, e);
+	} else {
+		e = fetch_send_items(cx, f, b);
+		f->damaged |= e == E_CORRUPT;
+		f->answered += e == E_OK || e == E_CORRUPT;
+		e = e == E_CORRUPT ? E_OK : e;
+		buf_add(&f->out, SL(")\r\n"));
 	}
-	e = fetch_send_items(cx, f, &m);
-	if (e != E_OK && e != E_CORRUPT)
-		return e;
-	f->damaged |= e == E_CORRUPT;
-	buf_add(&f->out, SL(")\r\n"));
-	f->answered++;
-	return imap_send_some(cx, f->im, &f->out);
+	if (e == E_OK)
+		e = imap_send_some(cx, f->im, &f->out);
+	return e == E_OK ? fetch_forget(cx, f) : e;
 }
 
 /// Sets \Seen on a group and says of which messages that changed the flags: bit i for b->v[i]. Reading goes on where it
@@ -113,7 +111,7 @@ FIB static uint32_t set_seen(struct cx *cx, struct fetch *f, struct bodies *b)
 /// Reads and tells as many messages as one request reads. out: *took.
 FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *rows, size_t n, size_t *took)
 {
-	bool header_only = f->need == NEED_HEADER;
+	bool header_only = f->need == NEED_HEADER || f->need == NEED_HEADER_END;
 	struct bodies b;
 
 	for (size_t i = 0; header_only && i < f->n_items; i++)
@@ -129,7 +127,7 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 			e = answer_message(cx, f, &b.v[i], seen >> i & 1);
 		else if (b.v[i].state == BODY_DAMAGED)
 			e = note_trouble(f, fail(cx, E_CORRUPT, "message %u cannot be read", b.v[i].row->uid));
-		if (e == E_OK && f->need >= NEED_HEADER)
+		if (e == E_OK && f->need >= NEED_HEADER_END)
 			e = fib_yield(cx);
 	}
 	bodies_give(f->im, &b);

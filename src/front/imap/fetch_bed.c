@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "front/imap/fetch.h"
 #include "front/imap/fetch_bed.h"
+#include "front/imap/fetch_body.h"
 #include "front/imap/search.h"
 #include "front/imap/select.h"
 
@@ -22,6 +23,7 @@ void bed_begin(struct bed *b)
 	b->im.view->modseq = b->modseq;
 	b->im.view->recent_from = UINT32_MAX;
 	assert_int_equal(view_name_keyword(b->im.view, 0, SL("$Junk")), E_OK);
+	b->front.room = room_make(body_work_room_most(&b->conf));
 	b->said = BUF(64 << 20);
 	bed = b;
 }
@@ -33,6 +35,9 @@ void bed_end(struct bed *b)
 	buf_free(&b->said);
 	buf_free(&b->im.code);
 	charset_cache_free(&b->front.charsets);
+	heavy_free(&b->front.heavy);
+	assert_int_equal(b->front.room.used, 0);
+	assert_null(b->front.room.users);
 	cx_end(&b->cx);
 }
 
@@ -54,7 +59,8 @@ enum ec bed_run(struct bed *b, struct sl command)
 	struct imap_command cmd;
 
 	buf_clear(&b->said);
-	b->calls = b->reads = b->chunks_max = b->yields = 0;
+	b->room_sending = b->front.room.high = 0;
+	b->calls = b->reads = b->chunks_max = b->yields = b->offloads = 0;
 	b->im.refusal = (struct imap_words){ 0 };
 	arena_free(&b->im.cmd);
 	arena_init(&b->im.cmd, IMAP_COMMAND_MEMORY);
@@ -68,6 +74,7 @@ enum ec bed_run(struct bed *b, struct sl command)
 	e = cmd.verb == IMAP_FETCH ? imap_fetch_run(&b->cx, &b->im, &cmd) : imap_search_run(&b->cx, &b->im, &cmd);
 	buf_free(&text);
 	assert_int_equal(b->chunks_out, 0); // every chunk was given back, whatever happened
+	assert_int_equal(b->front.room.used, b->taken.octets);
 	return e;
 }
 
@@ -128,6 +135,8 @@ FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 	if (bed->breaks_after && bed->said.n + s.n > bed->breaks_after)
 		return fail(cx, E_CLOSED, "the client is gone");
 	buf_add(&bed->said, s);
+	if (bed->front.room.used > bed->room_sending)
+		bed->room_sending = bed->front.room.used;
 	return E_OK;
 }
 
@@ -140,6 +149,37 @@ FIB enum ec fib_yield(struct cx *cx)
 {
 	bed->yields++;
 	return cx_check(cx);
+}
+
+FIB enum ec fib_offload(struct cx *cx, void (*fn)(void *arg), void *arg)
+{
+	(void)cx;
+	bed->offloads++;
+	fn(arg);
+	return E_OK;
+}
+
+FIB enum ec fib_lock(struct cx *cx, struct fib_lock *l)
+{
+	(void)l;
+	return cx_check(cx);
+}
+
+void fib_unlock(struct fib_lock *l)
+{
+	(void)l;
+}
+
+void fib_event_set(struct fib_event *ev)
+{
+	ev->set = true;
+}
+
+/// Here nobody would ever set it.
+FIB enum ec fib_event_wait(struct cx *cx, struct fib_event *ev)
+{
+	(void)ev;
+	return fail(cx, E_TIMEOUT, "nothing happened");
 }
 
 void client_op(uint8_t op[16])

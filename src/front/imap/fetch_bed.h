@@ -32,7 +32,9 @@ struct bed {
 	struct front_conf conf;
 	struct buf said;     // what the client got
 	size_t breaks_after; // octets; 0 = the connection holds
-	unsigned calls, reads, chunks_out, chunks_max, yields;
+	unsigned calls, reads, chunks_out, chunks_max, yields, offloads;
+	struct room_share taken; // room that somebody else has
+	size_t room_sending;     // that was in use when octets were sent, at most
 };
 
 /// An empty mailbox whose view is read-write and knows $Junk as keyword 0.

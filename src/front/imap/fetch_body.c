@@ -38,7 +38,8 @@ FIB static enum ec find_place(
 	return E_OK;
 }
 
-/// Gives as many messages as fit their places.
+/// Gives as many messages as fit their places. One of which more is wanted than fits is alone, so that a session that
+/// waits in its middle, for room or for the client, holds one chunk.
 FIB static enum ec pack(
 	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
 {
@@ -46,7 +47,9 @@ FIB static enum ec pack(
 
 	for (size_t i = 0; i < n && b->n < BODY_BATCH; i++) {
 		uint32_t octets = rows[i].octets < head_max ? rows[i].octets : head_max;
-		bool found;
+		bool found, alone = head_max == CHUNK_OCTETS && rows[i].octets > CHUNK_OCTETS;
+		if (alone && i > 0)
+			return E_OK;
 		enum ec e = find_place(cx, client_chunks(im->store), b, octets, &rest, &found);
 		if (e != E_OK)
 			return e;
@@ -57,6 +60,8 @@ FIB static enum ec pack(
 		b->v[b->n++] = (struct body){ .row = &rows[i], .place = { rest.off, octets } };
 		rest.off += octets;
 		rest.len -= octets;
+		if (alone)
+			return E_OK;
 	}
 	return E_OK;
 }
@@ -188,57 +193,133 @@ FIB enum ec body_window(struct cx *cx, struct imap *im, struct body *b, uint32_t
 	return E_OK;
 }
 
-/// Appends octets of the message until `scratch` holds `to` of them.
-FIB static enum ec gather(struct cx *cx, struct imap *im, struct body *b, uint32_t to, struct buf *scratch)
+// ---- looking into a message
+
+/// Parts: 10,000 of them take 4 MiB, a parameter or an address has at least two octets.
+static size_t parts_max(uint64_t octets)
 {
-	while (scratch->n < to) {
+	return (size_t)(octets < BODY_PARTS_MAX / 32 ? (4 << 20) + 32 * octets : BODY_PARTS_MAX);
+}
+
+size_t body_print_max(uint64_t octets)
+{
+	return (size_t)(octets < BODY_PRINT_MAX / 32 ? (2 << 20) + 32 * octets : BODY_PRINT_MAX);
+}
+
+size_t body_work_room(uint64_t octets)
+{
+	return (size_t)octets + parts_max(octets) + 2 * body_print_max(octets);
+}
+
+static uint64_t whole_max(const struct front_conf *conf)
+{
+	return conf->message_max > BODY_WHOLE_MIN ? conf->message_max : BODY_WHOLE_MIN;
+}
+
+size_t body_work_room_most(const struct front_conf *conf)
+{
+	return body_work_room(whole_max(conf));
+}
+
+struct body_work body_work_make(struct imap *im)
+{
+	struct body_work w = { .octets = BUF((size_t)whole_max(im->s->conf)) };
+
+	arena_init(&w.parts, BODY_PARTS_MAX);
+	w.share = (struct room_share){ .room = &im->s->front->room, .account = im->handle.account };
+	return w;
+}
+
+void body_work_trim(struct body_work *w)
+{
+	bool copied = w->octets.cap > 0;
+
+	buf_free(&w->octets);
+	arena_reset(&w->parts); // keeps a block of 64 KiB at most
+	if (!copied)
+		return;
+	arena_free(&w->parts);
+	arena_init(&w->parts, BODY_PARTS_MAX);
+}
+
+void body_work_end(struct body_work *w)
+{
+	buf_free(&w->octets);
+	arena_free(&w->parts);
+	room_give(&w->share);
+}
+
+/// Copies the first `n` octets of the message.
+FIB static enum ec copy_octets(struct cx *cx, struct imap *im, struct body *b, uint32_t n, struct body_work *w)
+{
+	if (n > w->octets.max)
+		return fail(cx, E_LIMIT, "message %u is too large to be looked into", b->row->uid);
+	enum ec e = room_take(cx, &w->share, body_work_room(n));
+	if (e == E_TEMP)
+		return imap_refuse(im, wrap(cx, e, "message %u of %u octets", b->row->uid, b->row->octets), "LIMIT",
+			"Too much memory is in use for large messages; try again");
+	arena_free(&w->parts);
+	arena_init(&w->parts, parts_max(n));
+	uint8_t *p = e == E_OK ? buf_room(&w->octets, n) : NULL; // all at once, and no more
+	if (e == E_OK && !p)
+		return fail(cx, E_TEMP, "no memory for message %u of %u octets", b->row->uid, b->row->octets);
+	while (e == E_OK && w->octets.n < n) {
 		struct sl piece;
-		enum ec e = body_window(cx, im, b, (uint32_t)scratch->n, &piece);
+		e = body_window(cx, im, b, (uint32_t)w->octets.n, &piece);
+		if (e == E_OK)
+			buf_add(&w->octets, sl_head(piece, n - w->octets.n));
+	}
+	return e;
+}
+
+/// The first `n` octets of the message in one piece.
+FIB static enum ec first_octets(
+	struct cx *cx, struct imap *im, struct body *b, uint32_t n, struct body_work *w, struct sl *out)
+{
+	struct sl here = SL("");
+	enum ec e = E_OK;
+
+	if (n > b->place.len) {
+		e = copy_octets(cx, im, b, n, w);
+		here = buf_sl(&w->octets);
+	} else if (n) {
+		e = body_window(cx, im, b, 0, &here);
+	}
+	if (e == E_OK)
+		*out = sl_head(here, n);
+	return e;
+}
+
+FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct body_work *w, struct sl *out)
+{
+	return first_octets(cx, im, b, b->row->octets, w, out);
+}
+
+FIB enum ec body_header_end(struct cx *cx, struct imap *im, struct body *b, uint32_t *octets)
+{
+	struct header_end h = { 0 };
+	bool found = false;
+
+	while (!found && h.octets < b->row->octets) {
+		struct sl piece;
+		enum ec e = body_window(cx, im, b, (uint32_t)h.octets, &piece);
 		if (e != E_OK)
 			return e;
-		buf_add(scratch, sl_head(piece, to - scratch->n));
-		if (scratch->err)
-			return fail(
-				cx, scratch->err, "no room for message %u of %u octets", b->row->uid, b->row->octets);
+		found = header_end_feed(&h, piece);
 	}
+	*octets = (uint32_t)h.octets;
 	return E_OK;
 }
 
-FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out)
+FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct body_work *w, struct sl *out)
 {
-	if (b->row->octets == 0) {
-		*out = SL("");
-		return E_OK;
-	}
-	if (b->row->octets <= b->place.len)
-		return body_window(cx, im, b, 0, out);
-	buf_clear(scratch);
-	enum ec e = gather(cx, im, b, b->row->octets, scratch);
-	if (e == E_OK)
-		*out = buf_sl(scratch);
-	return e;
+	uint32_t n;
+	enum ec e = body_header_end(cx, im, b, &n);
+
+	return e == E_OK ? first_octets(cx, im, b, n, w, out) : e;
 }
 
-FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out)
-{
-	uint32_t all = b->row->octets;
-	struct sl seen = SL("");
-	enum ec e = all ? body_window(cx, im, b, 0, &seen) : E_OK;
-	size_t n = header_octets(seen);
-
-	buf_clear(scratch);
-	// A header that fills all that is here may go on behind it.
-	for (size_t want = 2 * CHUNK_OCTETS; e == E_OK && n == seen.n && n < all; want *= 4) {
-		e = gather(cx, im, b, want < all ? (uint32_t)want : all, scratch);
-		seen = buf_sl(scratch);
-		n = header_octets(seen);
-	}
-	if (e == E_OK && seen.n < all && !scratch->n)
-		e = gather(cx, im, b, (uint32_t)n, scratch);
-	if (e == E_OK)
-		*out = sl_head(scratch->n ? buf_sl(scratch) : seen, n);
-	return e;
-}
+// ---- sending it
 
 /// What stands in for octets that are lost, `n` in all: the client has been promised their number.
 FIB static enum ec send_lost(struct cx *cx, struct imap *im, uint32_t n)

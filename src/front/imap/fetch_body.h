@@ -5,12 +5,18 @@
 /// place there: all of a small one, or a window that moves over a large one. What is here can be sent as it lies: it
 /// holds no NUL.
 /// A session waits for its first chunk only while it holds none, so that sessions never wait for each other in a ring.
+#include "base/arena.h"
 #include "front/imap/imap.h"
 
 enum {
 	BODY_BATCH = 16,  // messages in one request (verb mbox_read)
 	BODY_CHUNKS = 4,  // chunks that one session fills at a time
 	BODY_HEAD = 8192, // octets that are read first where only the header is wanted
+
+	BODY_WHOLE_MIN =
+		64 << 20, // messages up to this size are looked into even where fewer octets are accepted by now
+	BODY_PARTS_MAX = 32 << 20, // octets of memory for the parsed parts of one message
+	BODY_PRINT_MAX = 16 << 20, // octets of its answer without literals
 };
 
 enum body_state { BODY_HERE, BODY_GONE, BODY_DAMAGED };
@@ -47,13 +53,39 @@ FIB enum ec bodies_set_seen(struct cx *cx, struct imap *im, struct bodies *b);
 /// out:    *out — borrowed until the next call for this message.
 /// errors: E_CORRUPT, E_NOTFOUND (expunged meanwhile), those of the store.
 FIB enum ec body_window(struct cx *cx, struct imap *im, struct body *b, uint32_t from, struct sl *out);
-/// The whole message in one piece: where it lies, or a copy in `scratch` (which is cleared first; its maximum decides).
+
+/// Memory for looking into one message: its octets where they do not lie in one piece, what is parsed of them, and the
+/// room that all of it has been granted. Small messages are looked into where they lie, without a wait in between, and
+/// need no room.
+struct body_work {
+	struct buf octets;
+	struct arena parts;
+	struct room_share share;
+};
+struct body_work body_work_make(struct imap *im);
+/// Forgets the message: what is left takes at most ROOM_FREE_OCTETS. Its room stays granted.
+void body_work_trim(struct body_work *w);
+/// Gives everything back.
+void body_work_end(struct body_work *w);
+/// Octets that a message of `octets` may take: a copy, its parts, two buffers of body_print_max.
+size_t body_work_room(uint64_t octets);
+/// Octets of what may be printed of it.
+size_t body_print_max(uint64_t octets);
+/// The same for the largest message that this front looks into.
+size_t body_work_room_most(const struct front_conf *conf);
+
+/// The whole message in one piece: where it lies, or a copy, for which room is taken first.
 ///
-/// errors: as body_window; E_TOOBIG, E_TEMP of the scratch.
-FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out);
-/// The header with its blank line in one piece: where it lies if the whole message lies there, else a copy in
-/// `scratch`, so that windows may move afterwards.
-FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct buf *scratch, struct sl *out);
+/// out:    *out — as long as neither `w` nor the window changes.
+/// errors: as body_window; E_LIMIT — too large to be looked into; E_TEMP — no memory or no room, with words for the
+///         client.
+FIB enum ec body_whole(struct cx *cx, struct imap *im, struct body *b, struct body_work *w, struct sl *out);
+/// The same for the header with its blank line.
+FIB enum ec body_header(struct cx *cx, struct imap *im, struct body *b, struct body_work *w, struct sl *out);
+/// How many octets the header has. Nothing is copied.
+///
+/// errors: as body_window.
+FIB enum ec body_header_end(struct cx *cx, struct imap *im, struct body *b, uint32_t *octets);
 /// Sends octets [from, to) of the message to the client.
 ///
 /// errors: wire errors; E_CORRUPT — the rest could not be read, and as many octets as were promised have been sent all

@@ -1,4 +1,7 @@
 /// fetch_item — the three RFC822 items are body sections under old names (RFC 3501 §6.4.5).
+///
+///   fetch_prepare → read (body_whole, body_header …) → make (here or by a helper: parse, print, find) → settle
+///   fetch_send_items → send_piece → body_send
 #include "front/imap/fetch_item.h"
 
 #include "base/num.h"
@@ -14,11 +17,16 @@ static const struct {
 	{ FETCH_RFC822_TEXT, { SL_INIT("RFC822.TEXT"), { .text = SECTION_TEXT } } },
 };
 
+static bool is_fields(const struct imap_body *b)
+{
+	return b->text == SECTION_HEADER_FIELDS || b->text == SECTION_HEADER_FIELDS_NOT;
+}
+
 static enum fetch_need section_need(const struct imap_body *b)
 {
 	if (b->n_part)
 		return NEED_WHOLE;
-	return b->text == SECTION_ALL ? NEED_OCTETS : NEED_HEADER;
+	return b->text == SECTION_ALL ? NEED_OCTETS : is_fields(b) ? NEED_HEADER : NEED_HEADER_END;
 }
 
 static void raise(enum fetch_need *need, enum fetch_need to)
@@ -30,6 +38,7 @@ static void raise(enum fetch_need *need, enum fetch_need to)
 static void add_item(struct fetch *f, const struct fetch_item *item)
 {
 	f->items[f->n_items++] = *item;
+	f->names += item->body.fields.n;
 	raise(&f->need, section_need(&item->body));
 }
 
@@ -39,7 +48,8 @@ enum ec fetch_begin(struct fetch *f, struct imap *im, const struct imap_command 
 
 	*f = (struct fetch){ .im = im, .atts = ask->atts };
 	f->items = arena_alloc(&im->cmd, ask->n_bodies + ARRAY_N(old_items), sizeof *f->items);
-	if (!f->items)
+	f->pieces = arena_alloc(&im->cmd, ask->n_bodies + ARRAY_N(old_items), sizeof *f->pieces);
+	if (!f->items || !f->pieces)
 		return E_TEMP;
 	if (cmd->uid)
 		f->atts |= FETCH_UID; // RFC 9051 §6.4.9
@@ -53,62 +63,17 @@ enum ec fetch_begin(struct fetch *f, struct imap *im, const struct imap_command 
 	if (f->atts & (FETCH_BODY | FETCH_BODYSTRUCTURE))
 		raise(&f->need, NEED_WHOLE);
 	f->sets_seen = imap_fetch_sets_seen(ask) && !im->view->read_only;
-	f->style = (struct structure_style){ &im->s->front->charsets, imap_is_utf8(im) };
-	f->out = BUF(FETCH_OUT_MAX);
-	f->scratch = BUF(im->s->conf->message_max > FETCH_WHOLE_MIN ? im->s->conf->message_max : FETCH_WHOLE_MIN);
-	f->subset = BUF(FETCH_WHOLE_MIN);
-	arena_init(&f->memory, FETCH_TREE_MAX);
+	f->out = BUF(BODY_PRINT_MAX);
+	f->fields = BUF(BODY_PRINT_MAX);
+	f->work = body_work_make(im);
 	return E_OK;
 }
 
 void fetch_end(struct fetch *f)
 {
 	buf_free(&f->out);
-	buf_free(&f->scratch);
-	buf_free(&f->subset);
-	arena_free(&f->memory);
-}
-
-/// Forgets the message before; what was large for it is given back.
-static void forget(struct fetch *f)
-{
-	if (f->scratch.cap > FETCH_KEEP_MAX)
-		buf_free(&f->scratch);
-	buf_clear(&f->subset);
-	if (arena_used(&f->memory) > FETCH_KEEP_MAX) {
-		arena_free(&f->memory);
-		arena_init(&f->memory, FETCH_TREE_MAX);
-	}
-	arena_reset(&f->memory);
-}
-
-/// Parses what has been read.
-static enum ec parse(struct cx *cx, struct fetch *f, struct fetch_message *m)
-{
-	enum ec e = E_OK;
-
-	if (f->need == NEED_WHOLE) {
-		m->header = sl_head(m->whole, header_octets(m->whole));
-		e = mime_parse(m->whole, &f->memory, &m->tree);
-	}
-	if (e == E_OK && f->atts & FETCH_ENVELOPE)
-		e = envelope_parse(m->header, &f->memory, &m->envelope);
-	return e ? fail(cx, E_LIMIT, "message %u has too much structure", m->body->row->uid) : E_OK;
-}
-
-FIB enum ec fetch_prepare(struct cx *cx, struct fetch *f, struct body *b, struct fetch_message *m)
-{
-	enum ec e = E_OK;
-
-	*m = (struct fetch_message){ .body = b };
-	forget(f);
-	if (f->need == NEED_WHOLE || b->row->octets <= b->place.len)
-		e = body_whole(cx, f->im, b, &f->scratch, &m->whole);
-	if (e == E_OK && f->need == NEED_HEADER)
-		e = body_header(cx, f->im, b, &f->scratch, &m->header);
-	if (f->scratch.err)
-		return wrap(cx, E_LIMIT, "reading message %u", b->row->uid);
-	return e ? e : parse(cx, f, m);
+	buf_free(&f->fields);
+	body_work_end(&f->work);
 }
 
 void fetch_print_name(struct fetch *f, struct sl name)
@@ -118,117 +83,185 @@ void fetch_print_name(struct fetch *f, struct sl name)
 	buf_add(&f->out, name);
 }
 
-void fetch_print_structure(struct fetch *f, const struct fetch_message *m)
+// ---- making a message ready
+
+/// One message and what is known of it.
+struct message {
+	struct fetch *f;
+	struct body *body;
+	struct sl whole;     // at NEED_WHOLE
+	struct sl header;    // from NEED_HEADER on
+	uint32_t header_end; // from NEED_HEADER_END on
+	struct mime_tree tree;
+	struct envelope envelope;
+	enum ec made;
+};
+
+static void print_structure(struct fetch *f, const struct message *m, struct charset_cache *charsets)
 {
+	struct structure_style style = { charsets, imap_is_utf8(f->im) };
+
 	if (f->atts & FETCH_ENVELOPE) {
 		fetch_print_name(f, SL("ENVELOPE "));
-		structure_print_envelope(&f->out, &m->envelope, &f->style);
+		structure_print_envelope(&f->out, &m->envelope, &style);
 	}
 	if (f->atts & FETCH_BODY) {
 		fetch_print_name(f, SL("BODY "));
-		structure_print_body(&f->out, m->tree.root, false, &f->style);
+		structure_print_body(&f->out, m->tree.root, false, &style);
 	}
 	if (f->atts & FETCH_BODYSTRUCTURE) {
 		fetch_print_name(f, SL("BODYSTRUCTURE "));
-		structure_print_body(&f->out, m->tree.root, true, &f->style);
+		structure_print_body(&f->out, m->tree.root, true, &style);
 	}
 }
 
-/// Octets of a section: in memory, or a stretch of the message that has to pass by, or none at all.
-struct piece {
-	enum { PIECE_NIL, PIECE_HERE, PIECE_FAR } kind;
-	struct sl here;
-	uint32_t from, to;
-};
-
-/// Octets [from, to) of the message.
-static struct piece stretch(const struct fetch_message *m, size_t from, size_t to)
-{
-	if (m->whole.p)
-		return (struct piece){ .kind = PIECE_HERE, .here = sl_sub(m->whole, from, to) };
-	return (struct piece){ .kind = PIECE_FAR, .from = (uint32_t)from, .to = (uint32_t)to };
-}
-
-/// The fields of a header that the section names.
-static enum ec find_fields(struct fetch *f, struct sl header, const struct imap_body *b, struct sl *out)
+/// The fields of a header that the section names; NIL where they are too many to be kept.
+static struct fetch_piece find_fields(struct fetch *f, struct sl header, const struct imap_body *b)
 {
 	struct header_names names = { b->fields.p, b->fields.n, b->text == SECTION_HEADER_FIELDS_NOT };
+	size_t from = f->fields.n;
 
-	buf_clear(&f->subset);
-	enum ec e = header_subset(header, &names, &f->subset);
-	if (e == E_OK)
-		*out = f->subset.p ? buf_sl(&f->subset) : SL("");
-	return e;
-}
-
-static bool is_fields(const struct imap_body *b)
-{
-	return b->text == SECTION_HEADER_FIELDS || b->text == SECTION_HEADER_FIELDS_NOT;
+	if (header_subset(header, &names, &f->fields) == E_OK)
+		return (struct fetch_piece){ PIECE_FIELDS, from, f->fields.n };
+	buf_cut(&f->fields, from);
+	f->limited = true;
+	return (struct fetch_piece){ .kind = PIECE_NIL };
 }
 
 /// A section with part numbers.
 ///
 /// source: RFC 9051 §6.4.5.1.
-static enum ec find_in_part(
-	struct fetch *f, const struct fetch_message *m, const struct imap_body *b, struct piece *out)
+static struct fetch_piece find_in_part(const struct message *m, const struct imap_body *b)
 {
 	enum mime_section what = b->text == SECTION_ALL    ? MIME_SECTION_ALL
 	                         : b->text == SECTION_TEXT ? MIME_SECTION_TEXT
 	                         : b->text == SECTION_MIME ? MIME_SECTION_MIME
 	                                                   : MIME_SECTION_HEADER;
-	struct piece p = { .kind = PIECE_HERE };
-	enum ec e = mime_find_section(&m->tree, b->part, b->n_part, what, &p.here);
+	struct sl s;
 
-	if (e == E_NOTFOUND) {
-		*out = (struct piece){ .kind = PIECE_NIL };
-		return E_OK;
-	}
-	if (e == E_OK && is_fields(b))
-		e = find_fields(f, p.here, b, &p.here);
-	if (e == E_OK)
-		*out = p;
-	return e;
+	if (mime_find_section(&m->tree, b->part, b->n_part, what, &s) != E_OK)
+		return (struct fetch_piece){ .kind = PIECE_NIL };
+	if (is_fields(b))
+		return find_fields(m->f, s, b);
+	size_t from = (size_t)(s.p - m->whole.p);
+	return (struct fetch_piece){ PIECE_MESSAGE, from, from + s.n };
 }
 
-static enum ec find_piece(struct fetch *f, const struct fetch_message *m, const struct imap_body *b, struct piece *out)
+static struct fetch_piece find_piece(const struct message *m, const struct imap_body *b)
 {
-	struct piece p = { .kind = PIECE_HERE };
-	enum ec e = E_OK;
+	size_t all = m->body->row->octets;
 
 	if (b->n_part)
-		return find_in_part(f, m, b, out);
+		return find_in_part(m, b);
 	if (is_fields(b))
-		e = find_fields(f, m->header, b, &p.here);
-	else if (b->text == SECTION_HEADER)
-		p.here = m->header;
-	else
-		p = stretch(m, b->text == SECTION_TEXT ? m->header.n : 0, m->body->row->octets);
-	if (e == E_OK)
-		*out = p;
-	return e;
+		return find_fields(m->f, m->header, b);
+	if (b->text == SECTION_HEADER)
+		return (struct fetch_piece){ PIECE_MESSAGE, 0, m->header_end };
+	return (struct fetch_piece){ PIECE_MESSAGE, b->text == SECTION_TEXT ? m->header_end : 0, all };
 }
 
 /// partial = "<" number64 "." nz-number64 ">": what lies behind the end is not there (RFC 9051 §6.4.5).
-static void cut_partial(struct piece *p, const struct imap_body *b)
+static void cut_partial(struct fetch_piece *p, const struct imap_body *b)
 {
-	uint64_t all = p->kind == PIECE_HERE ? p->here.n : p->to - p->from;
+	uint64_t all = p->to - p->from;
 	uint64_t skip = b->from < all ? b->from : all;
 	uint64_t n = b->length < all - skip ? b->length : all - skip;
 
-	if (!b->partial || p->kind == PIECE_NIL)
+	if (!b->partial)
 		return;
-	if (p->kind == PIECE_HERE) {
-		p->here = sl_sub(p->here, (size_t)skip, (size_t)(skip + n));
-	} else {
-		p->from += (uint32_t)skip;
-		p->to = p->from + (uint32_t)n;
-	}
+	p->from += (size_t)skip;
+	p->to = p->from + (size_t)n;
 }
 
-/// nstring = string / nil, as a literal where there is anything. Large ones are sent from where they lie.
-FIB static enum ec send_piece(struct cx *cx, struct fetch *f, struct fetch_message *m, const struct piece *p)
+/// Parses what has been read, prints its structure and finds its sections. Maybe on a helper thread: nothing but the
+/// message's own memory is written.
+static void make(struct charset_cache *charsets, void *arg)
 {
-	size_t n = p->kind == PIECE_HERE ? p->here.n : p->to - p->from;
+	struct message *m = arg;
+	struct fetch *f = m->f;
+
+	if (f->need == NEED_WHOLE) {
+		m->header = sl_head(m->whole, header_octets(m->whole));
+		m->made = mime_parse(m->whole, &f->work.parts, &m->tree);
+	}
+	if (f->need >= NEED_HEADER)
+		m->header_end = (uint32_t)m->header.n;
+	if (m->made == E_OK && f->atts & FETCH_ENVELOPE)
+		m->made = envelope_parse(m->header, &f->work.parts, &m->envelope);
+	if (m->made != E_OK)
+		return;
+	print_structure(f, m, charsets);
+	for (size_t i = 0; i < f->n_items; i++) {
+		f->pieces[i] = find_piece(m, &f->items[i].body);
+		cut_partial(&f->pieces[i], &f->items[i].body);
+	}
+	m->made = f->out.err;
+}
+
+/// Octets that stay while the answer is sent, of a buffer.
+static size_t counted(const struct buf *b)
+{
+	return b->cap > ROOM_FREE_OCTETS ? b->cap : 0;
+}
+
+/// Gives back what the message took, but for what its answer needs. That of a small message may be large.
+FIB static enum ec settle(struct cx *cx, struct fetch *f)
+{
+	f->out.max = f->out.n + FETCH_ITEMS_MAX;
+	body_work_trim(&f->work);
+	enum ec e = room_take(cx, &f->work.share, counted(&f->out) + counted(&f->fields));
+	return e == E_TEMP ? imap_refuse(f->im, e, "LIMIT", "Too much memory is in use for large answers; try again")
+	                   : e;
+}
+
+FIB enum ec fetch_prepare(struct cx *cx, struct fetch *f, struct body *b)
+{
+	struct message m = { .f = f, .body = b };
+	struct front *front = f->im->s->front;
+	enum ec e = E_OK;
+
+	if (f->need == NEED_WHOLE)
+		e = body_whole(cx, f->im, b, &f->work, &m.whole);
+	else if (f->need == NEED_HEADER)
+		e = body_header(cx, f->im, b, &f->work, &m.header);
+	else if (f->need == NEED_HEADER_END)
+		e = body_header_end(cx, f->im, b, &m.header_end);
+	size_t octets = m.whole.n + m.header.n;
+	f->out.max = f->out.n + body_print_max(octets);
+	f->fields.max = body_print_max(octets);
+	if (e == E_OK && heavy_is(octets, 1 + f->names / FETCH_NAMES_ONCE))
+		e = heavy_run(cx, &front->heavy, make, &m);
+	else if (e == E_OK)
+		make(&front->charsets, &m);
+	if (e != E_OK)
+		return e;
+	if (m.made != E_OK)
+		return fail(cx, E_LIMIT, "message %u has too much structure", b->row->uid);
+	return settle(cx, f);
+}
+
+FIB enum ec fetch_forget(struct cx *cx, struct fetch *f)
+{
+	enum ec e = counted(&f->out) && f->out.n ? imap_send(cx, f->im, &f->out) : E_OK;
+
+	if (counted(&f->out))
+		buf_free(&f->out);
+	if (counted(&f->fields))
+		buf_free(&f->fields);
+	buf_clear(&f->fields);
+	body_work_trim(&f->work);
+	room_give(&f->work.share);
+	return e;
+}
+
+// ---- sending
+
+/// nstring = string / nil, as a literal where there is anything. What is small or chosen goes into `out`.
+FIB static enum ec send_piece(struct cx *cx, struct fetch *f, struct body *b, const struct fetch_piece *p)
+{
+	size_t n = p->to - p->from;
+	struct sl here = { 0 };
+	enum ec e = E_OK;
 
 	if (p->kind == PIECE_NIL || n == 0) {
 		buf_puts(&f->out, p->kind == PIECE_NIL ? "NIL" : "\"\"");
@@ -237,36 +270,39 @@ FIB static enum ec send_piece(struct cx *cx, struct fetch *f, struct fetch_messa
 	buf_addc(&f->out, '{');
 	buf_num(&f->out, n);
 	buf_puts(&f->out, "}\r\n");
-	if (p->kind == PIECE_HERE && n <= FETCH_COPY_MAX) {
-		buf_add(&f->out, p->here);
+	if (p->kind == PIECE_FIELDS)
+		here = sl_sub(buf_sl(&f->fields), p->from, p->to);
+	else if (n <= FETCH_COPY_MAX && p->from >= b->from && p->to - b->from <= b->n)
+		e = body_window(cx, f->im, b, (uint32_t)p->from, &here); // it is here
+	if (e == E_OK && n <= FETCH_COPY_MAX && here.p) {
+		buf_add(&f->out, sl_head(here, n));
 		return E_OK;
 	}
-	enum ec e = imap_send(cx, f->im, &f->out);
-	if (e == E_OK && p->kind == PIECE_HERE)
-		e = io_put(cx, f->im->io, p->here);
+	if (e == E_OK)
+		e = imap_send(cx, f->im, &f->out);
+	if (e == E_OK && here.p)
+		e = io_put(cx, f->im->io, here);
 	else if (e == E_OK)
-		e = body_send(cx, f->im, m->body, p->from, p->to);
+		e = body_send(cx, f->im, b, (uint32_t)p->from, (uint32_t)p->to);
 	return e;
 }
 
-FIB enum ec fetch_send_items(struct cx *cx, struct fetch *f, struct fetch_message *m)
+FIB enum ec fetch_send_items(struct cx *cx, struct fetch *f, struct body *b)
 {
 	enum ec result = E_OK;
 
 	for (size_t i = 0; i < f->n_items; i++) {
 		const struct fetch_item *item = &f->items[i];
-		struct piece p = { .kind = PIECE_NIL };
 		fetch_print_name(f, item->name);
 		if (!item->name.n)
 			imap_print_body(&f->out, &item->body);
 		buf_addc(&f->out, ' ');
-		if (find_piece(f, m, &item->body, &p) != E_OK)
-			f->limited = true; // of this item NIL is told
-		cut_partial(&p, &item->body);
-		enum ec e = send_piece(cx, f, m, &p);
+		enum ec e = send_piece(cx, f, b, &f->pieces[i]);
 		if (e == E_CORRUPT)
 			result = e;
-		else if (e != E_OK)
+		if (e == E_OK || e == E_CORRUPT)
+			e = imap_send_some(cx, f->im, &f->out);
+		if (e != E_OK)
 			return e;
 	}
 	return result;

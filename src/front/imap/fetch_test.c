@@ -270,6 +270,92 @@ static void test_large(void **state)
 	free((void *)(uintptr_t)m.p);
 }
 
+/// What of a large message is copied, what a helper does, and what is held while it is sent.
+static void test_large_work(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *command;
+		unsigned offloads;
+	} items[] = {
+		{ "FETCH 4 (BODY[] BODY[]<5.300000> RFC822)", 0 },
+		{ "FETCH 4 (BODY[TEXT] BODY[HEADER] RFC822.TEXT RFC822.HEADER ENVELOPE BODY[HEADER.FIELDS (To)])", 0 },
+		{ "FETCH 4 BODYSTRUCTURE", 1 },
+		{ "FETCH 4 (ENVELOPE BODY[1] BODY[1.MIME])", 1 },
+		{ "FETCH 1 (BODYSTRUCTURE BODY[1])", 0 },
+	};
+	struct sl m = large_message();
+	struct bed b;
+
+	fill(&b);
+	bed_add(&b, 0, m)->flags = FLAG_SEEN;
+	for (size_t i = 0; i < ARRAY_N(items); i++) {
+		assert_int_equal(bed_run(&b, sl_cstr(items[i].command)), E_OK);
+		CHECK(b.offloads == items[i].offloads, items[i].command);
+		CHECK((b.front.room.high >= m.n) == (items[i].offloads > 0), items[i].command);
+		CHECK(b.room_sending == 0, items[i].command);
+	}
+	bed_end(&b);
+	free((void *)(uintptr_t)m.p);
+}
+
+/// A small message is heavy where many names are compared with all of its fields.
+static void test_many_names(void **state)
+{
+	(void)state;
+	struct buf m = BUF(1 << 16), command = BUF(1 << 16);
+	struct bed b;
+
+	for (unsigned i = 0; i < 1000; i++)
+		buf_printf(&m, "%u:\r\n", i);
+	buf_puts(&command, "FETCH 1 (BODY.PEEK[HEADER.FIELDS (x)]");
+	bed_begin(&b);
+	bed_add(&b, 0, buf_sl(&m));
+	for (unsigned i = 0; i < 100; i++) {
+		buf_puts(&command, " BODY.PEEK[HEADER.FIELDS (");
+		for (unsigned k = 0; k < 100; k++)
+			buf_printf(&command, "%sa%u", k ? " " : "", k);
+		buf_puts(&command, ")]");
+		if (i == 0 || i == 99) {
+			buf_addc(&command, ')');
+			assert_int_equal(bed_run(&b, buf_sl(&command)), E_OK);
+			assert_int_equal(b.offloads, i > 0);
+			buf_cut(&command, command.n - 1);
+		}
+	}
+	bed_end(&b);
+	buf_free(&m);
+	buf_free(&command);
+}
+
+/// Where no memory is left, what needs none is served, and the rest is refused for now.
+static void test_no_room(void **state)
+{
+	(void)state;
+	struct sl m = large_message();
+	struct cx cx = { 0 };
+	struct bed b;
+
+	fill(&b);
+	bed_add(&b, 0, m)->flags = FLAG_SEEN;
+	b.taken = (struct room_share){ .room = &b.front.room, .account = 99 };
+	b.front.room.limit = b.front.room.user_limit;
+	assert_int_equal(room_take(&cx, &b.taken, b.front.room.limit), E_OK);
+	assert_int_equal(bed_run(&b, SL("FETCH 1:4 (BODY.PEEK[] ENVELOPE BODY[TEXT] BODY[HEADER.FIELDS (To)])")), E_OK);
+	assert_int_equal(bed_run(&b, SL("FETCH 1:3 (BODYSTRUCTURE BODY[1])")), E_OK);
+	assert_int_equal(bed_run(&b, SL("FETCH 2:4 (UID BODYSTRUCTURE)")), E_TEMP);
+	assert_true(sl_starts(buf_sl(&b.said), SL("* 2 FETCH (UID 3 BODYSTRUCTURE (")));
+	assert_string_equal(b.im.refusal.status, "NO");
+	assert_string_equal(b.im.refusal.code, "LIMIT");
+	assert_int_equal(bed_run(&b, SL("SEARCH TEXT zzz")), E_TEMP);
+	assert_string_equal(b.im.refusal.code, "LIMIT");
+	room_give(&b.taken);
+	assert_int_equal(bed_run(&b, SL("FETCH 4 (UID BODYSTRUCTURE)")), E_OK);
+	assert_null(b.im.refusal.text);
+	bed_end(&b);
+	free((void *)(uintptr_t)m.p);
+}
+
 /// A header longer than any chunk.
 static void test_large_header(void **state)
 {
@@ -393,6 +479,9 @@ int main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_large_work),
+		cmocka_unit_test(test_many_names),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_large_header),
 		cmocka_unit_test(test_damaged_inside),
 		cmocka_unit_test(test_too_large),

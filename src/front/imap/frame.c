@@ -86,6 +86,21 @@ FIB static enum ec ask_for_octets(struct cx *cx, struct frame *f)
 	return e == E_OK ? io_flush(cx, f->io) : e;
 }
 
+FIB enum ec frame_take_room(struct cx *cx, struct frame *f, size_t octets)
+{
+	return room_take(cx, &f->share, max_size(f->share.octets, f->text.cap + octets));
+}
+
+/// Room for the command with a literal, where that is long: what it will be parsed into is as long again.
+FIB static void take_room(struct cx *cx, struct frame *f, uint64_t literal)
+{
+	uint64_t want = f->text.n + literal;
+
+	if (f->fault != E_OK || want <= ROOM_FREE_OCTETS)
+		return;
+	f->fault = room_take(cx, &f->share, max_size(f->share.octets, 2 * f->command_max));
+}
+
 /// Reads one literal of the command. out: *more — false where the command ends here, since the client waits for a "+"
 /// that it will not get.
 FIB static enum ec take_literal(struct cx *cx, struct frame *f, const struct imap_literal *lit, bool *more)
@@ -93,6 +108,7 @@ FIB static enum ec take_literal(struct cx *cx, struct frame *f, const struct ima
 	keep(f, SL("\r\n"));
 	if (f->fault == E_OK && lit->octets > f->command_max - f->text.n)
 		f->fault = E_TOOBIG;
+	take_room(cx, f, lit->octets);
 	*more = f->fault == E_OK || !lit->sync;
 	if (f->fault == E_OK) {
 		enum ec e = lit->sync ? ask_for_octets(cx, f) : E_OK;
@@ -210,6 +226,9 @@ FIB enum ec frame_skip(struct cx *cx, struct frame *f)
 	bool empty;
 
 	f->state = MESSAGE_NONE;
+	if (f->text.cap > ROOM_FREE_OCTETS)
+		buf_free(&f->text);
+	room_give(&f->share);
 	if (state == MESSAGE_NONE || (state == MESSAGE_ANNOUNCED && f->message.sync))
 		return E_OK;
 	if (f->left > f->drop_max)
@@ -221,4 +240,5 @@ FIB enum ec frame_skip(struct cx *cx, struct frame *f)
 void frame_free(struct frame *f)
 {
 	buf_free(&f->text);
+	room_give(&f->share);
 }

@@ -9,6 +9,7 @@
 ///        ↑                             │                                       │               │
 ///        └──────────────────────── frame_skip ─────────────────────────────────┘───────────────┘
 #include "base/buf.h"
+#include "front/room.h"
 #include "net/io.h"
 #include "proto/imap_frame.h"
 
@@ -16,10 +17,11 @@ enum frame_message { MESSAGE_NONE, MESSAGE_ANNOUNCED, MESSAGE_OPEN };
 
 struct frame {
 	struct io *io;
-	size_t line_max;    // octets of a line
-	size_t command_max; // octets of a command with its literals
-	uint64_t drop_max;  // octets of a refused literal that are still read and dropped
-	int64_t piece_ms;   // how long one line or piece of a literal may take
+	size_t line_max;         // octets of a line
+	size_t command_max;      // octets of a command with its literals
+	uint64_t drop_max;       // octets of a refused literal that are still read and dropped
+	int64_t piece_ms;        // how long one line or piece of a literal may take
+	struct room_share share; // what a long command has been granted, until frame_skip
 
 	struct buf text; // the command
 	enum ec fault;   // what makes the command useless though it was read to its end
@@ -31,9 +33,9 @@ struct frame {
 /// Reads one command into f->text, without its last CRLF. No message may be left over from the one before.
 ///
 /// yields: yes; sends "+" for each `{n}`, so output must not hold half an answer.
-/// errors: E_SYNTAX — NUL in it; E_TOOBIG — longer than command_max. Both: read to its end, f->text holds its
-///         beginning and the next command may follow. E_LIMIT — a line or literal so long that the session must end.
-///         Those of io.
+/// errors: E_SYNTAX — NUL in it; E_TOOBIG — longer than command_max; E_TEMP — no room for a long one. All these: read
+///         to its end, f->text holds its beginning and the next command may follow. E_LIMIT — a line or literal so
+///         long that the session must end. Those of io.
 /// source: RFC 9051 §4.3, RFC 7888 §4 (what to do with a literal that is too long).
 FIB enum ec frame_read(struct cx *cx, struct frame *f);
 
@@ -44,7 +46,12 @@ FIB enum ec frame_message_read(struct cx *cx, struct frame *f, uint8_t *p, size_
 /// Reads what stands behind the message's last octet. errors: E_SYNTAX — not the end of the command; it was read on
 /// to that.
 FIB enum ec frame_message_end(struct cx *cx, struct frame *f);
-/// After a command, whatever became of it: reads and drops what the client sends of a message that nobody took.
+/// For a command that takes much memory, `octets` beside its text: room for both.
+///
+/// errors: E_TEMP (no room), E_CANCELED.
+FIB enum ec frame_take_room(struct cx *cx, struct frame *f, size_t octets);
+/// After a command, whatever became of it: gives back what a long one took, and reads and drops what the client sends
+/// of a message that nobody took.
 /// errors: E_LIMIT — more than drop_max: the session must end.
 FIB enum ec frame_skip(struct cx *cx, struct frame *f);
 /// Gives the memory back.

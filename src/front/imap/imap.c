@@ -82,6 +82,8 @@ static void set_limits(struct imap *im)
 
 	im->frame.line_max = in ? IMAP_LINE_MAX : IMAP_LOGIN_LINE_MAX;
 	im->frame.command_max = memory;
+	im->frame.share.room = &im->s->front->room;
+	im->frame.share.account = im->handle.account; // 0 before login: of nobody
 	im->frame.drop_max = !in ? IMAP_LOGIN_MEMORY : drop < UINT64_MAX / 2 ? drop * 2 : drop;
 	im->frame.piece_ms = in ? IMAP_ANSWER_MS : IMAP_LOGIN_MS;
 	arena_free(&im->cmd);
@@ -237,6 +239,8 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 	return e;
 }
 
+static const struct imap_words crowded = { "NO", "LIMIT", "Too much memory is in use for long commands; try again" };
+
 /// Parses the command in im->frame and runs it.
 FIB static enum ec do_command(struct cx *cx, struct imap *im)
 {
@@ -250,6 +254,8 @@ FIB static enum ec do_command(struct cx *cx, struct imap *im)
 	im->tag_octets = (uint8_t)head.tag.n;
 	if (im->frame.fault == E_SYNTAX)
 		return answer_bad(cx, im, "NUL may not stand in a command", 0);
+	if (im->frame.fault == E_TEMP)
+		return answer_words(cx, im, &crowded, 0);
 	if (im->frame.fault != E_OK) {
 		struct imap_words w = { "NO", "LIMIT", "The command is too long" };
 		im->bad++;
@@ -266,7 +272,11 @@ FIB static enum ec do_command(struct cx *cx, struct imap *im)
 		struct imap_words w = { "NO", "LIMIT", "The command is too large" };
 		return answer_words(cx, im, &w, 0);
 	}
-	return answer(cx, im, &head, run(cx, im, &head, &cmd));
+	if (arena_used(&im->cmd) > ROOM_FREE_OCTETS)
+		e = frame_take_room(cx, &im->frame, IMAP_COMMAND_MEMORY);
+	if (e == E_TEMP)
+		return answer_words(cx, im, &crowded, 0);
+	return answer(cx, im, &head, e ? e : run(cx, im, &head, &cmd));
 }
 
 /// One turn of the loop: a whole command, from the wait for it to its answer.
@@ -281,11 +291,11 @@ FIB static enum ec take_command(struct cx *cx, struct imap *im)
 	buf_clear(&im->code);
 	if (e == E_OK)
 		e = frame_read(cx, &im->frame);
-	if (e == E_OK || e == E_SYNTAX || e == E_TOOBIG)
+	if (e == E_OK || e == E_SYNTAX || e == E_TOOBIG || (e == E_TEMP && im->frame.fault == e))
 		e = do_command(cx, im);
+	arena_reset(&im->cmd);
 	if (e == E_OK)
 		e = frame_skip(cx, &im->frame);
-	arena_reset(&im->cmd);
 	if (phase != im->phase)
 		set_limits(im);
 	if (e == E_OK && im->bad > IMAP_BAD_MAX)

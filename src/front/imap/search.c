@@ -14,12 +14,7 @@
 #include "front/imap/rows.h"
 #include "front/imap/search_key.h"
 
-enum {
-	SEARCH_TREE_MAX = 32 << 20, // octets of memory for the parsed parts of one message
-	SEARCH_WHOLE_MIN =
-		64 << 20,          // messages up to this size are searched even where fewer octets are accepted by now
-	SEARCH_KEEP_MAX = 1 << 20, // octets of memory that are kept from message to message
-};
+enum { SEARCH_TEXTS_ONCE = 4 }; // texts that are looked for while a message is decoded once
 static const int64_t tell_every_ns = 10000000000;
 
 struct search {
@@ -30,8 +25,7 @@ struct search {
 	uint64_t *found;      // bit seq - 1
 	uint32_t count, seen; // messages found, decided
 	int64_t told_ns;
-	struct buf scratch;
-	struct arena memory;
+	struct body_work work;
 };
 
 static void take_found(struct search *s, uint32_t seq)
@@ -80,17 +74,30 @@ static enum ec decide_rows(struct search *s, struct pl_row *rows, size_t *n)
 	return E_OK;
 }
 
-/// Forgets the message before; what was large for it is given back.
-static void forget(struct search *s)
+/// A message that has been read, to be decided, maybe on a helper thread: it is the session's alone meanwhile.
+struct trial {
+	struct search *s;
+	struct search_subject subject;
+	enum ec result;
+	bool open;
+};
+
+static void try_message(struct charset_cache *charsets, void *arg)
 {
-	if (s->scratch.cap > SEARCH_KEEP_MAX)
-		buf_free(&s->scratch);
-	buf_clear(&s->scratch);
-	if (arena_used(&s->memory) > SEARCH_KEEP_MAX) {
-		arena_free(&s->memory);
-		arena_init(&s->memory, SEARCH_TREE_MAX);
-	}
-	arena_reset(&s->memory);
+	struct trial *t = arg;
+	struct mime_tree tree;
+
+	t->s->program.charsets = charsets;
+	t->subject.tree = &tree;
+	if (t->subject.level == LEVEL_WHOLE && mime_parse(t->subject.header, &t->s->work.parts, &tree) != E_OK)
+		t->result = E_LIMIT;
+	else
+		t->result = decide(t->s, &t->subject, &t->open);
+}
+
+static size_t texts_of(const struct search_program *p)
+{
+	return p->field.n + p->body.n + p->text.n;
 }
 
 /// Reads one message as far as `level` needs and decides it.
@@ -98,22 +105,25 @@ static void forget(struct search *s)
 /// errors: E_CORRUPT, E_NOTFOUND, E_LIMIT: this message cannot be searched; others end the search.
 FIB static enum ec decide_body(struct cx *cx, struct search *s, struct body *b, enum search_level level, bool *open)
 {
-	struct search_subject subject = { .view = s->im->view, .row = b->row, .level = level };
-	struct mime_tree tree;
+	struct trial t = { .s = s, .subject = { .view = s->im->view, .row = b->row, .level = level } };
+	struct front *front = s->im->s->front;
 	enum ec e;
 
-	forget(s);
-	subject.seq = view_seq(s->im->view, b->row->uid);
-	subject.tree = &tree;
+	t.subject.seq = view_seq(s->im->view, b->row->uid);
 	if (level == LEVEL_WHOLE)
-		e = body_whole(cx, s->im, b, &s->scratch, &subject.header);
+		e = body_whole(cx, s->im, b, &s->work, &t.subject.header);
 	else
-		e = body_header(cx, s->im, b, &s->scratch, &subject.header);
-	if (s->scratch.err)
-		return wrap(cx, E_LIMIT, "searching message %u", b->row->uid);
-	if (e == E_OK && level == LEVEL_WHOLE && mime_parse(subject.header, &s->memory, &tree) != E_OK)
-		e = fail(cx, E_LIMIT, "message %u has too much structure", b->row->uid);
-	return e ? e : decide(s, &subject, open);
+		e = body_header(cx, s->im, b, &s->work, &t.subject.header);
+	if (e == E_OK && heavy_is(t.subject.header.n, 1 + texts_of(&s->program) / SEARCH_TEXTS_ONCE))
+		e = heavy_run(cx, &front->heavy, try_message, &t);
+	else if (e == E_OK)
+		try_message(&front->charsets, &t);
+	body_work_trim(&s->work);
+	room_give(&s->work.share);
+	if (e == E_OK && t.result == E_LIMIT)
+		return fail(cx, E_LIMIT, "message %u has too much structure", b->row->uid);
+	*open = t.open;
+	return e ? e : t.result;
 }
 
 /// Says that the search goes on, where it has taken long.
@@ -338,7 +348,6 @@ FIB static enum ec search_answer(struct cx *cx, struct search *s)
 FIB enum ec imap_search_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
 	struct search s = { .im = im, .ask = &cmd->search, .uid = cmd->uid, .told_ns = clock_mono_ns() };
-	uint64_t max = im->s->conf->message_max;
 
 	if (s.ask->ret & SEARCH_SAVE)
 		return imap_refuse(im, E_UNSUPPORTED, "CANNOT", "This server does not save results");
@@ -351,13 +360,11 @@ FIB enum ec imap_search_run(struct cx *cx, struct imap *im, const struct imap_co
 		e = fail(cx, E_TEMP, "no memory for what is found among %u messages", im->view->exists);
 	if (e != E_OK)
 		return e;
-	s.scratch = BUF(max > SEARCH_WHOLE_MIN ? max : SEARCH_WHOLE_MIN);
-	arena_init(&s.memory, SEARCH_TREE_MAX);
+	s.work = body_work_make(im);
 	cx_deadline_in(cx, IMAP_ANSWER_MS);
 	e = s.program.level == LEVEL_VIEW ? search_view(cx, &s) : search_rows(cx, &s);
 	if (e == E_OK)
 		e = search_answer(cx, &s);
-	buf_free(&s.scratch);
-	arena_free(&s.memory);
+	body_work_end(&s.work);
 	return e;
 }

@@ -231,7 +231,17 @@ static void test_large(void **state)
 	fill(&b);
 	bed_add(&b, 0, buf_sl(&m));
 	check_found(&b, "SEARCH SUBJECT deep", "* SEARCH 5\r\n");
+	assert_int_equal(b.offloads, 0); // a header below HEAVY_OCTETS
+	struct buf many = BUF(4096);
+	buf_puts(&many, "SEARCH");
+	for (unsigned i = 0; i < 100; i++)
+		buf_puts(&many, " SUBJECT deep");
+	assert_int_equal(bed_run(&b, buf_sl(&many)), E_OK);
+	assert_int_equal(b.offloads, 1); // many looks at it
+	buf_free(&many);
 	check_found(&b, "SEARCH BODY \"word19999\"", "* SEARCH 5\r\n");
+	assert_int_equal(b.offloads, 1);
+	assert_true(b.front.room.high > m.n);
 	check_found(&b, "SEARCH SUBJECT deep BODY \"word5 word6 word7\" NOT BODY word20000", "* SEARCH 5\r\n");
 	bed_end(&b);
 	buf_free(&m);
