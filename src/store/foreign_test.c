@@ -1,7 +1,8 @@
 /// What one user can do with what is another's: nothing. Every verb of ipc/verbs.def, by its fields.
 ///
-/// The table of verbs makes the cases, so a new verb is tested when it is added: a verb with a handle is asked with every
-/// handle that is not the asker's, and each 64-bit field of it that is not known as a number is taken for a mailbox id.
+/// The table of verbs makes the cases, so a new verb is tested when it is added: a verb with a handle is asked with
+/// every handle that is not the asker's, and each 64-bit field of it that is not known as a number is taken for a
+/// mailbox id.
 /// Alice owns; bob asks. After each case everything of alice's must be as before, octet by octet.
 #include "base/clock.h"
 #include "store/request.h"
