@@ -17,8 +17,6 @@
 
 enum { CLI_CHUNKS = 64, STORE_READY_MS = 600000 };
 
-#define HONGYAN_VERSION "0.1.0"
-
 // ---- help
 
 static void print_command(FILE *f, const struct cli_command *c)
