@@ -49,9 +49,11 @@ bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, u
 int cli_main(int argc, char **argv);
 
 /// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns
-/// CLI_FAILED.
+/// CLI_FAILED. in: fmt — a text of text.def.
 [[gnu::format(printf, 3, 4)]] int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...);
-/// What an error of the store means to the operator, as the end of a sentence: "no such domain".
+/// Prints to standard output. in: fmt — a text of text.def.
+[[gnu::format(printf, 1, 2)]] void cli_say(const char *fmt, ...);
+/// What an error of the store means to the operator, as the end of a sentence: "does not exist".
 const char *cli_words(enum ec e);
 
 /// Work with the store: fn runs in a fiber with a connected client.
@@ -66,6 +68,7 @@ struct cli_progress {
 	bool on;
 	int64_t last_ms, began_ms;
 };
+/// in: what — a text of text.def.
 struct cli_progress cli_progress_begin(const struct cli *cli, const char *what);
 void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total);
 void cli_progress_end(struct cli_progress *p);

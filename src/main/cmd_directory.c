@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "ipc/payload.h"
 #include "main/commands.h"
+#include "main/text.h"
 
 // ---- lists
 
@@ -125,13 +126,15 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 		json_array_append_new(all, o);
 		return;
 	}
-	char used[32], quota[32] = "no limit";
+	char used[32], quota[32];
+
+	snprintf(quota, sizeof quota, "%s", text_of("no limit"));
 	size_text(used, e->used_octets);
 	if (e->quota_octets)
 		size_text(quota, e->quota_octets);
-	printf("%-40.*s %8s of %-8s %8llu messages%s%s%s\n", SLF(entry_name(e)), used, quota,
-		(unsigned long long)e->used_messages, e->imap ? "" : "  imap off", e->pop3 ? "" : "  pop3 off",
-		e->send ? "" : "  send off");
+	cli_say("%-40.*s %8s of %-8s %8llu messages%s%s%s\n", SLF(entry_name(e)), used, quota,
+		(unsigned long long)e->used_messages, e->imap ? "" : text_of("  imap off"),
+		e->pop3 ? "" : text_of("  pop3 off"), e->send ? "" : text_of("  send off"));
 }
 
 FIB static int user_list(struct cx *cx, struct cli *cli, struct client *store)
@@ -210,7 +213,7 @@ static bool get_password(const struct cli *cli, struct buf *password)
 	if (cli_get(cli, "password-stdin")) {
 		ok = read_line(password);
 	} else if (isatty(STDIN_FILENO)) {
-		ok = ask_hidden("Password: ", password) && ask_hidden("Again: ", &again);
+		ok = ask_hidden(text_of("Password: "), password) && ask_hidden(text_of("Again: "), &again);
 		if (ok && !sl_eq(buf_sl(password), buf_sl(&again))) {
 			buf_free(&again);
 			return cli_fail(cli, NULL, "the two passwords differ; nothing was changed"), false;
@@ -249,7 +252,7 @@ static int take_password(const struct cli *cli, uint16_t *n, uint8_t *p, size_t 
 	else if ((e = saslprep(buf_sl(&typed), SASLPREP_STORED, &prepared)) == E_SYNTAX)
 		code = cli_fail(cli, NULL,
 			"the password holds characters that not every device can send (controls, mixed directions, no "
-		        "UTF-8); "
+			"UTF-8); "
 			"nothing was changed");
 	else if (e != E_OK || field_set_(n, p, room, buf_sl(&prepared)) != E_OK)
 		code = cli_fail(cli, NULL, "the password is too long; nothing was changed");
@@ -362,22 +365,24 @@ struct change {
 	.room = sizeof(((struct req_##group_##_##verb_ *)0)->field.p)
 
 static const struct change changes[] = {
-	{ CHANGE(domain, add, domain), .done = "added", .fill = fill_domain_add,
-		.why = { { E_NOTFOUND, "%s: the domain after --alias-of does not exist" } } },
-	{ CHANGE(domain, remove, domain), .done = "removed",
-		.why = { { E_STATE, "%s still has users, aliases or alias domains; remove them first" } } },
-	{ CHANGE(user, add, address), .user = true, .done = "added", .fill = fill_user_add,
-		.why = { { E_NOTFOUND, "the domain of %s is not kept here; add it first: hongyan domain add …" } } },
-	{ CHANGE(user, remove, address), .user = true, .done = "removed, with all mail",
+	{ CHANGE(domain, add, domain), .done = T("added"), .fill = fill_domain_add,
+		.why = { { E_NOTFOUND, T("%s: the domain after --alias-of does not exist") },
+			{ E_STATE, T("%s: the domain after --alias-of is an alias itself; name the one it means") } } },
+	{ CHANGE(domain, remove, domain), .done = T("removed"),
+		.why = { { E_STATE, T("%s still has users, aliases or alias domains; remove them first") } } },
+	{ CHANGE(user, add, address), .user = true, .done = T("added"), .fill = fill_user_add,
+		.why = { { E_NOTFOUND, T("the domain of %s is not kept here; add it first: hongyan domain add …") },
+			{ E_STATE, T("the domain of %s is an alias of another; add the user there") } } },
+	{ CHANGE(user, remove, address), .user = true, .done = T("removed, with all mail"),
 		.why = { { E_STATE,
-			"%s owns postmaster mail; name another owner first: hongyan postmaster ADDRESS" } } },
-	{ CHANGE(user, passwd, address), .user = true, .done = "new password set", .fill = fill_user_passwd },
-	{ CHANGE(user, set, address), .user = true, .done = "changed", .fill = fill_user_set },
-	{ CHANGE(alias, add, address), .done = "set", .fill = fill_alias_add,
-		.why = { { E_NOTFOUND, "the domain of %s, or one of the targets, is not kept here "
-				       "(sending to other servers arrives with a later version)" },
-			{ E_EXISTS, "%s exists already; --replace gives it these targets" } } },
-	{ CHANGE(alias, remove, address), .done = "removed" },
+			T("%s owns postmaster mail; name another owner first: hongyan postmaster ADDRESS") } } },
+	{ CHANGE(user, passwd, address), .user = true, .done = T("new password set"), .fill = fill_user_passwd },
+	{ CHANGE(user, set, address), .user = true, .done = T("changed"), .fill = fill_user_set },
+	{ CHANGE(alias, add, address), .done = T("set"), .fill = fill_alias_add,
+		.why = { { E_NOTFOUND, T("the domain of %s, or one of the targets, is not kept here "
+					 "(sending to other servers arrives with a later version)") },
+			{ E_EXISTS, T("%s exists already; --replace gives it these targets") } } },
+	{ CHANGE(alias, remove, address), .done = T("removed") },
 };
 
 static const struct change *change_of(const struct cli_command *c)
@@ -394,7 +399,7 @@ static int say_done(const struct cli *cli, struct cx *cx, const struct change *c
 	if (e == E_OK && cli->json)
 		printf("{\"ok\": true}\n");
 	else if (e == E_OK)
-		printf("%s: %s.\n", cli->arg[0], c->done);
+		cli_say("%s: %s.\n", cli->arg[0], text_of(c->done));
 	if (e == E_OK)
 		return CLI_OK;
 	for (size_t i = 0; i < ARRAY_N(c->why); i++)
@@ -444,7 +449,7 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	if (cli->json)
 		printf("{\"postmaster\": \"%.*s\"}\n", SLF(FIELD_SL(ans.address)));
 	else
-		printf("Mail for postmaster and abuse goes to %.*s.\n", SLF(FIELD_SL(ans.address)));
+		cli_say("Mail for postmaster and abuse goes to %.*s.\n", SLF(FIELD_SL(ans.address)));
 	return CLI_OK;
 }
 

@@ -117,14 +117,14 @@ static void say_next(const struct cli *cli, const struct init *in)
 		printf("{\"conf\": \"%s/hongyan.conf\", \"ca\": \"%s/tls/ca.pem\"}\n", in->dir, in->dir);
 		return;
 	}
-	printf("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"
-	       "Next:\n"
-	       "  hongyan -c %s/hongyan.conf user add you@%s\n"
-	       "  hongyan -c %s/hongyan.conf serve\n",
+	cli_say("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"
+		"Next:\n"
+		"  hongyan -c %s/hongyan.conf user add you@%s\n"
+		"  hongyan -c %s/hongyan.conf serve\n",
 		in->dir, in->domain, in->dir, in->domain, in->dir);
 	if (!in->postmaster)
-		printf("\nMail for postmaster@ and abuse@ is kept in postmaster@%s; to read it:\n"
-		       "  hongyan -c %s/hongyan.conf user passwd postmaster@%s\n",
+		cli_say("\nMail for postmaster@ and abuse@ is kept in postmaster@%s; to read it:\n"
+			"  hongyan -c %s/hongyan.conf user passwd postmaster@%s\n",
 			in->domain, in->dir, in->domain);
 }
 
