@@ -4,12 +4,13 @@
 /// The English text is the key; text.def has the pairs. Log lines, --json, and the stories of errors in brackets are
 /// always English. Only the process of the command line chooses a language; roles speak English.
 
-/// Reads LC_ALL, LC_MESSAGES and LANG: the first that is set decides. Chinese where it begins with "zh", unless it names
-/// an encoding that is not UTF-8.
+/// Reads LC_ALL, LC_MESSAGES and LANG: the first that is set decides. Chinese where it begins with "zh", unless it
+/// names an encoding that is not UTF-8.
 void text_choose(void);
 /// English from here on: what is said next goes to the log.
 void text_choose_english(void);
-/// The text in the chosen language. in: `english` — a text of text.def; out: static, with the same conversions of printf.
+/// The text in the chosen language. in: `english` — a text of text.def. out: static, with the same conversions of
+/// printf.
 [[gnu::format_arg(1)]] const char *text_of(const char *english);
 
 /// Marks a text in a table that is given to text_of() where it is printed.

@@ -1,5 +1,5 @@
-/// Tests of text: every pair is sound, and which language the environment chooses. Whether the code's texts are all in the
-/// table is tested by tests/cli/test_text.py.
+/// Tests of text: every pair is sound, and which language the environment chooses. Whether the code's texts are all in
+/// the table is tested by tests/cli/test_text.py.
 #include "main/text.h"
 
 #include <stdio.h>
