@@ -1,7 +1,7 @@
 #pragma once
 /// text — the words of the command line in the language that the environment asks for: English, or Simplified Chinese.
 ///
-/// The English text is the key; text.def has the pairs. Log lines, --json, and the stories of errors in brackets are
+/// The English text is the key; text.def has the pairs. Log lines, --json and what lower layers add to an error are
 /// always English. Only the process of the command line chooses a language; roles speak English.
 
 /// Reads LC_ALL, LC_MESSAGES and LANG: the first that is set decides. Chinese where it begins with "zh", unless it
