@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/saslprep.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "main/edit.h"
@@ -156,6 +157,17 @@ const char *cli_words(enum ec e)
 	case E_COUNT: break;
 	}
 	return text_of("failed");
+}
+
+enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room)
+{
+	struct buf prepared = BUF(room);
+	enum ec e = saslprep_name(name, SASLPREP_STORED, &prepared);
+
+	if (e == E_OK)
+		e = field_set_(n, p, room, buf_sl(&prepared));
+	buf_free(&prepared);
+	return e;
 }
 
 const char *cli_get(const struct cli *cli, const char *name)

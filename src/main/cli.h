@@ -56,6 +56,10 @@ int cli_main(int argc, char **argv);
 /// What an error of the store means to the operator, as the end of a sentence: "does not exist".
 const char *cli_words(enum ec e);
 
+/// Puts a user's name into a field of a request, in the form in which logins ask for it (auth/saslprep.h).
+/// errors: E_SYNTAX, E_TOOBIG (longer than `room`), E_TEMP.
+[[nodiscard]] enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room);
+
 /// Work with the store: fn runs in a fiber with a connected client.
 FIB typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
 /// Connects to the running server through its control socket or, where none runs, starts the store for this command

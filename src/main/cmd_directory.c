@@ -413,14 +413,10 @@ FIB static int change(struct cx *cx, struct cli *cli, struct client *store)
 {
 	const struct change *c = change_of(cli->command);
 	_Alignas(16) uint8_t req[FRAME_MAX] = { 0 }, ans[FRAME_MAX];
-	struct sl name = sl_cstr(cli->arg[0]);
-	struct buf prepared = BUF(1024);
-	enum ec e = c->user ? saslprep_name(name, SASLPREP_STORED, &prepared) : E_OK;
-
-	if (e == E_OK)
-		e = field_set_((uint16_t *)(void *)(req + c->at), req + c->at + sizeof(uint16_t), c->room,
-			c->user ? buf_sl(&prepared) : name);
-	buf_free(&prepared);
+	uint16_t *n = (void *)(req + c->at);
+	uint8_t *p = req + c->at + sizeof *n;
+	enum ec e = c->user ? cli_user_field(sl_cstr(cli->arg[0]), n, p, c->room)
+	                    : field_set_(n, p, c->room, sl_cstr(cli->arg[0]));
 	int code = e == E_OK && c->fill ? c->fill(cx, cli, store, req) : CLI_OK;
 	if (code != CLI_OK)
 		return code;
@@ -440,7 +436,8 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	struct req_postmaster req = { 0 };
 	struct ans_postmaster ans;
 	const char *address = cli->n_args ? cli->arg[0] : "";
-	enum ec e = field_set(req.address, sl_cstr(address));
+	enum ec e =
+		*address ? cli_user_field(sl_cstr(address), &req.address.n, req.address.p, sizeof req.address.p) : E_OK;
 
 	if (e == E_OK)
 		e = call_postmaster(cx, store, &req, &ans);

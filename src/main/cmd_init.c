@@ -99,9 +99,9 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 		buf_puts(&address, given);
 	else
 		buf_printf(&address, "postmaster@%s", cli_get(cli, "domain"));
-	e = field_set(user.address, buf_sl(&address));
+	e = cli_user_field(buf_sl(&address), &user.address.n, user.address.p, sizeof user.address.p);
 	if (e == E_OK)
-		e = field_set(owner.address, buf_sl(&address));
+		e = field_set(owner.address, FIELD_SL(user.address));
 	if (e == E_OK)
 		e = call_user_add(cx, store, &user, &user_ans);
 	if (e == E_OK)

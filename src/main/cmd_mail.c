@@ -27,7 +27,7 @@ FIB static enum ec log_in(struct cx *cx, struct mover *m)
 {
 	struct req_admin_login req = { 0 };
 	struct ans_admin_login ans;
-	enum ec e = field_set(req.user, sl_cstr(cli_get(m->cli, "user")));
+	enum ec e = cli_user_field(sl_cstr(cli_get(m->cli, "user")), &req.user.n, req.user.p, sizeof req.user.p);
 
 	if (e == E_OK)
 		e = call_admin_login(cx, m->store, &req, &ans);
