@@ -8,11 +8,13 @@
 
 #include <string.h>
 
+#include "auth/saslprep.h"
 #include "base/arena.h"
 #include "base/num.h"
 #include "proto/sasl_msg.h"
 
 enum { EXCHANGE_MEMORY = 16 * 1024, RESPONSE_MAX = 8 * 1024, SERVER_MESSAGE_MAX = 1024 };
+enum { USER_MAX = 320, PREPARED_MAX = 1024 };
 
 /// What one exchange holds; wiped and freed by exchange_end.
 struct exchange {
@@ -70,14 +72,22 @@ static void note_user(const struct sasl_login *l, struct sl user)
 	buf_add(l->tried, sl_head(user, l->tried->max));
 }
 
-FIB enum ec sasl_password(
+/// The user's name as the store knows names; "?", which is nobody, where it cannot be anybody's. The store then answers
+/// as for any wrong password, after the same work.
+static enum ec prepare_user(struct sl user, struct buf *b, struct sl *out)
+{
+	enum ec e = saslprep_name(user, SASLPREP_QUERY, b);
+
+	*out = e == E_OK ? buf_sl(b) : SL("?");
+	return e == E_TEMP ? E_TEMP : E_OK;
+}
+
+FIB static enum ec ask_store(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
 	struct req_login req = { .service = (uint8_t)l->service };
 	struct ans_login ans;
 
-	note_user(l, user);
-	// What fits no account is answered by the store like any wrong password, after the same work.
 	if (field_set(req.user, user) != E_OK)
 		(void)field_set(req.user, SL("?"));
 	if (field_set(req.password, password) != E_OK)
@@ -86,6 +96,31 @@ FIB enum ec sasl_password(
 	enum ec e = call_login(cx, l->store, &req, &ans);
 	explicit_bzero(&req, sizeof req);
 	return e == E_OK ? result_set(cx, &ans.handle, FIELD_SL(ans.address), out) : wrap(cx, e, "login");
+}
+
+FIB enum ec sasl_password(
+	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
+{
+	struct buf name = BUF(USER_MAX), prepared = BUF(PREPARED_MAX);
+	struct sl who;
+
+	note_user(l, user);
+	(void)buf_room(&prepared, PREPARED_MAX); // at once, so that no copy is left behind where it grew
+	enum ec e = prepare_user(user, &name, &who);
+	enum ec word = e == E_OK ? saslprep(password, SASLPREP_QUERY, &prepared) : e;
+	if (word == E_TEMP)
+		e = fail(cx, E_TEMP, "login: no memory");
+	else
+		e = ask_store(cx, l, who, word == E_OK ? buf_sl(&prepared) : password, out);
+	// A password that was stored before passwords were prepared.
+	if (e == E_AUTH && word == E_OK && !sl_eq(buf_sl(&prepared), password)) {
+		cx_forget(cx);
+		e = ask_store(cx, l, who, password, out);
+	}
+	explicit_bzero(prepared.p, prepared.p ? prepared.cap : 0);
+	buf_free(&prepared);
+	buf_free(&name);
+	return e;
 }
 
 /// message = [authzid] UTF8NUL authcid UTF8NUL passwd
@@ -142,6 +177,8 @@ struct scram {
 	struct scram_client_first first;
 	struct scram_client_final final;
 	struct ans_scram_begin begin;
+	struct buf name;
+	struct sl user; // as the store knows it
 	struct buf server_first, auth_message;
 };
 
@@ -186,10 +223,13 @@ FIB static enum ec scram_challenge(struct cx *cx, struct exchange *x, struct scr
 	const struct sasl_login *l = x->login;
 	struct req_scram_begin req = { 0 };
 
-	if (field_set(req.user, s->first.username) != E_OK)
-		(void)field_set(req.user, SL("?"));
+	enum ec e = prepare_user(s->first.username, &s->name, &s->user);
+	if (e == E_OK)
+		e = field_set(req.user, s->user);
+	if (e != E_OK)
+		return fail(cx, e, "SCRAM: no memory");
 	memcpy(req.peer_ip, l->peer_ip, sizeof req.peer_ip);
-	enum ec e = call_scram_begin(cx, l->store, &req, &s->begin);
+	e = call_scram_begin(cx, l->store, &req, &s->begin);
 	if (e != E_OK)
 		return wrap(cx, e, "SCRAM: begin");
 	struct sl salt = { s->begin.salt, sizeof s->begin.salt }, nonce = { s->begin.nonce, sizeof s->begin.nonce };
@@ -219,14 +259,15 @@ FIB static enum ec scram_prove(struct cx *cx, struct exchange *x, struct scram *
 
 	if (s->final.proof.n != sizeof req.proof)
 		return fail(cx, E_AUTH, "SCRAM: a proof of %zu octets", s->final.proof.n);
-	if (field_set(req.user, s->first.username) != E_OK)
-		(void)field_set(req.user, SL("?"));
+	enum ec e = field_set(req.user, s->user);
+	if (e != E_OK)
+		return fail(cx, e, "SCRAM: the user's name");
 	memcpy(req.nonce, s->begin.nonce, sizeof req.nonce);
 	if (field_set(req.auth_message, buf_sl(&s->auth_message)) != E_OK)
 		return fail(cx, E_SYNTAX, "SCRAM: the messages are too long");
 	memcpy(req.proof, s->final.proof.p, sizeof req.proof);
 	memcpy(req.peer_ip, l->peer_ip, sizeof req.peer_ip);
-	enum ec e = call_scram_end(cx, l->store, &req, &ans);
+	e = call_scram_end(cx, l->store, &req, &ans);
 	if (e != E_OK)
 		return wrap(cx, e, "SCRAM: end");
 	e = result_set(cx, &ans.handle, FIELD_SL(ans.address), &r);
@@ -253,6 +294,7 @@ FIB static enum ec run_scram(struct cx *cx, struct exchange *x, struct sl initia
 
 	if (!s)
 		return fail(cx, E_TEMP, "SCRAM: no memory");
+	s->name = BUF(USER_MAX);
 	s->server_first = BUF(SERVER_MESSAGE_MAX);
 	s->auth_message = BUF(sizeof((struct req_scram_end *)0)->auth_message.p);
 	enum ec e = scram_take_first(cx, x, initial, s);
@@ -260,6 +302,7 @@ FIB static enum ec run_scram(struct cx *cx, struct exchange *x, struct sl initia
 		e = scram_challenge(cx, x, s);
 	if (e == E_OK)
 		e = scram_prove(cx, x, s, out);
+	buf_free(&s->name);
 	buf_free(&s->server_first);
 	buf_free(&s->auth_message);
 	return e;

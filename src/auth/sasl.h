@@ -2,7 +2,9 @@
 /// sasl — the server side of SASL logins (PLAIN, LOGIN, SCRAM-SHA-256), the same for SMTP, IMAP and POP3.
 ///
 /// Grammar: proto/sasl_msg. Proof: the store (verbs login, scram_begin, scram_end), which knows the secrets and
-/// answers in the same time and words whether a user exists. Here: the order of messages.
+/// answers in the same time and words whether a user exists. Here: the order of messages, and names and passwords in
+/// their prepared form (auth/saslprep.h); a password that cannot be prepared, or was stored unprepared, is compared as
+/// sent.
 #include "base/buf.h"
 #include "base/cx.h"
 #include "fiber/fiber.h"

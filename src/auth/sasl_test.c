@@ -56,13 +56,26 @@ static void proof_of(const struct scram_keys *k, struct sl auth_message, uint8_t
 		proof[i] ^= k->client[i];
 }
 
+/// Passwords as they lie in the store: two of them from before passwords were prepared.
+static const struct {
+	struct sl user, password;
+} known[] = {
+	{ SL_INIT("user@example.org"), SL_INIT("pencil") },
+	{ SL_INIT("\xc3\xa9@example.org"), SL_INIT("caf\xc3\xa9 1") },
+	{ SL_INIT("old@example.org"), SL_INIT("cafe\xcc\x81") },
+	{ SL_INIT("odd@example.org"), SL_INIT("a\tb") },
+};
+
 static enum ec on_login(const struct req_login *req, struct ans_login *ans)
 {
 	store.logins++;
-	if (!sl_eq(FIELD_SL(req->user), SL("user@example.org")) || !sl_eq(FIELD_SL(req->password), SL("pencil")))
-		return E_AUTH;
-	*ans = (struct ans_login){ .handle.account = 5 };
-	return field_set(ans->address, SL("user@example.org"));
+	for (size_t i = 0; i < ARRAY_N(known); i++) {
+		if (!sl_eq(FIELD_SL(req->user), known[i].user) || !sl_eq(FIELD_SL(req->password), known[i].password))
+			continue;
+		*ans = (struct ans_login){ .handle.account = 5 };
+		return field_set(ans->address, SL("user@example.org"));
+	}
+	return E_AUTH;
 }
 
 static enum ec on_scram_begin(const struct req_scram_begin *, struct ans_scram_begin *ans)
@@ -81,7 +94,8 @@ static enum ec on_scram_end(const struct req_scram_end *req, struct ans_scram_en
 
 	store.ends++;
 	proof_of(&k, FIELD_SL(req->auth_message), want);
-	if (memcmp(req->nonce, NONCE, 32) || memcmp(want, req->proof, 32))
+	if (!sl_eq(FIELD_SL(req->user), SL("user@example.org")) || memcmp(req->nonce, NONCE, 32) ||
+		memcmp(want, req->proof, 32))
 		return E_AUTH;
 	*ans = (struct ans_scram_end){ .handle.account = 5 };
 	hmac((struct sl){ k.server, 32 }, FIELD_SL(req->auth_message), ans->server_signature);
@@ -207,6 +221,21 @@ static const struct {
 	{ "empty initial", "PLAIN", SL_INIT(""), { { 0 } }, 0, E_SYNTAX },
 	{ "malformed", "PLAIN", SL_INIT("user@example.org\0pencil"), { { 0 } }, 0, E_SYNTAX },
 	{ "cancelled", "PLAIN", NO_INITIAL, { { 0 } }, 0, E_CANCELED },
+	{ "name in another form", "PLAIN",
+		SL_INIT("\0us\xc2\xad"
+			"er@example.org\0pencil"),
+		{ { 0 } }, 0, E_OK },
+	{ "password in another form", "PLAIN",
+		SL_INIT("\0user@example.org\0pen\xc2\xad"
+			"cil"),
+		{ { 0 } }, 0, E_OK },
+	{ "both", "PLAIN", SL_INIT("\0e\xcc\x81@example.org\0caf\xc3\xa9\xc2\xa0\xef\xbc\x91"), { { 0 } }, 0, E_OK },
+	{ "case is kept", "PLAIN", SL_INIT("\0user@example.org\0Pencil"), { { 0 } }, 0, E_AUTH },
+	{ "stored unprepared", "PLAIN", SL_INIT("\0old@example.org\0cafe\xcc\x81"), { { 0 } }, 0, E_OK },
+	{ "stored unprepared, sent otherwise", "PLAIN", SL_INIT("\0old@example.org\0caf\xc3\xa9"), { { 0 } }, 0,
+		E_AUTH },
+	{ "stored prohibited", "PLAIN", SL_INIT("\0odd@example.org\0a\tb"), { { 0 } }, 0, E_OK },
+	{ "prohibited name", "PLAIN", SL_INIT("\0user@example.org\x07\0pencil"), { { 0 } }, 0, E_AUTH },
 	{ "login", "LOGIN", NO_INITIAL, { SL_INIT("user@example.org"), SL_INIT("pencil") }, 2, E_OK },
 	{ "login initial", "LOGIN", SL_INIT("user@example.org"), { SL_INIT("pencil") }, 1, E_OK },
 	{ "login wrong", "LOGIN", NO_INITIAL, { SL_INIT("user@example.org"), SL_INIT("pen") }, 2, E_AUTH },
@@ -282,6 +311,11 @@ static const struct {
 	enum ec fail, want;
 } scram_cases[] = {
 	{ "good", "n,,", BARE, "pencil", 0, E_OK, E_OK },
+	{ "name in another form", "n,,",
+		"n=u\xef\xbd\x93"
+		"er@example.org,r=rOprNGfwEbeRWgbNEkqO",
+		"pencil", 0, E_OK, E_OK },
+	{ "prohibited name", "n,,", "n=user\x07@example.org,r=rOprNGfwEbeRWgbNEkqO", "pencil", 0, E_OK, E_AUTH },
 	{ "y: we offer no PLUS", "y,,", BARE, "pencil", 0, E_OK, E_OK },
 	{ "authzid the same", "n,a=user@example.org,", BARE, "pencil", 0, E_OK, E_OK },
 	{ "authzid another", "n,a=root@example.org,", BARE, "pencil", 0, E_OK, E_AUTH },

@@ -10,35 +10,35 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "auth/saslprep.h"
 #include "base/clock.h"
 #include "base/num.h"
 #include "main/edit.h"
 #include "main/role.h"
+#include "main/text.h"
 
 enum { CLI_CHUNKS = 64, STORE_READY_MS = 600000 };
-
-#define HONGYAN_VERSION "0.1.0"
 
 // ---- help
 
 static void print_command(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, "  %s%s%s %s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", c->arguments);
-	fprintf(f, "      %s\n", c->sentence);
+	fprintf(f, "  %s%s%s %s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", text_of(c->arguments));
+	fprintf(f, "      %s\n", text_of(c->sentence));
 }
 
 static void print_all(FILE *f)
 {
-	fputs("hongyan - a whole post office in one program\n\n"
-	      "usage: hongyan [-c FILE] [--json] COMMAND ...\n\n"
-	      "  -c FILE   the configuration (default: ./hongyan.conf, then /etc/hongyan/hongyan.conf)\n"
-	      "  --json    answers as JSON\n"
-	      "  --help    after a command: its options and examples\n\ncommands:\n",
+	fputs(text_of("hongyan - a whole post office in one program\n\n"
+		      "usage: hongyan [-c FILE] [--json] COMMAND ...\n\n"
+		      "  -c FILE   the configuration (default: ./hongyan.conf, then /etc/hongyan/hongyan.conf)\n"
+		      "  --json    answers as JSON\n"
+		      "  --help    after a command: its options and examples\n\ncommands:\n"),
 		f);
 	for (const struct cli_command *c = cli_commands; c->group; c++)
 		print_command(f, c);
-	fputs("\nA first server:\n"
-	      "  hongyan init demo --domain example.test --port-base 10000 --listen 127.0.0.1\n"
+	fputs(text_of("\nA first server:\n"), f);
+	fputs("  hongyan init demo --domain example.test --port-base 10000 --listen 127.0.0.1\n"
 	      "  echo secret | hongyan -c demo/hongyan.conf user add alice@example.test --password-stdin\n"
 	      "  hongyan -c demo/hongyan.conf serve\n",
 		f);
@@ -46,15 +46,15 @@ static void print_all(FILE *f)
 
 static void print_help(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, "usage: hongyan [-c FILE] [--json] %s%s%s %s\n\n%s\n", c->group, c->verb ? " " : "",
-		c->verb ? c->verb : "", c->arguments, c->sentence);
+	fprintf(f, text_of("usage: hongyan [-c FILE] [--json] %s%s%s %s\n\n%s\n"), c->group, c->verb ? " " : "",
+		c->verb ? c->verb : "", text_of(c->arguments), text_of(c->sentence));
 	if (c->options && c->options->name)
-		fputs("\noptions:\n", f);
+		fputs(text_of("\noptions:\n"), f);
 	for (const struct cli_option *o = c->options; o && o->name; o++)
 		fprintf(f, "  --%s%s%s\n      %s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
-			o->sentence);
+			text_of(o->sentence));
 	if (c->examples)
-		fprintf(f, "\nexamples:\n%s", c->examples);
+		fprintf(f, text_of("\nexamples:\n%s"), c->examples);
 }
 
 // ---- the manual page
@@ -112,7 +112,7 @@ int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
 			cli->command->verb ? cli->command->verb : "");
 	fputs(": ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vfprintf(stderr, text_of(fmt), ap);
 	va_end(ap);
 	if (cx && cx->diag.n) {
 		cx_story(cx, story, sizeof story);
@@ -122,22 +122,31 @@ int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
 	return CLI_FAILED;
 }
 
+void cli_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vprintf(text_of(fmt), ap);
+	va_end(ap);
+}
+
 const char *cli_words(enum ec e)
 {
 	switch (e) {
-	case E_NOTFOUND: return "does not exist";
-	case E_EXISTS: return "exists already";
-	case E_SYNTAX: return "is not a valid name or address";
-	case E_TOOBIG: return "is too long";
-	case E_RANGE: return "is out of range";
-	case E_LIMIT: return "would be more than is allowed";
-	case E_QUOTA: return "is over its quota";
-	case E_DENIED: return "is not allowed";
-	case E_STATE: return "is still in use";
-	case E_CONFLICT: return "was changed by somebody else meanwhile; try again";
-	case E_TEMP: return "cannot be done now: the store is busy or away; try again";
-	case E_FULL: return "cannot be done: the disk is full";
-	case E_CORRUPT: return "cannot be read: the store is damaged there (run `hongyan store check`)";
+	case E_NOTFOUND: return text_of("does not exist");
+	case E_EXISTS: return text_of("exists already");
+	case E_SYNTAX: return text_of("is not a valid name or address");
+	case E_TOOBIG: return text_of("is too long");
+	case E_RANGE: return text_of("is out of range");
+	case E_LIMIT: return text_of("would be more than is allowed");
+	case E_QUOTA: return text_of("is over its quota");
+	case E_DENIED: return text_of("is not allowed");
+	case E_STATE: return text_of("is still in use");
+	case E_CONFLICT: return text_of("was changed by somebody else meanwhile; try again");
+	case E_TEMP: return text_of("cannot be done now: the store is busy or away; try again");
+	case E_FULL: return text_of("cannot be done: the disk is full");
+	case E_CORRUPT: return text_of("cannot be read: the store is damaged there (run `hongyan store check`)");
 	case E_OK:
 	case E_AUTH:
 	case E_UNSUPPORTED:
@@ -147,7 +156,18 @@ const char *cli_words(enum ec e)
 	case E_CLOSED:
 	case E_COUNT: break;
 	}
-	return "failed";
+	return text_of("failed");
+}
+
+enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room)
+{
+	struct buf prepared = BUF(room);
+	enum ec e = saslprep_name(name, SASLPREP_STORED, &prepared);
+
+	if (e == E_OK)
+		e = field_set_(n, p, room, buf_sl(&prepared));
+	buf_free(&prepared);
+	return e;
 }
 
 const char *cli_get(const struct cli *cli, const char *name)
@@ -225,16 +245,22 @@ static int no_such_command(const char *group, const char *verb)
 	for (const struct cli_command *c = cli_commands; c->group; c++)
 		is_group |= strcmp(c->group, group) == 0;
 	if (is_group) {
-		fprintf(stderr, "hongyan %s: %s%s; it has:\n", group, verb ? "no such command: " : "a word is missing",
-			verb ? verb : "");
+		if (verb)
+			fprintf(stderr, text_of("hongyan %s: no such command: %s; it has:\n"), group, verb);
+		else
+			fprintf(stderr, text_of("hongyan %s: a word is missing; it has:\n"), group);
 		for (const struct cli_command *c = cli_commands; c->group; c++)
 			if (strcmp(c->group, group) == 0)
 				print_command(stderr, c);
 		return CLI_USAGE;
 	}
 	const char *near = nearest_group(group);
-	fprintf(stderr, "hongyan: no such command: %s%s%s%s; `hongyan --help` lists all\n", group,
-		near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+	if (near)
+		fprintf(stderr,
+			text_of("hongyan: no such command: %s (did you mean %s?); `hongyan --help` lists all\n"), group,
+			near);
+	else
+		fprintf(stderr, text_of("hongyan: no such command: %s; `hongyan --help` lists all\n"), group);
 	return CLI_USAGE;
 }
 
@@ -295,6 +321,8 @@ static int run_command(struct cli *cli)
 	enum ec e = E_OK;
 	int code;
 
+	if (cli->json)
+		text_choose_english(); // a program reads it
 	if (!cli->conf)
 		cli->conf = default_conf();
 	if (!cli->command->no_place)
@@ -321,6 +349,7 @@ int cli_main(int argc, char **argv)
 	bool help = false;
 	int i = 1;
 
+	text_choose();
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli.conf = argv[++i];
@@ -507,7 +536,9 @@ struct cli_progress cli_progress_begin(const struct cli *cli, const char *what)
 {
 	int64_t now = clock_mono_ns() / 1000000;
 
-	return (struct cli_progress){ .what = what, .on = !cli->json && isatty(STDERR_FILENO), .began_ms = now };
+	return (struct cli_progress){
+		.what = text_of(what), .on = !cli->json && isatty(STDERR_FILENO), .began_ms = now
+	};
 }
 
 void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total)
@@ -525,7 +556,7 @@ void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total)
 	bar[WIDTH] = 0;
 	int64_t ms = now - p->began_ms;
 	uint64_t left_s = done && total > done ? (uint64_t)ms * (total - done) / done / 1000 : 0;
-	fprintf(stderr, "\r%s [%s] %3u %%  %llu of %llu  %llu s left   ", p->what, bar,
+	fprintf(stderr, text_of("\r%s [%s] %3u %%  %llu of %llu  %llu s left   "), p->what, bar,
 		total ? (unsigned)(done * 100 / total) : 100, (unsigned long long)done, (unsigned long long)total,
 		(unsigned long long)left_s);
 	fflush(stderr);

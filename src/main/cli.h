@@ -49,10 +49,16 @@ bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, u
 int cli_main(int argc, char **argv);
 
 /// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns
-/// CLI_FAILED.
+/// CLI_FAILED. in: fmt — a text of text.def.
 [[gnu::format(printf, 3, 4)]] int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...);
-/// What an error of the store means to the operator, as the end of a sentence: "no such domain".
+/// Prints to standard output. in: fmt — a text of text.def.
+[[gnu::format(printf, 1, 2)]] void cli_say(const char *fmt, ...);
+/// What an error of the store means to the operator, as the end of a sentence: "does not exist".
 const char *cli_words(enum ec e);
+
+/// Puts a user's name into a field of a request, in the form in which logins ask for it (auth/saslprep.h).
+/// errors: E_SYNTAX, E_TOOBIG (longer than `room`), E_TEMP.
+[[nodiscard]] enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room);
 
 /// Work with the store: fn runs in a fiber with a connected client.
 FIB typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
@@ -66,6 +72,7 @@ struct cli_progress {
 	bool on;
 	int64_t last_ms, began_ms;
 };
+/// in: what — a text of text.def.
 struct cli_progress cli_progress_begin(const struct cli *cli, const char *what);
 void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total);
 void cli_progress_end(struct cli_progress *p);

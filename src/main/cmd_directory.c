@@ -1,67 +1,14 @@
-/// cmd_directory — domains, users, aliases: one request each, and lists page by page.
+/// cmd_directory — domains, users, aliases: changes from one table, and lists page by page.
 #include <jansson.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "auth/saslprep.h"
 #include "base/num.h"
 #include "ipc/payload.h"
 #include "main/commands.h"
-
-/// Says how it ended, in words or JSON.
-static int done(const struct cli *cli, struct cx *cx, enum ec e, const char *name, const char *what)
-{
-	if (e != E_OK)
-		return cli_fail(
-			cli, e == E_IO || e == E_TEMP || e == E_CORRUPT ? cx : NULL, "%s %s", name, cli_words(e));
-	if (cli->json)
-		printf("{\"ok\": true}\n");
-	else
-		printf("%s: %s.\n", name, what);
-	return CLI_OK;
-}
-
-// ---- domains
-
-FIB static int domain_add(struct cx *cx, struct cli *cli, struct client *store)
-{
-	struct req_domain_add req = { 0 };
-	struct ans_domain_add ans;
-	const char *alias_of = cli_get(cli, "alias-of");
-	enum ec e = field_set(req.domain, sl_cstr(cli->arg[0]));
-
-	if (e == E_OK && alias_of)
-		e = field_set(req.alias_of, sl_cstr(alias_of));
-	if (e == E_OK)
-		e = call_domain_add(cx, store, &req, &ans);
-	if (e == E_NOTFOUND)
-		return cli_fail(cli, NULL, "domain %s does not exist", alias_of ? alias_of : "");
-	return done(cli, cx, e, cli->arg[0], "added");
-}
-
-int cmd_domain_add(struct cx *cx, struct cli *cli)
-{
-	return cli_store(cx, cli, domain_add);
-}
-
-FIB static int domain_remove(struct cx *cx, struct cli *cli, struct client *store)
-{
-	struct req_domain_remove req = { 0 };
-	struct ans_domain_remove ans;
-	enum ec e = field_set(req.domain, sl_cstr(cli->arg[0]));
-
-	if (e == E_OK)
-		e = call_domain_remove(cx, store, &req, &ans);
-	if (e == E_STATE)
-		return cli_fail(
-			cli, NULL, "%s still has users, aliases or alias domains; remove them first", cli->arg[0]);
-	return done(cli, cx, e, cli->arg[0], "removed");
-}
-
-int cmd_domain_remove(struct cx *cx, struct cli *cli)
-{
-	return cli_store(cx, cli, domain_remove);
-}
+#include "main/text.h"
 
 // ---- lists
 
@@ -179,13 +126,15 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 		json_array_append_new(all, o);
 		return;
 	}
-	char used[32], quota[32] = "no limit";
+	char used[32], quota[32];
+
+	snprintf(quota, sizeof quota, "%s", text_of("no limit"));
 	size_text(used, e->used_octets);
 	if (e->quota_octets)
 		size_text(quota, e->quota_octets);
-	printf("%-40.*s %8s of %-8s %8llu messages%s%s%s\n", SLF(entry_name(e)), used, quota,
-		(unsigned long long)e->used_messages, e->imap ? "" : "  imap off", e->pop3 ? "" : "  pop3 off",
-		e->send ? "" : "  send off");
+	cli_say("%-40.*s %8s of %-8s %8llu messages%s%s%s\n", SLF(entry_name(e)), used, quota,
+		(unsigned long long)e->used_messages, e->imap ? "" : text_of("  imap off"),
+		e->pop3 ? "" : text_of("  pop3 off"), e->send ? "" : text_of("  send off"));
 }
 
 FIB static int user_list(struct cx *cx, struct cli *cli, struct client *store)
@@ -224,7 +173,7 @@ int cmd_alias_list(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, alias_list);
 }
 
-// ---- users
+// ---- changes: what each verb needs besides the word that it is about
 
 /// Reads one line without its end. False at the end of input.
 static bool read_line(struct buf *b)
@@ -264,7 +213,7 @@ static bool get_password(const struct cli *cli, struct buf *password)
 	if (cli_get(cli, "password-stdin")) {
 		ok = read_line(password);
 	} else if (isatty(STDIN_FILENO)) {
-		ok = ask_hidden("Password: ", password) && ask_hidden("Again: ", &again);
+		ok = ask_hidden(text_of("Password: "), password) && ask_hidden(text_of("Again: "), &again);
 		if (ok && !sl_eq(buf_sl(password), buf_sl(&again))) {
 			buf_free(&again);
 			return cli_fail(cli, NULL, "the two passwords differ; nothing was changed"), false;
@@ -280,78 +229,57 @@ static bool get_password(const struct cli *cli, struct buf *password)
 	return true;
 }
 
-FIB static int user_add(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int fill_domain_add(struct cx *, struct cli *cli, struct client *, void *to)
 {
-	struct req_user_add req = { 0 };
-	struct ans_user_add ans;
-	struct buf password = BUF(1024);
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
+	struct req_domain_add *req = to;
+	const char *alias_of = cli_get(cli, "alias-of");
 
-	if (!cli_get_size(cli, "quota", (uint64_t)cli->place.config.quota_octets, &req.quota_octets) ||
-		!cli_get_size(cli, "quota-messages", (uint64_t)cli->place.config.quota_messages, &req.quota_messages))
+	if (alias_of && field_set(req->alias_of, sl_cstr(alias_of)) != E_OK)
+		return cli_fail(cli, NULL, "%s is too long", alias_of);
+	return CLI_OK;
+}
+
+/// Asks for a password and puts it into the request in the form in which logins compare it.
+static int take_password(const struct cli *cli, uint16_t *n, uint8_t *p, size_t room)
+{
+	struct buf typed = BUF(1024), prepared = BUF(room);
+	int code = CLI_OK;
+	enum ec e;
+
+	(void)buf_room(&prepared, room); // at once, so that no copy is left behind where it grew
+	if (!get_password(cli, &typed))
+		code = CLI_FAILED;
+	else if ((e = saslprep(buf_sl(&typed), SASLPREP_STORED, &prepared)) == E_SYNTAX)
+		code = cli_fail(cli, NULL,
+			"the password holds characters that not every device can send (controls, mixed directions, no "
+			"UTF-8); "
+			"nothing was changed");
+	else if (e != E_OK || field_set_(n, p, room, buf_sl(&prepared)) != E_OK)
+		code = cli_fail(cli, NULL, "the password is too long; nothing was changed");
+	explicit_bzero(typed.p, typed.p ? typed.cap : 0);
+	explicit_bzero(prepared.p, prepared.p ? prepared.cap : 0);
+	buf_free(&typed);
+	buf_free(&prepared);
+	return code;
+}
+
+FIB static int fill_user_add(struct cx *, struct cli *cli, struct client *, void *to)
+{
+	struct req_user_add *req = to;
+
+	if (!cli_get_size(cli, "quota", (uint64_t)cli->place.config.quota_octets, &req->quota_octets) ||
+		!cli_get_size(cli, "quota-messages", (uint64_t)cli->place.config.quota_messages, &req->quota_messages))
 		return CLI_USAGE;
-	if (!cli_get(cli, "no-password") && !get_password(cli, &password))
-		return CLI_FAILED;
-	if (e == E_OK)
-		e = field_set(req.password, buf_sl(&password));
-	if (e == E_OK)
-		e = call_user_add(cx, store, &req, &ans);
-	explicit_bzero(&req.password, sizeof req.password);
-	if (password.p)
-		explicit_bzero(password.p, password.n);
-	buf_free(&password);
-	if (e == E_NOTFOUND)
-		return cli_fail(cli, NULL, "the domain of %s is not kept here; add it first: hongyan domain add …",
-			cli->arg[0]);
-	return done(cli, cx, e, cli->arg[0], "added");
+	if (cli_get(cli, "no-password"))
+		return CLI_OK;
+	return take_password(cli, &req->password.n, req->password.p, sizeof req->password.p);
 }
 
-int cmd_user_add(struct cx *cx, struct cli *cli)
+FIB static int fill_user_passwd(struct cx *, struct cli *cli, struct client *, void *to)
 {
-	return cli_store(cx, cli, user_add);
-}
+	struct req_user_passwd *req = to;
 
-FIB static int user_remove(struct cx *cx, struct cli *cli, struct client *store)
-{
-	struct req_user_remove req = { 0 };
-	struct ans_user_remove ans;
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
-
-	if (e == E_OK)
-		e = call_user_remove(cx, store, &req, &ans);
-	if (e == E_STATE)
-		return cli_fail(cli, NULL,
-			"%s owns postmaster mail; name another owner first: hongyan postmaster ADDRESS", cli->arg[0]);
-	return done(cli, cx, e, cli->arg[0], "removed, with all mail");
-}
-
-int cmd_user_remove(struct cx *cx, struct cli *cli)
-{
-	return cli_store(cx, cli, user_remove);
-}
-
-FIB static int user_passwd(struct cx *cx, struct cli *cli, struct client *store)
-{
-	struct req_user_passwd req = { 0 };
-	struct ans_user_passwd ans;
-	struct buf password = BUF(1024);
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
-
-	if (!get_password(cli, &password))
-		return CLI_FAILED;
-	if (e == E_OK)
-		e = field_set(req.password, buf_sl(&password));
-	if (e == E_OK)
-		e = call_user_passwd(cx, store, &req, &ans);
-	explicit_bzero(&req.password, sizeof req.password);
-	explicit_bzero(password.p, password.n);
-	buf_free(&password);
-	return done(cli, cx, e, cli->arg[0], "new password set");
-}
-
-int cmd_user_passwd(struct cx *cx, struct cli *cli)
-{
-	return cli_store(cx, cli, user_passwd);
+	return take_password(cli, &req->password.n, req->password.p, sizeof req->password.p);
 }
 
 /// "on" or "off" into *flag, with its bit in *which. False with words.
@@ -382,81 +310,125 @@ static bool take_retr(const struct cli *cli, struct req_user_set *req)
 	return !v || (cli_fail(cli, NULL, "--pop3-retr is keep, delete or archive"), false);
 }
 
-FIB static int user_set(struct cx *cx, struct cli *cli, struct client *store)
+FIB static int fill_user_set(struct cx *, struct cli *cli, struct client *, void *to)
 {
-	struct req_user_set req = { 0 };
-	struct ans_user_set ans;
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
+	struct req_user_set *req = to;
 
 	if (cli_get(cli, "quota") || cli_get(cli, "quota-messages"))
-		req.which |= SET_QUOTA;
-	if (!cli_get_size(cli, "quota", UINT64_MAX, &req.quota_octets) ||
-		!cli_get_size(cli, "quota-messages", UINT64_MAX, &req.quota_messages) ||
-		!take_switch(cli, "imap", SET_IMAP, &req.which, &req.imap) ||
-		!take_switch(cli, "pop3", SET_POP3, &req.which, &req.pop3) ||
-		!take_switch(cli, "send", SET_SEND, &req.which, &req.send) || !take_retr(cli, &req))
+		req->which |= SET_QUOTA;
+	if (!cli_get_size(cli, "quota", UINT64_MAX, &req->quota_octets) ||
+		!cli_get_size(cli, "quota-messages", UINT64_MAX, &req->quota_messages) ||
+		!take_switch(cli, "imap", SET_IMAP, &req->which, &req->imap) ||
+		!take_switch(cli, "pop3", SET_POP3, &req->which, &req->pop3) ||
+		!take_switch(cli, "send", SET_SEND, &req->which, &req->send) || !take_retr(cli, req))
 		return CLI_USAGE;
-	if (!req.which)
+	if (!req->which)
 		return cli_fail(cli, NULL, "nothing to change was named; see --help"), CLI_USAGE;
-	if (e == E_OK)
-		e = call_user_set(cx, store, &req, &ans);
-	return done(cli, cx, e, cli->arg[0], "changed");
+	return CLI_OK;
 }
 
-int cmd_user_set(struct cx *cx, struct cli *cli)
+/// The targets go through a chunk, which ends with the command.
+FIB static int fill_alias_add(struct cx *cx, struct cli *cli, struct client *store, void *to)
 {
-	return cli_store(cx, cli, user_set);
-}
-
-// ---- aliases
-
-FIB static int alias_add(struct cx *cx, struct cli *cli, struct client *store)
-{
-	struct req_alias_add req = { .replace = cli_get(cli, "replace") != NULL };
-	struct ans_alias_add ans;
+	struct req_alias_add *req = to;
 	struct buf targets = BUF(CHUNK_OCTETS);
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
 
 	for (int i = 1; i < cli->n_args; i++)
 		buf_printf(&targets, "%s%s", i > 1 ? " " : "", cli->arg[i]);
-	if (e == E_OK)
-		e = chunks_take(cx, client_chunks(store), &req.targets);
+	enum ec e = targets.err == E_OK ? chunks_take(cx, client_chunks(store), &req->targets) : targets.err;
 	if (e == E_OK) {
-		memcpy(chunks_at(client_chunks(store), req.targets), targets.p, targets.n);
-		req.targets.len = (uint32_t)targets.n;
-		e = call_alias_add(cx, store, &req, &ans);
-		chunks_give(client_chunks(store), req.targets);
+		memcpy(chunks_at(client_chunks(store), req->targets), targets.p, targets.n);
+		req->targets.len = (uint32_t)targets.n;
+		req->replace = cli_get(cli, "replace") != NULL;
 	}
 	buf_free(&targets);
-	if (e == E_NOTFOUND)
-		return cli_fail(cli, NULL,
-			"the domain of %s, or one of the targets, is not kept here "
-			"(sending to other servers arrives with a later version)",
-			cli->arg[0]);
-	if (e == E_EXISTS)
-		return cli_fail(cli, NULL, "%s exists already; --replace gives it these targets", cli->arg[0]);
-	return done(cli, cx, e, cli->arg[0], "set");
+	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "%s %s", cli->arg[0], cli_words(e));
 }
 
-int cmd_alias_add(struct cx *cx, struct cli *cli)
+/// A verb that changes one thing, named by the command's first word.
+struct change {
+	const char *group, *verb;
+	enum verb ask;
+	size_t at, room;  // the field that holds the word
+	bool user;        // the word is a user's name: SASLprep
+	const char *done; // said after the word
+	FIB int (*fill)(struct cx *cx, struct cli *cli, struct client *store, void *req); // the rest; NULL: nothing
+	struct {
+		enum ec e;
+		const char *words;
+	} why[2]; // where an error means more than cli_words says; %s is the word
+};
+
+#define CHANGE(group_, verb_, field)                                      \
+	.group = #group_, .verb = #verb_, .ask = VERB_##group_##_##verb_, \
+	.at = offsetof(struct req_##group_##_##verb_, field),             \
+	.room = sizeof(((struct req_##group_##_##verb_ *)0)->field.p)
+
+static const struct change changes[] = {
+	{ CHANGE(domain, add, domain), .done = T("added"), .fill = fill_domain_add,
+		.why = { { E_NOTFOUND, T("%s: the domain after --alias-of does not exist") },
+			{ E_STATE, T("%s: the domain after --alias-of is an alias itself; name the one it means") } } },
+	{ CHANGE(domain, remove, domain), .done = T("removed"),
+		.why = { { E_STATE, T("%s still has users, aliases or alias domains; remove them first") } } },
+	{ CHANGE(user, add, address), .user = true, .done = T("added"), .fill = fill_user_add,
+		.why = { { E_NOTFOUND, T("the domain of %s is not kept here; add it first: hongyan domain add …") },
+			{ E_STATE, T("the domain of %s is an alias of another; add the user there") } } },
+	{ CHANGE(user, remove, address), .user = true, .done = T("removed, with all mail"),
+		.why = { { E_STATE,
+			T("%s owns postmaster mail; name another owner first: hongyan postmaster ADDRESS") } } },
+	{ CHANGE(user, passwd, address), .user = true, .done = T("new password set"), .fill = fill_user_passwd },
+	{ CHANGE(user, set, address), .user = true, .done = T("changed"), .fill = fill_user_set },
+	{ CHANGE(alias, add, address), .done = T("set"), .fill = fill_alias_add,
+		.why = { { E_NOTFOUND, T("the domain of %s, or one of the targets, is not kept here "
+					 "(sending to other servers arrives with a later version)") },
+			{ E_EXISTS, T("%s exists already; --replace gives it these targets") } } },
+	{ CHANGE(alias, remove, address), .done = T("removed") },
+};
+
+static const struct change *change_of(const struct cli_command *c)
 {
-	return cli_store(cx, cli, alias_add);
+	for (size_t i = 0; i < ARRAY_N(changes); i++)
+		if (strcmp(changes[i].group, c->group) == 0 && strcmp(changes[i].verb, c->verb) == 0)
+			return &changes[i];
+	return NULL;
 }
 
-FIB static int alias_remove(struct cx *cx, struct cli *cli, struct client *store)
+/// Says how it ended, in words or JSON.
+static int say_done(const struct cli *cli, struct cx *cx, const struct change *c, enum ec e)
 {
-	struct req_alias_remove req = { 0 };
-	struct ans_alias_remove ans;
-	enum ec e = field_set(req.address, sl_cstr(cli->arg[0]));
-
+	if (e == E_OK && cli->json)
+		printf("{\"ok\": true}\n");
+	else if (e == E_OK)
+		cli_say("%s: %s.\n", cli->arg[0], text_of(c->done));
 	if (e == E_OK)
-		e = call_alias_remove(cx, store, &req, &ans);
-	return done(cli, cx, e, cli->arg[0], "removed");
+		return CLI_OK;
+	for (size_t i = 0; i < ARRAY_N(c->why); i++)
+		if (c->why[i].e == e)
+			return cli_fail(cli, NULL, c->why[i].words, cli->arg[0]);
+	bool trouble = e == E_IO || e == E_TEMP || e == E_CORRUPT;
+	return cli_fail(cli, trouble ? cx : NULL, "%s %s", cli->arg[0], cli_words(e));
 }
 
-int cmd_alias_remove(struct cx *cx, struct cli *cli)
+FIB static int change(struct cx *cx, struct cli *cli, struct client *store)
 {
-	return cli_store(cx, cli, alias_remove);
+	const struct change *c = change_of(cli->command);
+	_Alignas(16) uint8_t req[FRAME_MAX] = { 0 }, ans[FRAME_MAX];
+	uint16_t *n = (void *)(req + c->at);
+	uint8_t *p = req + c->at + sizeof *n;
+	enum ec e = c->user ? cli_user_field(sl_cstr(cli->arg[0]), n, p, c->room)
+	                    : field_set_(n, p, c->room, sl_cstr(cli->arg[0]));
+	int code = e == E_OK && c->fill ? c->fill(cx, cli, store, req) : CLI_OK;
+	if (code != CLI_OK)
+		return code;
+	if (e == E_OK)
+		e = client_call(cx, store, c->ask, req, ans);
+	explicit_bzero(req, sizeof req);
+	return say_done(cli, cx, c, e);
+}
+
+int cmd_change(struct cx *cx, struct cli *cli)
+{
+	return cli_store(cx, cli, change);
 }
 
 FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
@@ -464,7 +436,8 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	struct req_postmaster req = { 0 };
 	struct ans_postmaster ans;
 	const char *address = cli->n_args ? cli->arg[0] : "";
-	enum ec e = field_set(req.address, sl_cstr(address));
+	enum ec e =
+		*address ? cli_user_field(sl_cstr(address), &req.address.n, req.address.p, sizeof req.address.p) : E_OK;
 
 	if (e == E_OK)
 		e = call_postmaster(cx, store, &req, &ans);
@@ -473,7 +446,7 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	if (cli->json)
 		printf("{\"postmaster\": \"%.*s\"}\n", SLF(FIELD_SL(ans.address)));
 	else
-		printf("Mail for postmaster and abuse goes to %.*s.\n", SLF(FIELD_SL(ans.address)));
+		cli_say("Mail for postmaster and abuse goes to %.*s.\n", SLF(FIELD_SL(ans.address)));
 	return CLI_OK;
 }
 

@@ -99,9 +99,9 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 		buf_puts(&address, given);
 	else
 		buf_printf(&address, "postmaster@%s", cli_get(cli, "domain"));
-	e = field_set(user.address, buf_sl(&address));
+	e = cli_user_field(buf_sl(&address), &user.address.n, user.address.p, sizeof user.address.p);
 	if (e == E_OK)
-		e = field_set(owner.address, buf_sl(&address));
+		e = field_set(owner.address, FIELD_SL(user.address));
 	if (e == E_OK)
 		e = call_user_add(cx, store, &user, &user_ans);
 	if (e == E_OK)
@@ -117,14 +117,14 @@ static void say_next(const struct cli *cli, const struct init *in)
 		printf("{\"conf\": \"%s/hongyan.conf\", \"ca\": \"%s/tls/ca.pem\"}\n", in->dir, in->dir);
 		return;
 	}
-	printf("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"
-	       "Next:\n"
-	       "  hongyan -c %s/hongyan.conf user add you@%s\n"
-	       "  hongyan -c %s/hongyan.conf serve\n",
+	cli_say("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"
+		"Next:\n"
+		"  hongyan -c %s/hongyan.conf user add you@%s\n"
+		"  hongyan -c %s/hongyan.conf serve\n",
 		in->dir, in->domain, in->dir, in->domain, in->dir);
 	if (!in->postmaster)
-		printf("\nMail for postmaster@ and abuse@ is kept in postmaster@%s; to read it:\n"
-		       "  hongyan -c %s/hongyan.conf user passwd postmaster@%s\n",
+		cli_say("\nMail for postmaster@ and abuse@ is kept in postmaster@%s; to read it:\n"
+			"  hongyan -c %s/hongyan.conf user passwd postmaster@%s\n",
 			in->domain, in->dir, in->domain);
 }
 

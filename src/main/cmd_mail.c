@@ -10,6 +10,7 @@
 #include "main/commands.h"
 #include "main/file.h"
 #include "main/letter.h"
+#include "main/text.h"
 
 enum { INLINE_CHUNKS = 16, ROWS_MAX = CHUNK_OCTETS / sizeof(struct pl_row) };
 
@@ -26,7 +27,7 @@ FIB static enum ec log_in(struct cx *cx, struct mover *m)
 {
 	struct req_admin_login req = { 0 };
 	struct ans_admin_login ans;
-	enum ec e = field_set(req.user, sl_cstr(cli_get(m->cli, "user")));
+	enum ec e = cli_user_field(sl_cstr(cli_get(m->cli, "user")), &req.user.n, req.user.p, sizeof req.user.p);
 
 	if (e == E_OK)
 		e = call_admin_login(cx, m->store, &req, &ans);
@@ -216,7 +217,7 @@ FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 	if (cli->json)
 		printf("{\"messages\": %llu}\n", (unsigned long long)m.messages);
 	else
-		printf("%llu messages are in.\n", (unsigned long long)m.messages);
+		cli_say("%llu messages are in.\n", (unsigned long long)m.messages);
 	return CLI_OK;
 }
 
@@ -312,8 +313,8 @@ FIB static enum ec export_row(struct cx *cx, struct mover *m, struct out_mailbox
 		e = write_letter(cx, o, row->uid, &l);
 	buf_free(&text);
 	if (e == E_CORRUPT || e == E_NOTFOUND) { // a damaged message costs itself and nothing else
-		fprintf(stderr, "hongyan export: message %u of %.*s is damaged or gone and was left out\n", row->uid,
-			SLF(o->name));
+		fprintf(stderr, text_of("hongyan export: message %u of %.*s is damaged or gone and was left out\n"),
+			row->uid, SLF(o->name));
 		cx_forget(cx);
 		m->skipped++;
 		return E_OK;
@@ -445,7 +446,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
 			(unsigned long long)m.skipped);
 	else
-		printf("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
+		cli_say("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
 	return m.skipped ? CLI_FAILED : CLI_OK;
 }
 

@@ -20,7 +20,7 @@ int cmd_config_check(struct cx *cx, struct cli *cli)
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else
-		printf("%s: no errors, %zu certificate file(s) fit.\n", cli->conf, cli->place.n_certs);
+		cli_say("%s: no errors, %zu certificate file(s) fit.\n", cli->conf, cli->place.n_certs);
 	return CLI_OK;
 }
 
@@ -119,7 +119,7 @@ FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
 		free(text);
 		json_decref(all);
 	} else if (e == E_OK && n_faults == 0) {
-		puts("The store is in order.");
+		cli_say("The store is in order.\n");
 	}
 	json_decref(faults);
 	if (e != E_OK)

@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "main/edit.h"
+#include "main/text.h"
 
 enum type { T_TEXT, T_WORD, T_LIST, T_BOOL, T_NUMBER, T_SIZE, T_PORT };
 
@@ -121,18 +122,18 @@ struct reading {
 	struct buf *why;
 };
 
-static void complain(const struct reading *r, unsigned line, const char *text)
+static void complain(const struct reading *r, unsigned line, const char *what)
 {
-	buf_printf(r->why, "%.*s:%u: %s\n", SLF(r->path), line, text);
+	buf_printf(r->why, "%.*s:%u: %s\n", SLF(r->path), line, text_of(what));
 }
 
 static void complain_option(const struct reading *r, unsigned line, const struct option *o, const char *what)
 {
 	buf_printf(r->why, "%.*s:%u: %s: %s", SLF(r->path), line, o->name, what);
 	if (o->words)
-		buf_printf(r->why, " (one of: %s)", o->words);
+		buf_printf(r->why, text_of(" (one of: %s)"), o->words);
 	if (o->type == T_NUMBER || o->type == T_PORT || o->type == T_SIZE)
-		buf_printf(r->why, " (%lld to %lld)", (long long)o->min, (long long)o->max);
+		buf_printf(r->why, text_of(" (%lld to %lld)"), (long long)o->min, (long long)o->max);
 	buf_puts(r->why, "\n");
 }
 
@@ -147,36 +148,36 @@ static const char *set_value(struct config *c, const struct option *o, struct sl
 	case T_PORT:
 	case T_SIZE:
 		if (!parse_size(v, &n) || (o->type != T_SIZE && v.n && !is_digit(v.p[v.n - 1])))
-			return "not a number";
+			return text_of("not a number");
 		if (n < o->min || n > o->max)
-			return "out of range";
+			return text_of("out of range");
 		*(int64_t *)field(c, o) = n;
 		return NULL;
 	case T_BOOL:
 		if (!has_word("true false yes no on off", v))
-			return "is true or false";
+			return text_of("is true or false");
 		*(bool *)field(c, o) = has_word("true yes on", v);
 		return NULL;
 	case T_WORD:
 		if (!has_word(o->words, v))
-			return "no such choice";
+			return text_of("no such choice");
 		break;
 	case T_TEXT:
 		if (v.n == 0)
-			return "must not be empty";
+			return text_of("must not be empty");
 		break;
 	case T_LIST: break;
 	}
 	copy = arena_copy(&c->memory, v);
 	if (!copy.p)
-		return "file too large";
+		return text_of("file too large");
 	if (o->type != T_LIST) {
 		*(struct sl *)field(c, o) = copy;
 		return NULL;
 	}
 	struct config_list *l = field(c, o);
 	if (l->n == CONFIG_LIST_MAX)
-		return "too many items";
+		return text_of("too many items");
 	l->item[l->n++] = copy;
 	return NULL;
 }
@@ -203,23 +204,23 @@ static struct reading *current_reading;
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	struct reading *r = current_reading;
-	char text[256];
+	char said[256];
 	unsigned line = cfg && cfg->line > 0 ? (unsigned)cfg->line : 1;
 
-	vsnprintf(text, sizeof text, fmt, ap);
-	struct sl t = sl_cstr(text), mark = SL("no such option '");
+	vsnprintf(said, sizeof said, fmt, ap);
+	struct sl t = sl_cstr(said), mark = SL("no such option '");
 	if (!sl_starts(t, mark)) {
-		complain(r, line, text);
+		complain(r, line, said);
 		return;
 	}
 	struct sl rest = sl_from(t, mark.n);
 	struct sl name = sl_cut(&rest, '\'');
 	const char *near = guess(name);
-	buf_printf(r->why, "%.*s:%u: unknown option \"%.*s\"", SLF(r->path), line, SLF(name));
+	buf_printf(r->why, text_of("%.*s:%u: unknown option \"%.*s\""), SLF(r->path), line, SLF(name));
 	if (near)
-		buf_printf(r->why, "; did you mean \"%s\"?", near);
+		buf_printf(r->why, text_of("; did you mean \"%s\"?"), near);
 	else
-		buf_puts(r->why, "; `hongyan config print` lists all");
+		buf_puts(r->why, text_of("; `hongyan config print` lists all"));
 	buf_puts(r->why, "\n");
 }
 
@@ -381,9 +382,9 @@ void config_print(struct buf *b, const struct config *c, bool json)
 			json_object_set_new(all, o->name, json_value(c, o));
 			continue;
 		}
-		buf_printf(b, "# %s%s\n# default: %s%s%s\n%s = ", o->sentence,
-			o->restart ? " Changing it needs a restart." : "", o->type == T_LIST ? "{" : "", o->preset,
-			o->type == T_LIST ? "}" : "", o->name);
+		buf_printf(b, text_of("# %s%s\n# default: %s%s%s\n%s = "), text_of(o->sentence),
+			o->restart ? text_of(" Changing it needs a restart.") : "", o->type == T_LIST ? "{" : "",
+			o->preset, o->type == T_LIST ? "}" : "", o->name);
 		print_value(b, c, o);
 		buf_puts(b, "\n\n");
 	}

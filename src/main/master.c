@@ -22,6 +22,7 @@
 #include "base/num.h"
 #include "main/file.h"
 #include "main/role.h"
+#include "main/text.h"
 
 enum {
 	CHILDREN_MAX = 66, // the store, mx, at most 64 user fronts
@@ -85,7 +86,7 @@ static enum ec listen_on(struct cx *cx, struct master *m, enum port_kind kind, c
 		struct addr a;
 		enum ec e = addr_parse(l->item[i], &a);
 		if (e != E_OK)
-			return fail(cx, e, "listen: %.*s", SLF(l->item[i]));
+			return fail(cx, e, text_of("listen: %.*s"), SLF(l->item[i]));
 		a.port = (uint16_t)m->place->config.port[kind];
 		slot->kind = kind;
 		e = listen_open(cx, &a, &slot->fd);
@@ -94,8 +95,8 @@ static enum ec listen_on(struct cx *cx, struct master *m, enum port_kind kind, c
 			continue;
 		}
 		if (e != E_OK)
-			return wrap(
-				cx, e, "service %s (port_%s in the configuration)", port_name(kind), port_name(kind));
+			return wrap(cx, e, text_of("service %s (port_%s in the configuration)"), port_name(kind),
+				port_name(kind));
 		m->n_listeners++;
 	}
 	return E_OK;
@@ -128,13 +129,13 @@ static enum ec listen_control(struct cx *cx, struct master *m)
 	folder[sl_rfind(sl_cstr(folder), '/')] = 0;
 	e = file_folder(cx, folder, 0700);
 	if (e != E_OK)
-		return wrap(cx, e, "the folder of the control socket");
+		return wrap(cx, e, "%s", text_of("the folder of the control socket"));
 	memcpy(sun.sun_path, m->control_path, sizeof sun.sun_path);
 	m->control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (m->control < 0)
-		return fail(cx, E_IO, "control socket: %m");
+		return fail(cx, E_IO, text_of("control socket: %m"));
 	if (connect(m->control, (struct sockaddr *)&sun, sizeof sun) == 0)
-		return fail(cx, E_EXISTS, "another server already runs here (%s answers)", m->control_path);
+		return fail(cx, E_EXISTS, text_of("another server already runs here (%s answers)"), m->control_path);
 	unlink(m->control_path);
 	mode_t before = umask(0177);
 	int rc = bind(m->control, (struct sockaddr *)&sun, sizeof sun);
@@ -280,7 +281,7 @@ static void hear_child(struct cx *cx, struct master *m, struct child *c)
 				kv_u("number", c->number));
 			connect_front(cx, m, c);
 		} else if (msg.word == CHAN_FAILED && !c->ever_ready) {
-			fprintf(stderr, "hongyan: role %s cannot start: %s\n", role_name(c->role), msg.text);
+			fprintf(stderr, text_of("hongyan: role %s cannot start: %s\n"), role_name(c->role), msg.text);
 			m->failed =
 				true; // what fails at the first start fails again: say so instead of trying for ever
 		}
@@ -312,6 +313,8 @@ static void reload(struct cx *cx, struct master *m)
 {
 	struct place fresh;
 	struct buf why = BUF(16384);
+
+	text_choose_english(); // what is wrong goes to the log
 	enum ec e = place_open(cx, m->place->path, &fresh, &why);
 
 	if (e == E_OK) {
@@ -499,7 +502,7 @@ int master_serve(struct cx *cx, struct place *place)
 	if (e != E_OK) {
 		char story[1024];
 		cx_story(cx, story, sizeof story);
-		fprintf(stderr, "hongyan: cannot start: %s\n", story);
+		fprintf(stderr, text_of("hongyan: cannot start: %s\n"), story);
 	} else {
 		plan_children(&m);
 		while (!is_over(&m)) {

@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "main/file.h"
 #include "main/role.h"
+#include "main/text.h"
 #include "net/tls.h"
 
 enum { CONFIG_OCTETS_MAX = 1 << 20, CERT_OCTETS_MAX = 1 << 20 };
@@ -62,7 +63,7 @@ static enum ec read_certificate(struct cx *cx, struct place *p, struct sl item, 
 			return fail(cx, E_TOOBIG, "path too long: %.*s", SLF(file));
 		enum ec e = file_read(cx, path, pem);
 		if (e != E_OK)
-			return wrap(cx, e, "certificates: %.*s", SLF(file));
+			return wrap(cx, e, text_of("certificates: %.*s"), SLF(file));
 		buf_puts(pem, "\n");
 	}
 	return pem->err;
@@ -112,7 +113,8 @@ enum ec place_secret(struct cx *cx, struct place *p)
 		explicit_bzero(fresh, sizeof fresh);
 	}
 	if (e == E_OK && b.n != STORE_SECRET)
-		e = fail(cx, E_CORRUPT, "%s must hold %d octets; remove it to have a new one made", path, STORE_SECRET);
+		e = fail(cx, E_CORRUPT, text_of("%s must hold %d octets; remove it to have a new one made"), path,
+			STORE_SECRET);
 	if (e == E_OK)
 		memcpy(p->store_secret, b.p, STORE_SECRET);
 	if (b.p)
@@ -151,7 +153,7 @@ enum ec place_data_fd(struct cx *cx, struct place *p, int *fd)
 		return fail(cx, E_TOOBIG, "data: path too long");
 	enum ec e = file_folder(cx, path, 0700);
 	if (e != E_OK)
-		return wrap(cx, e, "the data folder");
+		return wrap(cx, e, "%s", text_of("the data folder"));
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0 || fstat(dir, &st) < 0) {
 		e = fail(cx, file_errno(errno), "%s: %m", path);
@@ -180,7 +182,9 @@ enum ec place_control(struct cx *cx, struct place *p, char out[108])
 	if (ok)
 		memcpy(out, path, b.n + 1);
 	buf_free(&b);
-	return ok ? E_OK : fail(cx, E_TOOBIG, "run: a socket's path has at most 107 octets; use a shorter folder");
+	return ok ? E_OK
+	          : fail(cx, E_TOOBIG, "%s",
+			    text_of("run: a socket's path has at most 107 octets; use a shorter folder"));
 }
 
 struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store)

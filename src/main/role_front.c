@@ -65,7 +65,7 @@ static enum ec make_conf(struct cx *cx, const struct bundle *b, const struct con
 	f->refs = 1;
 	arena_init(&f->memory, 1 << 20);
 	f->hostname = arena_copy(&f->memory, c->hostname);
-	f->version = SL("1.0");
+	f->version = SL(HONGYAN_VERSION);
 	f->message_max = (uint64_t)c->message_max;
 	f->recipients_max = (unsigned)c->recipients_max;
 	f->sessions_max = (unsigned)c->sessions_max;

@@ -25,6 +25,8 @@ static const int denied_both[] = {
 	SCMP_SYS(kill),
 	SCMP_SYS(tkill),
 	SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(rt_sigqueueinfo),
+	SCMP_SYS(rt_tgsigqueueinfo),
 	SCMP_SYS(io_uring_setup),
 	SCMP_SYS(io_uring_enter),
 	SCMP_SYS(io_uring_register),
@@ -61,6 +63,28 @@ static const int denied_both[] = {
 	SCMP_SYS(personality),
 	SCMP_SYS(quotactl),
 	SCMP_SYS(sethostname),
+	// What Landlock's first version does not cover: changing files by name without opening them.
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(truncate),
+	SCMP_SYS(chmod),
+	SCMP_SYS(fchmodat),
+	SCMP_SYS(chown),
+	SCMP_SYS(lchown),
+	SCMP_SYS(fchownat),
+	SCMP_SYS(setxattr),
+	SCMP_SYS(lsetxattr),
+	SCMP_SYS(removexattr),
+	SCMP_SYS(lremovexattr),
+	SCMP_SYS(utimensat),
+	SCMP_SYS(utimes),
+	SCMP_SYS(utime),
+	SCMP_SYS(futimesat),
+	SCMP_SYS(link),
+	SCMP_SYS(linkat),
+	SCMP_SYS(symlink),
+	SCMP_SYS(symlinkat),
+	SCMP_SYS(mknod),
+	SCMP_SYS(mknodat),
 };
 
 static const int denied_front[] = {
@@ -68,7 +92,6 @@ static const int denied_front[] = {
 	SCMP_SYS(openat),
 	SCMP_SYS(openat2),
 	SCMP_SYS(creat),
-	SCMP_SYS(open_by_handle_at),
 	SCMP_SYS(unlink),
 	SCMP_SYS(unlinkat),
 	SCMP_SYS(rename),
@@ -77,17 +100,6 @@ static const int denied_front[] = {
 	SCMP_SYS(mkdir),
 	SCMP_SYS(mkdirat),
 	SCMP_SYS(rmdir),
-	SCMP_SYS(link),
-	SCMP_SYS(linkat),
-	SCMP_SYS(symlink),
-	SCMP_SYS(symlinkat),
-	SCMP_SYS(mknod),
-	SCMP_SYS(mknodat),
-	SCMP_SYS(chmod),
-	SCMP_SYS(fchmodat),
-	SCMP_SYS(chown),
-	SCMP_SYS(fchownat),
-	SCMP_SYS(truncate),
 	SCMP_SYS(memfd_create),
 	SCMP_SYS(socketpair),
 };
@@ -129,11 +141,20 @@ static int deny_processes(scmp_filter_ctx f)
 	return rc;
 }
 
-/// The role's own death by abort() uses tgkill with its own pid: allowed for that pid only.
+/// The role's own death by abort() uses tgkill with its own pid: allowed for that pid only. Limits of other processes
+/// can end them too, and so can signals that a descriptor sends to its owner.
 static int deny_foreign_signals(scmp_filter_ctx f)
 {
-	return seccomp_rule_add(
+	static const int owners[] = { F_SETOWN, F_SETOWN_EX };
+	int rc = seccomp_rule_add(
 		f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1, SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)(unsigned)getpid()));
+
+	if (rc == 0)
+		rc = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1, SCMP_A0(SCMP_CMP_NE, 0));
+	for (size_t i = 0; rc == 0 && i < ARRAY_N(owners); i++)
+		rc = seccomp_rule_add(
+			f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)owners[i]));
+	return rc;
 }
 
 static bool seccomp_enter(enum sandbox_role role)
