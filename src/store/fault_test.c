@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "store/state.h"
 #include "store/testbed.h"
 
 static const struct cell_id cell_a = { 1, 1 }, cell_b = { 1, 2 };
@@ -269,6 +270,53 @@ static void test_heals(void **state)
 	assert_true(has(s, cell_a, SL("lazy")) && has(s, cell_b, SL("refused")) && s->damaged_batches == 0);
 	store_close(s);
 	bed_remove(&b);
+}
+
+static void other_boot(const struct bed *b)
+{
+	struct state st = { .boot = "another boot" };
+	int dir = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(state_write(NULL, &disk_real, dir, &st), E_OK);
+	close(dir);
+}
+
+/// After a stop of the machine versions are raised, also where the first start does not come to its end.
+static void test_raise(void **state)
+{
+	(void)state;
+	const uint64_t step = 1 << 20;
+
+	for (unsigned n = 1, failed = 1; failed; n++) {
+		struct bed b = bed_make();
+		struct bad_disk bad = { .err = EIO, .fail_from = n, .fail_to = UINT32_MAX };
+		struct disk disk = bad_disk_over(&bad);
+		struct put p = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") };
+		struct store *s = bed_open(&b);
+		char name[32];
+		snprintf(name, sizeof name, "call %u", n);
+		pthread_mutex_init(&bad.lock, NULL);
+		assert_int_equal(store_do(NULL, s, true, put_run, &p), E_OK);
+		CHECK(store_version_raise(s) == 0, name);
+		bed_crash(s);
+		s = bed_open(&b);
+		CHECK(store_version_raise(s) == 0, name); // only the process died
+		bed_crash(s);
+		other_boot(&b);
+		failed = store_open_on(NULL, &b.conf, &disk, &s) != E_OK;
+		if (!failed) {
+			CHECK(store_version_raise(s) == step, name);
+			bed_crash(s);
+		}
+		s = bed_open(&b);
+		uint64_t raise = store_version_raise(s);
+		CHECK(raise == step || (failed && raise == 2 * step), name);
+		store_close(s);
+		s = bed_open(&b);
+		CHECK(store_version_raise(s) == raise && has(s, cell_a, SL("v")), name);
+		store_close(s);
+		bed_remove(&b);
+	}
 }
 
 struct waiting_job {
@@ -604,6 +652,7 @@ int main(void)
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_all_calls_fail),
 		cmocka_unit_test(test_heals),
+		cmocka_unit_test(test_raise),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_little_space),
 		cmocka_unit_test(test_little_space_stream),

@@ -376,7 +376,7 @@ static void changed(void *arg, struct cell_id id, uint64_t version)
 {
 	struct serve *s = arg;
 
-	watch_changed(s->watches, id, version);
+	watch_changed(s->watches, id, version + s->raise);
 }
 
 static void derive(const uint8_t secret[32], struct sl what, uint8_t out[32])
@@ -420,6 +420,7 @@ enum ec serve_new(struct cx *cx, const struct serve_conf *conf, struct serve **o
 	s->conf = *conf;
 	s->store = conf->store;
 	s->epoll = s->wake = -1;
+	s->raise = store_version_raise(s->store);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	s->thread = calloc(threads, sizeof *s->thread);

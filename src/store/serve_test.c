@@ -1,7 +1,9 @@
 /// Tests of serve: sessions through frames, who may ask what, forged handles, broken and greedy peers.
+#include <dirent.h>
 #include <fcntl.h>
 
 #include "store/serve_bed.h"
+#include "store/state.h"
 
 /// A served town: alice and bob (password "pw"), an admin and a user front.
 struct town {
@@ -599,6 +601,127 @@ static void test_end_in_flight(void **state)
 	town_end(t);
 }
 
+#ifndef ENGINE_MEM
+static void copy_file(const char *from, const char *to)
+{
+	uint8_t octets[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, octets, sizeof octets)) > 0)
+		assert_int_equal(write(out, octets, (size_t)n), n);
+	assert_int_equal(n, 0);
+	close(in);
+	close(out);
+}
+
+/// Makes folder `to` a copy of folder `from`, which holds files only.
+static void copy_folder(const char *from, const char *to)
+{
+	nftw(to, bed_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(mkdir(to, 0700), 0);
+	DIR *d = opendir(from);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		char a[512], b[512];
+		snprintf(a, sizeof a, "%s/%s", from, e->d_name);
+		snprintf(b, sizeof b, "%s/%s", to, e->d_name);
+		if (e->d_name[0] != '.')
+			copy_file(a, b);
+	}
+	closedir(d);
+}
+
+/// The store ends and comes back. log: what the disk holds of the log then, after a stop of the machine; NULL: all was
+/// well.
+static void town_restart(struct town *t, const char *log)
+{
+	char path[128];
+	struct state st = { .boot = "another boot" };
+
+	client_end(&t->user);
+	client_end(&t->admin);
+	serve_free(t->s);
+	store_close(t->b->s);
+	if (log) {
+		snprintf(path, sizeof path, "%s/log", t->b->dir);
+		copy_folder(log, path);
+		int dir = open(t->b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_int_equal(state_write(&t->b->cx, &disk_real, dir, &st), E_OK);
+		close(dir);
+	}
+	bed_open_store(t->b);
+	t->s = bed_serve(t->b);
+	t->admin = client_new(t->s, BY_ADMIN, 0);
+	t->user = client_new(t->s, BY_USER, 1);
+}
+
+static uint64_t set_flags(struct client *c, const struct handle *h, uint64_t mbox, uint8_t flags, uint64_t unchanged)
+{
+	struct req_mbox_flags q = {
+		.handle = *h, .mbox = mbox, .all = 1, .mode = FLAGS_ADD, .flags = flags, .unchanged_since = unchanged
+	};
+	struct ans_mbox_flags a = { 0 };
+
+	must(ASK(c, mbox_flags, &q, &a), "flags");
+	return a.modseq;
+}
+
+static uint64_t modseq_of(struct client *c, const struct handle *h, uint64_t mbox)
+{
+	struct req_mbox_status q = { .handle = *h, .mbox = mbox };
+	struct ans_mbox_status a = { 0 };
+
+	must(ASK(c, mbox_status, &q, &a), "status");
+	return a.modseq;
+}
+
+/// The machine stops and a flag change that was told is lost: its modseq is never told again for another change, and
+/// who asks for what changed since then sees all flags.
+static void test_machine_stop(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle h = login_as(c, SL("alice@example.org"));
+	uint64_t inbox = find(c, &h, SL("INBOX")), step = 1 << 20;
+	char log[128], snap[128];
+
+	(void)state;
+	snprintf(log, sizeof log, "%s/log", t->b->dir);
+	snprintf(snap, sizeof snap, "%s/snap", t->b->dir);
+	append(c, &h, inbox, SL("first"));
+	copy_folder(log, snap);
+	uint64_t told = set_flags(c, &h, inbox, FLAG_SEEN, UINT64_MAX);
+	assert_int_equal(told, modseq_of(c, &h, inbox));
+	town_restart(t, snap);
+	assert_int_equal(modseq_of(c, &h, inbox), told - 1 + step);
+	assert_int_equal(set_flags(c, &h, inbox, FLAG_DRAFT, told), 0); // not what that client knew
+	uint64_t now = modseq_of(c, &h, inbox);
+	assert_int_equal(set_flags(c, &h, inbox, FLAG_FLAGGED, now), now + 1);
+
+	struct req_mbox_sync sync = {
+		.handle = h, .mbox = inbox, .since = told, .out_rows = { 0, 4096 }, .out_gone = { 4096, 4096 }
+	};
+	struct ans_mbox_sync synced = { 0 };
+	must(ASK(c, mbox_sync, &sync, &synced), "sync");
+	const struct pl_row *row = (const void *)c->arena;
+	assert_true(synced.rows == 1 && synced.modseq == now + 1);
+	assert_true(row->flags == FLAG_FLAGGED && row->modseq == now + 1);
+	sync.since = now + 1;
+	must(ASK(c, mbox_sync, &sync, &synced), "sync");
+	assert_int_equal(synced.rows, 0);
+
+	town_restart(t, NULL);
+	assert_int_equal(modseq_of(c, &h, inbox), now + 1);
+	copy_folder(log, snap);
+	town_restart(t, snap);
+	assert_int_equal(modseq_of(c, &h, inbox), now + 1 + step);
+	assert_int_equal(check_faults(&t->admin), 0);
+	town_end(t);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -614,6 +737,9 @@ int main(void)
 		cmocka_unit_test(test_broken_frames),
 		cmocka_unit_test(test_greedy),
 		cmocka_unit_test(test_end_in_flight),
+#ifndef ENGINE_MEM
+		cmocka_unit_test(test_machine_stop),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
