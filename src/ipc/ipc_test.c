@@ -367,7 +367,9 @@ static void canceled(struct cx *cx)
 	store_echo(&s, &f[1]);
 	callers_ended(cx, 0, 2, E_OK);
 	cx->canceled = true; // as a session that was told to stop
-	struct client_watch w = { .mbox = 1, .event = &(struct fib_event){ .set = false } };
+	struct client_watch w = {
+		.handle = &(struct handle){ .account = 5 }, .mbox = 1, .event = &(struct fib_event){ .set = false }
+	};
 	client_watch_remove(cx, client, &w); // not in the list: nothing asked
 	callers_go(begin_upload, 0, 1);
 	cx->canceled = false;
@@ -443,6 +445,7 @@ static void note(struct cx *cx, struct store *s, uint64_t account, uint64_t mbox
 }
 static void watching(struct cx *cx)
 {
+	struct handle five = { .account = 5, .expires_s = 1 };
 	struct watcher w[4] = { 0 };
 	struct frame f;
 	struct store s;
@@ -450,7 +453,7 @@ static void watching(struct cx *cx)
 	store_open(cx, &s);
 	store_hello(&s);
 	for (int i = 0; i < 4; i++) { // mailboxes 1 1 2 3; the last is refused
-		w[i].w.handle.account = 5;
+		w[i].w.handle = &five;
 		w[i].w.mbox = i < 2 ? 1 : (uint64_t)i;
 		MUST(fib_go(watcher_fiber, &w[i]) == E_OK);
 		watch_answer(cx, &s, w[i].w.mbox, true, i == 3 ? E_DENIED : E_OK, i < 3 ? &w[i].added : NULL);
@@ -467,6 +470,7 @@ static void watching(struct cx *cx)
 	MUST(w[0].ev.set && w[1].ev.set && w[2].ev.set && !w[3].ev.set);
 	w[0].ev.set = w[1].ev.set = w[2].ev.set = false;
 	store_close(&s);
+	five.expires_s = 2; // renewed meanwhile
 	store_open(cx, &s);
 	store_hello(&s);
 	unsigned of_1 = 0, of_2 = 0;
@@ -474,7 +478,7 @@ static void watching(struct cx *cx)
 		struct req_watch req;
 		f = store_must(&s, VERB_watch);
 		memcpy(&req, f.body, sizeof req);
-		MUST(req.on && req.handle.account == 5);
+		MUST(req.on && req.handle.account == 5 && req.handle.expires_s == 2);
 		of_1 += req.mbox == 1;
 		of_2 += req.mbox == 2;
 	}

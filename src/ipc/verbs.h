@@ -45,6 +45,7 @@ enum user_setting {
 struct range {
 	uint32_t off, len;
 };
+enum { HANDLE_KEPT_S = 24 * 3600 };
 /// What a login gives: every later request presents it. mac = MAC(store's key, all other fields and the front).
 struct handle {
 	uint64_t account;

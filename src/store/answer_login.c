@@ -131,6 +131,18 @@ static enum ec admin_login(struct cx *cx, struct request *r, struct view *v)
 	return e;
 }
 
+static enum ec renew(struct cx *cx, struct request *r, struct view *v)
+{
+	const struct req_renew *q = r->in;
+	struct ans_renew *a = r->out;
+	struct account acc;
+	enum ec e = account_load(cx, v, r->account, &acc);
+
+	if (e == E_OK)
+		handle_make(&r->s->key, r->peer->by, r->account, &acc, q->handle.services, r->now_s, &a->handle);
+	return e;
+}
+
 static enum ec account(struct cx *cx, struct request *r, struct view *v)
 {
 	struct ans_account *a = r->out;
@@ -166,6 +178,7 @@ const struct handler *handler_login(uint32_t verb)
 		[VERB_scram_begin] = { .read = begin_scram },
 		[VERB_scram_end] = { .read = end_scram },
 		[VERB_admin_login] = { .read = admin_login },
+		[VERB_renew] = { .read = renew },
 		[VERB_account] = { .read = account },
 		[VERB_pop3_lock] = { .read = lock_pop3 },
 	};

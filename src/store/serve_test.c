@@ -467,6 +467,52 @@ static void test_login_ends(void **state)
 	town_end(t);
 }
 
+static enum ec renew(struct client *c, struct handle *h)
+{
+	struct req_renew q = { .handle = *h };
+	struct ans_renew a = { 0 };
+	enum ec e = ASK(c, renew, &q, &a);
+
+	if (e == E_OK)
+		*h = a.handle;
+	return e;
+}
+
+static void test_renew(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user, other = client_new(t->s, BY_USER, 2);
+	struct handle h = login_as(c, SL("alice@example.org")), old = h;
+	struct req_account q = { 0 };
+	struct ans_account a = { 0 };
+
+	(void)state;
+	usleep(1100000);
+	must(renew(c, &h), "renew");
+	assert_true(h.expires_s > old.expires_s && h.services == old.services && h.account == old.account);
+	q.handle = h;
+	must(ASK(c, account, &q, &a), "account");
+	assert_int_equal(renew(&other, &h), E_AUTH); // another front's
+	struct handle wider = h;
+	wider.services |= 1u << SERVICE_POP3;
+	assert_int_equal(renew(c, &wider), E_AUTH);
+	struct req_user_set set = { .which = SET_IMAP };
+	struct ans_user_set was_set = { 0 };
+	must(field_set(set.address, SL("alice@example.org")), "address");
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	assert_int_equal(renew(c, &h), E_DENIED);
+	set.imap = 1;
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	struct req_user_passwd pass = { 0 };
+	struct ans_user_passwd passed = { 0 };
+	must(field_set(pass.address, SL("alice@example.org")), "address");
+	must(field_set(pass.password, SL("new")), "password");
+	must(ASK(&t->admin, user_passwd, &pass, &passed), "passwd");
+	assert_int_equal(renew(c, &h), E_AUTH);
+	client_end(&other);
+	town_end(t);
+}
+
 static void test_pop3_lock(void **state)
 {
 	struct town *t = town_new();
@@ -714,6 +760,7 @@ static void test_machine_stop(void **state)
 
 	town_restart(t, NULL);
 	assert_int_equal(modseq_of(c, &h, inbox), now + 1);
+	must(renew(c, &h), "the key is the same after a restart");
 	copy_folder(log, snap);
 	town_restart(t, snap);
 	assert_int_equal(modseq_of(c, &h, inbox), now + 1 + step);
@@ -732,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_forged_handles),
 		cmocka_unit_test(test_foreign_mailboxes),
 		cmocka_unit_test(test_login_ends),
+		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_pop3_lock),
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_broken_frames),
