@@ -91,7 +91,7 @@ static void fill_chunks(struct chunks *chunks, const struct range *own, struct r
 /// More than 1 MiB goes ahead as an upload.
 FIB static enum ec upload(struct cx *cx, struct mover *m, const struct range *own, struct sl text, uint64_t *id)
 {
-	struct req_upload_begin begin = { .octets_hint = text.n };
+	struct req_upload_begin begin = { 0 };
 	struct ans_upload_begin begun;
 	enum ec e = call_upload_begin(cx, m->store, &begin, &begun);
 

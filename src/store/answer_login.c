@@ -109,7 +109,7 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 	bool known = e == E_OK;
 	e = scram_end(r->s->scram, &proof, known ? &acc.cred : NULL, r->now_s, a->server_signature);
 	if (e == E_AUTH)
-		password_count_failure(r->s->passwords, known ? id : 0);
+		password_count_failure(r->s->passwords);
 	if (e != E_OK)
 		return e;
 	if (!(acc.services & 1u << q->service))

@@ -8,10 +8,7 @@
 #include "base/num.h"
 #include "store/engine.h"
 
-enum {
-	BULK_FLUSH_OCTETS = 16 << 20,      // the sender flushes as often, so that the writer has little left to flush
-	JOB_BODIES_OCTETS_MAX = 128 << 20, // of bodies in one batch
-};
+enum { BULK_FLUSH_OCTETS = 16 << 20 }; // the sender flushes as often, so that the writer has little left to flush
 static const uint64_t body_octets_max = 0xf0000000;
 
 struct blob {
@@ -165,9 +162,7 @@ static enum ec check_put(struct cx *cx, const struct txn *t, const struct blob *
 		return fail(cx, E_FULL, "the disk is down to its reserve");
 	if (t->broken)
 		return fail(cx, E_TEMP, "this batch cannot be committed");
-	if (!b->bulk && t->batch.octets + b->octets > JOB_BODIES_OCTETS_MAX)
-		return fail(cx, E_TOOBIG, "too much work for one batch");
-	return E_OK;
+	return batch_check_room(cx, &t->batch, b->bulk ? 0 : b->octets + pieces_octets((uint32_t)b->octets));
 }
 
 enum ec blob_put(struct cx *cx, struct txn *t, struct blob *b, struct body_ref *ref)

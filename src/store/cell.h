@@ -122,7 +122,6 @@ struct job {
 	void (*done)(struct job *job, enum ec e);
 	void *arg;
 	bool durable; // flushed before `done`; otherwise within flush_lazy_ms
-	bool low;     // runs only where no other job waits (import, compaction)
 	bool frees;   // allowed on the reserve when the disk is full (expunge)
 	// below: the writer's own
 	struct job *next;

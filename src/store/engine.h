@@ -54,7 +54,7 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock; // guards the lists, stop, stats and watch
 	pthread_cond_t wake;
-	struct job_list normal, low;
+	struct job_list waiting;
 	bool stop, started;
 	store_watch *watch;
 	void *watch_arg;

@@ -400,13 +400,12 @@ static void test_little_space(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		bool body, frees, low;
+		bool body, frees;
 		enum ec want;
 	} cases[] = {
-		{ "body", true, false, false, E_FULL },
-		{ "no body", false, false, false, E_OK },
-		{ "body of a job that frees", true, true, false, E_OK },
-		{ "no body, low class", false, false, true, E_OK },
+		{ "body", true, false, E_FULL },
+		{ "no body", false, false, E_OK },
+		{ "body of a job that frees", true, true, E_OK },
 	};
 	struct bed b = bed_make();
 	b.conf.free_min_octets = UINT64_MAX;
@@ -416,7 +415,6 @@ static void test_little_space(void **state)
 		struct waiting_job w = { .put = { { 5, i }, 0, 0, SL("k"), SL("v"), .outcome = SL("") } };
 		w.put.blob = cases[i].body ? bed_blob(s, SL("body")) : NULL;
 		w.job.frees = cases[i].frees;
-		w.job.low = cases[i].low;
 		CHECK(submit(s, &w) == cases[i].want, cases[i].name);
 		blob_free(w.put.blob);
 	}

@@ -86,7 +86,7 @@ FIB static enum ec upload_chunk(struct cx *cx, struct imap *im, struct incoming 
 /// A long message: goes ahead to the store, chunk by chunk.
 FIB static enum ec receive_upload(struct cx *cx, struct imap *im, struct incoming *in)
 {
-	struct req_upload_begin req = { .octets_hint = im->frame.left };
+	struct req_upload_begin req = { 0 };
 	struct ans_upload_begin ans;
 	enum ec e = call_upload_begin(cx, im->store, &req, &ans);
 

@@ -100,7 +100,7 @@ FIB enum ec body_push(struct cx *cx, struct body *b)
 	struct ans_upload_add ans;
 
 	if (!b->uploading) {
-		struct req_upload_begin begin = { .octets_hint = 0 };
+		struct req_upload_begin begin = { 0 };
 		struct ans_upload_begin begun;
 		enum ec e = call_upload_begin(cx, b->store, &begin, &begun);
 		if (e != E_OK)
