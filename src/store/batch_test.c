@@ -255,11 +255,49 @@ static void test_too_much(void **state)
 	bed_remove(&b);
 }
 
+/// The place of a body that was put stays its own, though its batch came to nothing: what failed may stand in the log.
+/// One never put leaves its place to the next.
+static void test_bulk_place(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		bool put, stored, same_place;
+	} cases[] = {
+		{ "stored", true, true, false },
+		{ "put in a batch that came to nothing", true, false, false },
+		{ "never put", false, false, true },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct bed b = bed_make();
+		b.conf.segment_octets = 16 << 20;
+		struct store *s = bed_open(&b);
+		struct sl body = bed_octets(BLOB_INLINE_MAX + 100, 7), next = bed_octets(BLOB_INLINE_MAX + 200, 8);
+		struct put p = { { 1, 1 }, 0, 0, SL("k"), SL("v"), .outcome = SL(""), .blob = bed_blob(s, body) };
+		p.want = cases[i].stored ? E_OK : E_QUOTA;
+		if (cases[i].put)
+			CHECK(store_do(NULL, s, true, put_run, &p) == p.want, cases[i].name);
+		blob_free(p.blob);
+		struct put q = { { 1, 2 }, 0, 0, SL("k"), SL("v"), .outcome = SL(""), .blob = bed_blob(s, next) };
+		CHECK(store_do(NULL, s, true, put_run, &q) == E_OK, cases[i].name);
+		blob_free(q.blob);
+		CHECK(((uint32_t)q.ref.at == SEG_DATA) == cases[i].same_place, cases[i].name);
+		CHECK(bed_same_body(s, q.ref, next) == E_OK, cases[i].name);
+		CHECK(!cases[i].put || bed_same_body(s, p.ref, body) == E_OK, cases[i].name);
+		store_close(s);
+		sl_free(body);
+		sl_free(next);
+		bed_remove(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_many_large),
 		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_bulk_place),
 		cmocka_unit_test(test_failed_among_others),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,6 +24,7 @@ struct blob {
 	bool named;             // its bulk record is complete and flushed
 	struct body_ref ref;
 	uint64_t attempt; // the try to build a batch that `ref` belongs to
+	bool finished;    // its record in the bulk segment is complete: the place is never used again
 	bool stored;      // that batch is in the log
 };
 
@@ -109,9 +110,9 @@ void blob_free(struct blob *b)
 	if (!b)
 		return;
 	if (b->bulk) {
-		if (b->stored)
+		if (b->finished) // a failed batch may stand in the log and name it
 			b->bulk->at += REC_HEAD + b->octets + b->table.n;
-		bulk_give(&b->s->bulk, b->bulk, b->err == E_OK); // not stored: the next body overwrites it
+		bulk_give(&b->s->bulk, b->bulk, b->err == E_OK); // after a failed write the file is not written again
 	}
 	buf_free(&b->body);
 	buf_free(&b->table);
@@ -152,6 +153,7 @@ static enum ec finish_bulk(struct cx *cx, struct blob *b)
 	rec_encode(&f->head.nonce, &r, head);
 	if (e == E_OK)
 		e = bulk_write(cx, &b->s->bulk, f, (struct sl){ head, sizeof head }, f->at);
+	b->finished = e == E_OK;
 	return e;
 }
 
