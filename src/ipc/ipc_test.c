@@ -689,6 +689,9 @@ static unsigned checked, refused;
 	r->field.n = UINT16_MAX;                      \
 	REFUSED(field);                               \
 	r->field.n = 0;
+#define BAD_SECRET(field, limit)     \
+	CHECK(info->secret, #field); \
+	BAD_STR(field, limit)
 #define BAD_BYTES(field, limit)
 #define BAD_HANDLE(field, limit) CHECK(info->handle(r) == &r->field, #field);
 #define BAD_OP(field, limit)

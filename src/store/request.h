@@ -60,6 +60,7 @@ struct serve {
 /// Memory of a request, freed with it.
 struct piece {
 	struct piece *next;
+	size_t n;
 	_Alignas(16) uint8_t o[];
 };
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
@@ -46,10 +47,22 @@ void peer_unref(struct peer *p)
 	free(p);
 }
 
+/// A closed peer's requests that are still under way go on writing their answers; its chunks may be another session's
+/// by then. So before it can learn that it was closed, private memory takes the place of its arena.
+static void arena_leave(struct peer *p)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+
+	if (p->arena && mmap(p->arena, p->arena_octets, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+		abort(); // nothing else keeps them apart
+}
+
 void peer_close(struct peer *p)
 {
-	if (!atomic_exchange(&p->closed, true))
-		shutdown(p->fd, SHUT_RDWR); // wakes its worker
+	if (atomic_exchange(&p->closed, true))
+		return;
+	arena_leave(p);
+	shutdown(p->fd, SHUT_RDWR); // wakes its worker
 }
 
 void peer_send(struct peer *p, const struct frame_head *head, const void *body, size_t n, bool hint)
@@ -82,9 +95,8 @@ static void peer_out(struct peer *p)
 {
 	struct serve *s = p->s;
 
-	atomic_store(&p->closed, true);
+	peer_close(p);
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, p->fd, NULL);
-	shutdown(p->fd, SHUT_RDWR);
 	watch_end_peer(s->watches, p);
 	pop3_end_peer(s->pop3, p);
 	pthread_mutex_lock(&s->lock);
@@ -324,6 +336,17 @@ static int take_frames(struct peer *p, struct turn *t)
 	return recvmmsg(p->fd, t->m, FRAMES_PER_TURN, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 }
 
+/// A password does not stay where frames are received.
+static void wipe_secret(struct slot *slot, size_t n)
+{
+	struct frame_head head;
+
+	memcpy(&head, slot->octets, sizeof head);
+	const struct verb_info *info = verb_info(head.verb);
+	if (n >= sizeof head && info && info->secret)
+		OPENSSL_cleanse(slot->octets, n);
+}
+
 /// False where the peer is at its end.
 static bool peer_turn(struct cx *cx, struct peer *p, struct turn *t)
 {
@@ -338,6 +361,7 @@ static bool peer_turn(struct cx *cx, struct peer *p, struct turn *t)
 			peer_close(p); // an end of stream reads as an empty frame
 		else if (!atomic_load(&p->closed))
 			frame(cx, p, (struct sl){ t->slot[i].octets, t->m[i].msg_len }, fd);
+		wipe_secret(&t->slot[i], t->m[i].msg_len);
 		if (fd >= 0)
 			close(fd);
 	}
