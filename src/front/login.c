@@ -3,11 +3,25 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "proto/base64.h"
 #include "proto/sasl_msg.h"
 
 enum { CHALLENGE_LINE_MAX = 4096 };
+
+FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
+{
+	struct req_renew req = { .handle = *handle };
+	struct ans_renew ans;
+
+	if (handle->expires_s >= (uint64_t)clock_now_s() + HANDLE_KEPT_S / 2)
+		return;
+	if (call_renew(cx, store, &req, &ans) == E_OK)
+		*handle = ans.handle;
+	else
+		cx_forget(cx);
+}
 
 void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e)
 {

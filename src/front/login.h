@@ -1,8 +1,14 @@
 #pragma once
-/// login — what logins of all protocols share: the log line that fail2ban reads, and one step of a SASL exchange.
+/// login — what logins of all protocols share: the log line that fail2ban reads, one step of a SASL exchange, and that
+/// they last as long as their session.
 #include "base/arena.h"
 #include "base/buf.h"
 #include "front/front.h"
+
+/// Renews a handle of which half the life is over. Call it before what a command asks of the store, with the place that
+/// all requests and watches of the session take their handle from. What cannot be renewed now stays as it is: it is
+/// good for hours still, or the requests say why not.
+FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle);
 
 /// Logs `auth.ok user= ip= proto= mech=` (E_OK) or `auth.failed user= ip= proto= mech= why=`, why being the error's
 /// name. The line is steady: operators' filters read it (docs/OPERATING.md).

@@ -308,7 +308,7 @@ static void take_note(struct client *c, struct sl body)
 		return;
 	}
 	for (struct client_watch *w = *watch_bucket(c, n.account, n.mbox); w; w = w->next)
-		if (w->handle.account == n.account && w->mbox == n.mbox)
+		if (w->handle->account == n.account && w->mbox == n.mbox)
 			fib_event_set(w->event);
 }
 
@@ -356,7 +356,7 @@ FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 			w = w->next;
 			continue;
 		}
-		struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 1 };
+		struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
 		struct frame_head head = { .verb = VERB_watch, .seq = UINT64_MAX }; // nobody waits for the answer
 		w->epoch = epoch;
 		if (fib_lock(&quiet, &c->sending) != E_OK)
@@ -427,8 +427,8 @@ enum ec client_attach(struct cx *cx, struct client *c, int fd)
 
 FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w)
 {
-	struct client_watch **bucket = watch_bucket(c, w->handle.account, w->mbox);
-	struct req_watch req = { .handle = w->handle, .mbox = w->mbox, .on = 1 };
+	struct client_watch **bucket = watch_bucket(c, w->handle->account, w->mbox);
+	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
 	struct ans_watch ans;
 
 	w->next = *bucket;
@@ -443,16 +443,16 @@ FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watc
 /// Another session's watch of the same thing, or NULL.
 static struct client_watch *watch_like(struct client *c, const struct client_watch *w)
 {
-	for (struct client_watch *o = *watch_bucket(c, w->handle.account, w->mbox); o; o = o->next)
-		if (o != w && o->handle.account == w->handle.account && o->mbox == w->mbox)
+	for (struct client_watch *o = *watch_bucket(c, w->handle->account, w->mbox); o; o = o->next)
+		if (o != w && o->handle->account == w->handle->account && o->mbox == w->mbox)
 			return o;
 	return NULL;
 }
 
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)
 {
-	struct client_watch **at = w->event ? watch_bucket(c, w->handle.account, w->mbox) : NULL;
-	struct req_watch req = { .handle = w->handle, .mbox = w->mbox };
+	struct client_watch **at = w->event ? watch_bucket(c, w->handle->account, w->mbox) : NULL;
+	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox };
 	struct ans_watch ans;
 
 	while (at && *at && *at != w)
@@ -469,7 +469,7 @@ FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watc
 	if (!late)
 		return;
 	// somebody began to watch while that call was under way, and it may have ended that too
-	req.handle = late->handle;
+	req.handle = *late->handle;
 	req.on = 1;
 	fib_event_set(late->event);
 	if (call_watch(cx, c, &req, &ans) != E_OK)

@@ -48,7 +48,7 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 /// A session's interest in a mailbox (0: the account's tree). Embed it; it must not move while added.
 struct client_watch {
 	struct client_watch *next;
-	struct handle handle;
+	const struct handle *handle; // the session's: borrowed, and renewed in its place
 	uint64_t mbox;
 	uint64_t epoch;          // the client's: on which socket it was asked for
 	struct fib_event *event; // set whenever something may have changed

@@ -88,14 +88,14 @@ static void store_answer(struct store *s, const struct frame *f, enum ec status,
 
 	store_send(s, &head, sizeof head, ans, status == E_OK ? verb_info(f->head.verb)->ans_octets : 0);
 }
-/// Answers upload_begin with a number made from the question.
+/// Answers upload_add with a number made from the question.
 static void store_echo(struct store *s, const struct frame *f)
 {
-	struct req_upload_begin req;
-	struct ans_upload_begin ans = { .none_ = { 0 } };
+	struct req_upload_add req;
+	struct ans_upload_add ans = { .none_ = { 0 } };
 
 	memcpy(&req, f->body, sizeof req);
-	ans.upload = req.octets_hint * 3 + 1;
+	ans.octets = req.upload * 3 + 1;
 	store_answer(s, f, E_OK, &ans);
 }
 /// The first frame on each socket: hello with the sealed arena.
@@ -124,16 +124,16 @@ struct caller {
 };
 static struct caller callers[CALLERS];
 
-static void begin_upload(struct cx *cx, void *arg)
+static void add_upload(struct cx *cx, void *arg)
 {
 	struct caller *c = arg;
-	struct req_upload_begin req = { .octets_hint = c->n };
-	struct ans_upload_begin ans = { .upload = 0 };
+	struct req_upload_add req = { .upload = c->n };
+	struct ans_upload_add ans = { .octets = 0 };
 
 	c->cx = cx;
-	c->e = call_upload_begin(cx, client, &req, &ans);
+	c->e = call_upload_add(cx, client, &req, &ans);
 	c->ended++;
-	MUST(c->e == E_OK ? ans.upload == c->n * 3 + 1 : ans.upload == 0);
+	MUST(c->e == E_OK ? ans.octets == c->n * 3 + 1 : ans.octets == 0);
 }
 static void create_mbox(struct cx *cx, void *arg)
 {
@@ -189,10 +189,10 @@ static void out_of_order(struct cx *cx)
 	struct store s;
 
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, 50);
+	callers_go(add_upload, 0, 50);
 	store_hello(&s);
 	for (int i = 0; i < 50; i++)
-		f[i] = store_must(&s, VERB_upload_begin);
+		f[i] = store_must(&s, VERB_upload_add);
 	for (int i = 49; i >= 0; i--)
 		store_echo(&s, &f[i]);
 	callers_ended(cx, 0, 50, E_OK);
@@ -209,20 +209,20 @@ static void in_flight(struct cx *cx)
 	struct store s;
 
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, CALLERS);
+	callers_go(add_upload, 0, CALLERS);
 	store_hello(&s);
 	for (int i = 0; i < CLIENT_IN_FLIGHT; i++) {
-		f[i] = store_must(&s, VERB_upload_begin);
+		f[i] = store_must(&s, VERB_upload_add);
 		for (int k = 0; k < i; k++)
 			MUST(f[k].head.seq != f[i].head.seq);
 	}
 	for (int i = CLIENT_IN_FLIGHT; i < CALLERS; i++) { // one more for each answer, first come first served
-		struct req_upload_begin req;
+		struct req_upload_add req;
 		MUST(!store_next(&s, &f[i], 2));
 		store_echo(&s, &f[i - CLIENT_IN_FLIGHT]);
-		f[i] = store_must(&s, VERB_upload_begin);
+		f[i] = store_must(&s, VERB_upload_add);
 		memcpy(&req, f[i].body, sizeof req);
-		MUST(req.octets_hint == (uint64_t)i);
+		MUST(req.upload == (uint64_t)i);
 	}
 	for (int i = CALLERS - CLIENT_IN_FLIGHT; i < CALLERS; i++)
 		store_echo(&s, &f[i]);
@@ -299,19 +299,19 @@ static void patience(struct cx *cx)
 	struct store s;
 
 	client_set_patience(client, 30);
-	callers_go(begin_upload, 0, 5);
+	callers_go(add_upload, 0, 5);
 	callers_ended(cx, 0, 5, E_TEMP); // never was a store
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, 5);
+	callers_go(add_upload, 0, 5);
 	store_hello(&s);
 	for (int i = 0; i < 5; i++)
-		(void)store_must(&s, VERB_upload_begin);
+		(void)store_must(&s, VERB_upload_add);
 	store_close(&s); // gone with our requests
 	callers_ended(cx, 0, 5, E_TEMP);
 	store_open(cx, &s); // and back
 	store_hello(&s);
-	callers_go(begin_upload, 0, 1);
-	struct frame f = store_must(&s, VERB_upload_begin);
+	callers_go(add_upload, 0, 1);
+	struct frame f = store_must(&s, VERB_upload_add);
 	store_echo(&s, &f);
 	callers_ended(cx, 0, 1, E_OK);
 	store_close(&s);
@@ -322,13 +322,13 @@ static void detached(struct cx *cx)
 	struct store s;
 
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, CALLERS); // some of them wait for a place
+	callers_go(add_upload, 0, CALLERS); // some of them wait for a place
 	store_hello(&s);
 	for (int i = 0; i < 100; i++)
-		(void)store_must(&s, VERB_upload_begin);
+		(void)store_must(&s, VERB_upload_add);
 	client_detach(client);
 	callers_ended(cx, 0, CALLERS, E_TEMP);
-	callers_go(begin_upload, 0, 1);
+	callers_go(add_upload, 0, 1);
 	callers_ended(cx, 0, 1, E_TEMP);
 	store_close(&s);
 }
@@ -346,10 +346,10 @@ static void canceled(struct cx *cx)
 	struct frame f[2];
 
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, 2);
+	callers_go(add_upload, 0, 2);
 	store_hello(&s);
-	f[0] = store_must(&s, VERB_upload_begin);
-	f[1] = store_must(&s, VERB_upload_begin);
+	f[0] = store_must(&s, VERB_upload_add);
+	f[1] = store_must(&s, VERB_upload_add);
 	fib_cancel(callers[0].cx);
 	fib_get_stats(&before);
 	MUST(fib_sleep(cx, 30) == E_OK && !callers[0].ended);
@@ -359,11 +359,13 @@ static void canceled(struct cx *cx)
 	store_echo(&s, &f[1]);
 	callers_ended(cx, 0, 2, E_OK);
 	cx->canceled = true; // as a session that was told to stop
-	struct client_watch w = { .mbox = 1, .event = &(struct fib_event){ .set = false } };
+	struct client_watch w = {
+		.handle = &(struct handle){ .account = 5 }, .mbox = 1, .event = &(struct fib_event){ .set = false }
+	};
 	client_watch_remove(cx, client, &w); // not in the list: nothing asked
-	callers_go(begin_upload, 0, 1);
+	callers_go(add_upload, 0, 1);
 	cx->canceled = false;
-	f[0] = store_must(&s, VERB_upload_begin);
+	f[0] = store_must(&s, VERB_upload_add);
 	store_echo(&s, &f[0]);
 	callers_ended(cx, 0, 1, E_OK);
 	store_close(&s);
@@ -371,7 +373,7 @@ static void canceled(struct cx *cx)
 static void canceled_self(struct cx *cx, void *arg)
 {
 	cx->canceled = true;
-	begin_upload(cx, arg);
+	add_upload(cx, arg);
 }
 static void canceled_first(struct cx *cx)
 {
@@ -381,7 +383,7 @@ static void canceled_first(struct cx *cx)
 	callers_go(canceled_self, 0, CALLERS); // some of them wait for a place
 	store_hello(&s);
 	for (int i = 0; i < CALLERS; i++) {
-		struct frame f = store_must(&s, VERB_upload_begin);
+		struct frame f = store_must(&s, VERB_upload_add);
 		store_echo(&s, &f);
 	}
 	callers_ended(cx, 0, CALLERS, E_OK);
@@ -435,6 +437,7 @@ static void note(struct cx *cx, struct store *s, uint64_t account, uint64_t mbox
 }
 static void watching(struct cx *cx)
 {
+	struct handle five = { .account = 5, .expires_s = 1 };
 	struct watcher w[4] = { 0 };
 	struct frame f;
 	struct store s;
@@ -442,7 +445,7 @@ static void watching(struct cx *cx)
 	store_open(cx, &s);
 	store_hello(&s);
 	for (int i = 0; i < 4; i++) { // mailboxes 1 1 2 3; the last is refused
-		w[i].w.handle.account = 5;
+		w[i].w.handle = &five;
 		w[i].w.mbox = i < 2 ? 1 : (uint64_t)i;
 		MUST(fib_go(watcher_fiber, &w[i]) == E_OK);
 		watch_answer(cx, &s, w[i].w.mbox, true, i == 3 ? E_DENIED : E_OK, i < 3 ? &w[i].added : NULL);
@@ -459,6 +462,7 @@ static void watching(struct cx *cx)
 	MUST(w[0].ev.set && w[1].ev.set && w[2].ev.set && !w[3].ev.set);
 	w[0].ev.set = w[1].ev.set = w[2].ev.set = false;
 	store_close(&s);
+	five.expires_s = 2; // renewed meanwhile
 	store_open(cx, &s);
 	store_hello(&s);
 	unsigned of_1 = 0, of_2 = 0;
@@ -466,7 +470,7 @@ static void watching(struct cx *cx)
 		struct req_watch req;
 		f = store_must(&s, VERB_watch);
 		memcpy(&req, f.body, sizeof req);
-		MUST(req.on && req.handle.account == 5);
+		MUST(req.on && req.handle.account == 5 && req.handle.expires_s == 2);
 		of_1 += req.mbox == 1;
 		of_2 += req.mbox == 2;
 	}
@@ -497,10 +501,10 @@ static void nonsense(struct cx *cx)
 
 	store_open(cx, &s);
 	store_hello(&s);
-	callers_go(begin_upload, 0, 2);
-	f = store_must(&s, VERB_upload_begin);
-	other = store_must(&s, VERB_upload_begin);
-	struct frame_head ok = { .verb = VERB_upload_begin, .seq = f.head.seq }, h = ok;
+	callers_go(add_upload, 0, 2);
+	f = store_must(&s, VERB_upload_add);
+	other = store_must(&s, VERB_upload_add);
+	struct frame_head ok = { .verb = VERB_upload_add, .seq = f.head.seq }, h = ok;
 	store_send(&s, zeros, 1, zeros, 0); // shorter than a head
 	store_send(&s, zeros, sizeof h, zeros, 0);
 	h.verb = VERBS + 7;
@@ -509,16 +513,16 @@ static void nonsense(struct cx *cx)
 	store_send(&s, &h, sizeof h, zeros, sizeof(struct ans_login));
 	h = ok;
 	h.seq += 256; // another use of the slot
-	store_send(&s, &h, sizeof h, zeros, sizeof(struct ans_upload_begin));
+	store_send(&s, &h, sizeof h, zeros, sizeof(struct ans_upload_add));
 	for (uint64_t slot = 0; slot < 256; slot++) { // slots nobody uses
 		h.seq = (f.head.seq & ~0xffull) | slot;
 		if (h.seq != f.head.seq && h.seq != other.head.seq)
-			store_send(&s, &h, sizeof h, zeros, sizeof(struct ans_upload_begin));
+			store_send(&s, &h, sizeof h, zeros, sizeof(struct ans_upload_add));
 	}
 	h = (struct frame_head){ .verb = VERB_note };
 	store_send(&s, &h, sizeof h, zeros, sizeof(struct note) - 1);
 	MUST(fib_sleep(cx, 5) == E_OK && !callers[0].ended && !callers[1].ended);
-	store_send(&s, &ok, sizeof ok, zeros, sizeof(struct ans_upload_begin) - 1); // cut
+	store_send(&s, &ok, sizeof ok, zeros, sizeof(struct ans_upload_add) - 1); // cut
 	callers_ended(cx, 0, 1, E_CORRUPT);
 	ok.seq = other.head.seq;
 	ok.status = E_COUNT;
@@ -542,9 +546,9 @@ static void nonsense(struct cx *cx)
 	MUST(client_wait_down(cx, client) == E_OK); // still
 	store_close(&s);
 	store_open(cx, &s);
-	callers_go(begin_upload, 0, 1);
+	callers_go(add_upload, 0, 1);
 	store_hello(&s);
-	f = store_must(&s, VERB_upload_begin);
+	f = store_must(&s, VERB_upload_add);
 	store_echo(&s, &f);
 	callers_ended(cx, 0, 1, E_OK);
 	store_close(&s);
@@ -680,6 +684,9 @@ static unsigned checked, refused;
 	r->field.n = UINT16_MAX;                      \
 	REFUSED(field);                               \
 	r->field.n = 0;
+#define BAD_SECRET(field, limit)     \
+	CHECK(info->secret, #field); \
+	BAD_STR(field, limit)
 #define BAD_BYTES(field, limit)
 #define BAD_HANDLE(field, limit) CHECK(info->handle(r) == &r->field, #field);
 #define BAD_OP(field, limit)

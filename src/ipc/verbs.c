@@ -23,8 +23,9 @@ static bool ranges_ok(const struct range *r, uint32_t n, uint32_t max, uint64_t 
 #define OK_U32(name, limit) &&r->name <= (limit)
 #define OK_U64(name, limit)
 #define OK_I64(name, limit)
-#define OK_BOOL(name, limit) &&r->name <= 1
-#define OK_STR(name, limit)  &&r->name.n <= (limit)
+#define OK_BOOL(name, limit)   &&r->name <= 1
+#define OK_STR(name, limit)    &&r->name.n <= (limit)
+#define OK_SECRET(name, limit) OK_STR(name, limit)
 #define OK_BYTES(name, limit)
 #define OK_HANDLE(name, limit)
 #define OK_OP(name, limit)
@@ -48,6 +49,7 @@ static bool ranges_ok(const struct range *r, uint32_t n, uint32_t max, uint64_t 
 #define AT_I64(name, limit)
 #define AT_BOOL(name, limit)
 #define AT_STR(name, limit)
+#define AT_SECRET(name, limit)
 #define AT_BYTES(name, limit)
 #define AT_HANDLE(name, limit) h = &r->name;
 #define AT_OP(name, limit)
@@ -66,11 +68,27 @@ static bool ranges_ok(const struct range *r, uint32_t n, uint32_t max, uint64_t 
 	}
 #include "ipc/verbs.def"
 
+#define IS_U8(name, limit)
+#define IS_U32(name, limit)
+#define IS_U64(name, limit)
+#define IS_I64(name, limit)
+#define IS_BOOL(name, limit)
+#define IS_STR(name, limit)
+#define IS_SECRET(name, limit) 1 ||
+#define IS_BYTES(name, limit)
+#define IS_HANDLE(name, limit)
+#define IS_OP(name, limit)
+#define IS_RANGE(name, limit)
+#define IS_RANGES(name, limit)
+#define IS_U32S(name, limit)
+#define IS_FIELD(kind, name, limit) IS_##kind(name, limit)
+
 #define VERB(verb, by)                                   \
 	[VERB_##verb] = { .name = #verb,                 \
 		.who = (by),                             \
 		.req_octets = sizeof(struct req_##verb), \
 		.ans_octets = sizeof(struct ans_##verb), \
+		.secret = REQ_##verb(IS_FIELD) 0,        \
 		.check = check_##verb,                   \
 		.handle = handle_##verb },
 static const struct verb_info infos[VERBS] = {

@@ -45,6 +45,7 @@ enum user_setting {
 struct range {
 	uint32_t off, len;
 };
+enum { HANDLE_KEPT_S = 24 * 3600 };
 /// What a login gives: every later request presents it. mac = MAC(store's key, all other fields and the front).
 struct handle {
 	uint64_t account;
@@ -64,6 +65,7 @@ struct handle {
 		uint16_t n;       \
 		uint8_t p[limit]; \
 	} name;
+#define DECL_SECRET(name, limit) DECL_STR(name, limit)
 #define DECL_BYTES(name, limit)  uint8_t name[limit];
 #define DECL_HANDLE(name, limit) struct handle name;
 #define DECL_OP(name, limit)     uint8_t name[16];
@@ -114,6 +116,7 @@ struct verb_info {
 	const char *name;
 	uint32_t who;
 	uint16_t req_octets, ans_octets;
+	bool secret; // the request holds a password
 	/// E_OK where every field of the request is within its limits and every range lies in an arena of
 	/// `arena_octets`.
 	enum ec (*check)(const void *req, uint64_t arena_octets);

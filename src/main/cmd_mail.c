@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "base/num.h"
+#include "front/login.h"
 #include "ipc/payload.h"
 #include "main/commands.h"
 #include "main/file.h"
@@ -91,7 +92,7 @@ static void fill_chunks(struct chunks *chunks, const struct range *own, struct r
 /// More than 1 MiB goes ahead as an upload.
 FIB static enum ec upload(struct cx *cx, struct mover *m, const struct range *own, struct sl text, uint64_t *id)
 {
-	struct req_upload_begin begin = { .octets_hint = text.n };
+	struct req_upload_begin begin = { 0 };
 	struct ans_upload_begin begun;
 	enum ec e = call_upload_begin(cx, m->store, &begin, &begun);
 
@@ -138,6 +139,7 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 		m->skipped++;
 		return E_OK;
 	}
+	login_renew(cx, m->store, &m->handle); // a large import may last days
 	while (e == E_OK && n < INLINE_CHUNKS && (n == 0 || (size_t)n * CHUNK_OCTETS < l->text.n)) {
 		e = chunks_take(cx, chunks, &own[n]);
 		n += e == E_OK;
@@ -339,6 +341,8 @@ FIB static enum ec export_rows(struct cx *cx, struct mover *m, struct out_mailbo
 		return e;
 	req.out.n = 1;
 	do {
+		login_renew(cx, m->store, &m->handle);
+		req.handle = m->handle;
 		e = call_mbox_rows(cx, m->store, &req, &ans);
 		const struct pl_row *rows = (const struct pl_row *)(const void *)chunks_at(chunks, req.out.r[0]);
 		for (uint32_t i = 0; e == E_OK && i < ans.count; i++) {
@@ -391,6 +395,7 @@ FIB static enum ec export_all(struct cx *cx, struct mover *m)
 	enum ec e = chunks_take(cx, chunks, &req.out);
 
 	while (e == E_OK && ans.more) {
+		req.handle = m->handle;
 		const uint8_t *at = chunks_at(chunks, req.out);
 		e = call_mbox_list(cx, m->store, &req, &ans);
 		for (uint32_t i = 0; e == E_OK && i < ans.count; i++) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "main/role.h"
 #include "store/cell.h"
+#include "store/mend.h"
 #include "store/serve.h"
 
 /// A worker may wait for the disk: more than cores, so that others go on.
@@ -17,6 +18,17 @@ struct store_role {
 	struct serve *serve;
 };
 
+/// What is damaged is said at each start, until the operator has seen to it.
+static enum ec mend(struct cx *cx, struct store *s)
+{
+	uint32_t mended, damaged = 0;
+	enum ec e = mend_damaged(cx, s, &mended, &damaged);
+
+	if (e == E_OK && damaged)
+		LOG(cx, LOG_ERROR, "store.damaged", kv_u("cells", damaged), kv_u("mended", mended));
+	return e;
+}
+
 static enum ec open_all(struct cx *cx, const struct bundle *b, const struct config *c, struct store_role *r)
 {
 	struct store_conf sc = { .dir = SL("."), .free_min_octets = (uint64_t)c->disk_reserve };
@@ -26,6 +38,8 @@ static enum ec open_all(struct cx *cx, const struct bundle *b, const struct conf
 		.password = { .no_scram = !c->scram } };
 	enum ec e = store_open(cx, &sc, &r->store);
 
+	if (e == E_OK)
+		e = mend(cx, r->store);
 	if (e != E_OK)
 		return wrap(cx, e, "opening the store");
 	memcpy(conf.secret, b->store_secret, sizeof conf.secret);

@@ -114,7 +114,7 @@ static enum ec append_run(struct cx *cx, struct txn *t, struct request *r)
 	if (e == E_OK) {
 		a->uidvalidity = res.uidvalidity;
 		a->uid = res.first_uid;
-		a->modseq = res.modseq;
+		a->modseq = modseq_told(r, res.modseq);
 	}
 	return e;
 }

@@ -69,13 +69,14 @@ static enum ec flags_run(struct cx *cx, struct txn *t, struct request *r)
 	struct ans_mbox_flags *a = r->out;
 	struct change_work *w = r->work;
 	struct mbox_op op = op_of(r, q->mbox, q->op);
-	struct flags_change fc = { w->set, (enum flags_mode)q->mode, q->flags, q->keywords, q->unchanged_since };
+	struct flags_change fc = { w->set, (enum flags_mode)q->mode, q->flags, q->keywords,
+		modseq_heard(r, q->unchanged_since) };
 	struct flags_result res;
 
 	buf_clear(&w->list);
 	enum ec e = mailbox_flags(cx, t, &op, &fc, &w->list, &res);
 	if (e == E_OK) {
-		a->modseq = res.modseq;
+		a->modseq = modseq_told(r, res.modseq);
 		a->changed = res.changed;
 		a->failed = res.failed;
 	}
@@ -118,7 +119,7 @@ static enum ec expunge_run(struct cx *cx, struct txn *t, struct request *r)
 	buf_clear(&w->list);
 	enum ec e = mailbox_expunge(cx, t, &op, w->set, q->all_flags, &w->list, &res);
 	if (e == E_OK) {
-		a->modseq = res.modseq;
+		a->modseq = modseq_told(r, res.modseq);
 		a->count = res.count;
 	}
 	return e;
@@ -163,7 +164,7 @@ static enum ec copy_run(struct cx *cx, struct txn *t, struct request *r)
 		a->uidvalidity = res.uidvalidity;
 		a->first_uid = res.first_uid;
 		a->count = res.count;
-		a->modseq = res.modseq;
+		a->modseq = modseq_told(r, res.modseq);
 	}
 	return e;
 }

@@ -110,7 +110,7 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 	bool known = e == E_OK;
 	e = scram_end(r->s->scram, &proof, known ? &acc.cred : NULL, r->now_s, a->server_signature);
 	if (e == E_AUTH)
-		password_count_failure(r->s->passwords, known ? id : 0);
+		password_count_failure(r->s->passwords);
 	if (e != E_OK)
 		return e;
 	if (!(acc.services & 1u << q->service))
@@ -129,6 +129,18 @@ static enum ec admin_login(struct cx *cx, struct request *r, struct view *v)
 
 	if (e == E_OK)
 		handle_make(&r->s->key, r->peer->by, id, &acc, 0, r->now_s, &a->handle);
+	return e;
+}
+
+static enum ec renew(struct cx *cx, struct request *r, struct view *v)
+{
+	const struct req_renew *q = r->in;
+	struct ans_renew *a = r->out;
+	struct account acc;
+	enum ec e = account_load(cx, v, r->account, &acc);
+
+	if (e == E_OK)
+		handle_make(&r->s->key, r->peer->by, r->account, &acc, q->handle.services, r->now_s, &a->handle);
 	return e;
 }
 
@@ -167,6 +179,7 @@ const struct handler *handler_login(uint32_t verb)
 		[VERB_scram_begin] = { .read = begin_scram },
 		[VERB_scram_end] = { .read = end_scram },
 		[VERB_admin_login] = { .read = admin_login },
+		[VERB_renew] = { .read = renew },
 		[VERB_account] = { .read = account },
 		[VERB_pop3_lock] = { .read = lock_pop3 },
 	};

@@ -8,16 +8,16 @@ static struct mbox_ref ref(const struct request *r, uint64_t mbox)
 	return (struct mbox_ref){ r->account, mbox };
 }
 
-#define STATUS_FILL(a, st)                            \
-	do {                                          \
-		(a)->uidvalidity = (st)->uidvalidity; \
-		(a)->uidnext = (st)->uidnext;         \
-		(a)->messages = (st)->messages;       \
-		(a)->unseen = (st)->unseen;           \
-		(a)->deleted = (st)->deleted;         \
-		(a)->recent = (st)->recent;           \
-		(a)->octets = (st)->octets;           \
-		(a)->modseq = (st)->modseq;           \
+#define STATUS_FILL(r, a, st)                               \
+	do {                                                \
+		(a)->uidvalidity = (st)->uidvalidity;       \
+		(a)->uidnext = (st)->uidnext;               \
+		(a)->messages = (st)->messages;             \
+		(a)->unseen = (st)->unseen;                 \
+		(a)->deleted = (st)->deleted;               \
+		(a)->recent = (st)->recent;                 \
+		(a)->octets = (st)->octets;                 \
+		(a)->modseq = modseq_told(r, (st)->modseq); \
 	} while (0)
 
 /// Runs a reading handler in a view that is opened after the watch was told.
@@ -43,7 +43,7 @@ static enum ec mbox_status(struct cx *cx, struct request *r, struct view *v)
 	enum ec e = mailbox_status(cx, v, ref(r, q->mbox), &st);
 
 	if (e == E_OK)
-		STATUS_FILL(a, &st);
+		STATUS_FILL(r, a, &st);
 	return e;
 }
 
@@ -62,7 +62,7 @@ static enum ec open_read(struct cx *cx, struct request *r, struct view *v)
 		e = mailbox_presence(cx, v, ref(r, q->mbox), 0, &out, &a->blocks, &a->next_block);
 	if (e != E_OK)
 		return e;
-	STATUS_FILL(a, &st);
+	STATUS_FILL(r, a, &st);
 	a->recent_from = st.recent_from;
 	return E_OK;
 }
@@ -120,7 +120,7 @@ static enum ec presence_read(struct cx *cx, struct request *r, struct view *v)
 	struct mbox_head h;
 	enum ec e = mbox_head_load(cx, v, mbox_cell(ref(r, q->mbox)), &h);
 
-	a->modseq = e == E_OK ? h.version : 0;
+	a->modseq = e == E_OK ? modseq_told(r, h.version) : 0;
 	return e == E_OK ? mailbox_presence(cx, v, ref(r, q->mbox), q->from_block, &out, &a->blocks, &a->next_block)
 	                 : e;
 }
@@ -137,7 +137,8 @@ static enum ec rows_read(struct cx *cx, struct request *r, struct view *v)
 	const struct req_mbox_rows *q = r->in;
 	struct ans_mbox_rows *a = r->out;
 	struct rows_query query = { .from_uid = q->from_uid,
-		.changed_since = q->changed_since,
+		.changed_since = modseq_heard(r, q->changed_since),
+		.raise = r->s->raise,
 		.expunged_too = q->expunged_too,
 		.now_s = r->now_s };
 	struct mbox_head h;
@@ -153,7 +154,7 @@ static enum ec rows_read(struct cx *cx, struct request *r, struct view *v)
 	if (e == E_OK && a->count == 0 && a->next_uid)
 		e = fail(cx, E_TOOBIG, "no room for one row");
 	if (e == E_OK)
-		a->modseq = h.version;
+		a->modseq = modseq_told(r, h.version);
 	return e;
 }
 
@@ -168,7 +169,9 @@ static enum ec sync_read(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_mbox_sync *q = r->in;
 	struct ans_mbox_sync *a = r->out;
-	struct rows_query query = { .set.all = true, .changed_since = q->since, .now_s = r->now_s };
+	struct rows_query query = {
+		.set.all = true, .changed_since = modseq_heard(r, q->since), .raise = r->s->raise, .now_s = r->now_s
+	};
 	struct out rows = request_out(r, q->out_rows), gone = request_out(r, q->out_gone);
 	struct mbox_status st;
 	uint32_t next;
@@ -178,12 +181,12 @@ static enum ec sync_read(struct cx *cx, struct request *r, struct view *v)
 	if (e == E_OK)
 		e = mailbox_rows(cx, v, ref(r, q->mbox), &query, &rows, &a->rows, &next);
 	if (e == E_OK)
-		e = mailbox_gone(cx, v, ref(r, q->mbox), q->since, &gone, &a->gone, &unknown);
+		e = mailbox_gone(cx, v, ref(r, q->mbox), modseq_heard(r, q->since), &gone, &a->gone, &unknown);
 	if (e != E_OK)
 		return e;
 	a->more_rows = next != 0;
 	a->gone_unknown = unknown;
-	STATUS_FILL(a, &st);
+	STATUS_FILL(r, a, &st);
 	return E_OK;
 }
 

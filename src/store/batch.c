@@ -14,7 +14,7 @@ struct batch_body {
 
 void batch_begin(struct batch *b, const struct journal *j, uint64_t time_s)
 {
-	b->small.max = BATCH_SMALL_MAX;
+	b->small.max = BATCH_OCTETS_MAX;
 	buf_clear(&b->small);
 	if (buf_room(&b->small, REC_HEAD)) // BEGIN is printed at the end, when the length is known
 		buf_took(&b->small, REC_HEAD);
@@ -28,6 +28,19 @@ void batch_begin(struct batch *b, const struct journal *j, uint64_t time_s)
 	b->segment = j->end.segment;
 	b->nonce = j->head.nonce;
 	b->err = b->small.err;
+}
+
+bool batch_takes_jobs(const struct batch *b)
+{
+	return b->octets < BATCH_OCTETS_MAX / 2;
+}
+
+enum ec batch_check_room(struct cx *cx, const struct batch *b, uint64_t octets)
+{
+	uint64_t heads = 2 * REC_HEAD; // its own and END
+
+	return octets + heads <= BATCH_OCTETS_MAX - b->octets ? E_OK
+	                                                      : fail(cx, E_TOOBIG, "too much work for one batch");
 }
 
 /// Prints one header at the present end.

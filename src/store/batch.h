@@ -10,10 +10,9 @@
 #include "base/buf.h"
 #include "store/journal.h"
 
-enum {
-	BATCH_OCTETS_MAX = 32 << 20, // no further job is taken from here on
-	BATCH_SMALL_MAX = 80 << 20,  // hard limit for everything but bodies
-};
+/// What one batch may hold. Jobs are taken until half of it is used, so each finds the other half: more than the two
+/// commits of the largest MOVE (COPY_MAX messages) or a delivery to DELIVER_TARGETS_MAX.
+enum { BATCH_OCTETS_MAX = 64 << 20 };
 
 struct batch {
 	struct buf small; // all records without the octets of bodies
@@ -32,6 +31,10 @@ struct batch {
 
 /// Starts a batch that will be written at the journal's end.
 void batch_begin(struct batch *b, const struct journal *j, uint64_t time_s);
+/// False from where on no further job is taken.
+bool batch_takes_jobs(const struct batch *b);
+/// E_TOOBIG where so many octets more would pass BATCH_OCTETS_MAX. Ask before adding a commit or a body.
+[[nodiscard]] enum ec batch_check_room(struct cx *cx, const struct batch *b, uint64_t octets);
 /// Adds a commit. `ops` as printed by op_encode.
 void batch_commit(
 	struct batch *b, struct cell_id id, uint64_t version, const struct op_id *op, struct sl ops, struct sl outcome);

@@ -8,10 +8,7 @@
 #include "base/num.h"
 #include "store/engine.h"
 
-enum {
-	BULK_FLUSH_OCTETS = 16 << 20,      // the sender flushes as often, so that the writer has little left to flush
-	JOB_BODIES_OCTETS_MAX = 128 << 20, // of bodies in one batch
-};
+enum { BULK_FLUSH_OCTETS = 16 << 20 }; // the sender flushes as often, so that the writer has little left to flush
 static const uint64_t body_octets_max = 0xf0000000;
 
 struct blob {
@@ -27,6 +24,7 @@ struct blob {
 	bool named;             // its bulk record is complete and flushed
 	struct body_ref ref;
 	uint64_t attempt; // the try to build a batch that `ref` belongs to
+	bool finished;    // its record in the bulk segment is complete: the place is never used again
 	bool stored;      // that batch is in the log
 };
 
@@ -122,9 +120,9 @@ void blob_free(struct blob *b)
 	if (!b)
 		return;
 	if (b->bulk) {
-		if (b->stored)
+		if (b->finished) // a failed batch may stand in the log and name it
 			b->bulk->at += REC_HEAD + b->octets + b->table.n;
-		bulk_give(&b->s->bulk, b->bulk, b->err == E_OK); // not stored: the next body overwrites it
+		bulk_give(&b->s->bulk, b->bulk, b->err == E_OK); // after a failed write the file is not written again
 	}
 	buf_free(&b->body);
 	buf_free(&b->table);
@@ -165,6 +163,7 @@ static enum ec finish_bulk(struct cx *cx, struct blob *b)
 	rec_encode(&f->head.nonce, &r, head);
 	if (e == E_OK)
 		e = bulk_write(cx, &b->s->bulk, f, (struct sl){ head, sizeof head }, f->at);
+	b->finished = e == E_OK;
 	return e;
 }
 
@@ -175,9 +174,7 @@ static enum ec check_put(struct cx *cx, const struct txn *t, const struct blob *
 		return fail(cx, E_FULL, "the disk is down to its reserve");
 	if (t->broken)
 		return fail(cx, E_TEMP, "this batch cannot be committed");
-	if (!b->bulk && t->batch.octets + b->octets > JOB_BODIES_OCTETS_MAX)
-		return fail(cx, E_TOOBIG, "too much work for one batch");
-	return E_OK;
+	return batch_check_room(cx, &t->batch, b->bulk ? 0 : b->octets + pieces_octets((uint32_t)b->octets));
 }
 
 enum ec blob_put(struct cx *cx, struct txn *t, struct blob *b, struct body_ref *ref)

@@ -91,6 +91,12 @@ typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, stru
 /// Verifies the whole body against its CRCs. errors as blob_get.
 [[nodiscard]] enum ec blob_check(struct cx *cx, struct store *s, struct body_ref ref);
 
+/// What whoever tells versions to clients adds to them. It grows by 2^20 with each unclean stop of the machine, which
+/// may have lost the newest changes that were not flushed yet: no version told before it is told again for another one.
+uint64_t store_version_raise(const struct store *s);
+/// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
+[[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
+
 // ---- bodies on their way in (any thread)
 
 /// Begins a body. Up to BLOB_INLINE_MAX octets stay in memory and go into the batch; more stream into a bulk segment.
@@ -119,7 +125,6 @@ struct job {
 	void (*done)(struct job *job, enum ec e);
 	void *arg;
 	bool durable; // flushed before `done`; otherwise within flush_lazy_ms
-	bool low;     // runs only where no other job waits (import, compaction)
 	bool frees;   // allowed on the reserve when the disk is full (expunge)
 	// below: the writer's own
 	struct job *next;

@@ -8,8 +8,6 @@
 #include "base/num.h"
 #include "store/engine.h"
 
-enum { BATCH_OCTETS_HARD = 128 << 20 }; // of all jobs that run in one batch
-
 struct change {
 	struct txn *t;
 	struct cell_id id;
@@ -142,9 +140,8 @@ static enum ec check_commit(struct cx *cx, struct txn *t, const struct change *c
 		return fail(cx, E_TEMP, "this batch cannot be committed");
 	if (outcome.n > OUTCOME_MAX)
 		return fail(cx, E_TOOBIG, "outcome of %zu octets", outcome.n);
-	if (t->batch.octets > BATCH_OCTETS_HARD)
-		return fail(cx, E_TOOBIG, "too much work for one batch");
-	return check_expected(cx, t, c);
+	enum ec e = batch_check_room(cx, &t->batch, c->ops.n + outcome.n);
+	return e ? e : check_expected(cx, t, c);
 }
 
 enum ec change_commit(struct cx *cx, struct change *c, const struct op_id *op, struct sl outcome, uint64_t *version)

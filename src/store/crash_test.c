@@ -180,7 +180,7 @@ static void test_model(void **state)
 			no_state(&b);
 		s = bed_open(&b);
 		raise += state_gone ? 1 << 20 : 0;
-		assert_true(store_modseq_raise(s) == raise);
+		assert_true(store_version_raise(s) == raise);
 		assert_true(s->damaged_batches == 0);
 		assert_true(same_as(s, m));
 	}

@@ -54,7 +54,7 @@ struct writer {
 	pthread_t thread;
 	pthread_mutex_t lock; // guards the lists, stop, stats and watch
 	pthread_cond_t wake;
-	struct job_list normal, low;
+	struct job_list waiting;
 	bool stop, started;
 	store_watch *watch;
 	void *watch_arg;
@@ -96,12 +96,6 @@ struct store {
 /// store_open with another disk (tests).
 [[nodiscard]] enum ec store_open_on(
 	struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out);
-/// What readers above add to versions that they report: grows by 2^20 with each unclean machine stop, so that clients
-/// look at all flags once.
-uint64_t store_modseq_raise(const struct store *s);
-/// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
-[[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
-
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.
 bool store_is_low(const struct store *s);
 /// Starts and stops the writer's thread. Stopping finishes queued jobs.

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "store/state.h"
 #include "store/testbed.h"
 
 static const struct cell_id cell_a = { 1, 1 }, cell_b = { 1, 2 };
@@ -271,6 +272,53 @@ static void test_heals(void **state)
 	bed_remove(&b);
 }
 
+static void other_boot(const struct bed *b)
+{
+	struct state st = { .boot = "another boot" };
+	int dir = open(b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(state_write(NULL, &disk_real, dir, &st), E_OK);
+	close(dir);
+}
+
+/// After a stop of the machine versions are raised, also where the first start does not come to its end.
+static void test_raise(void **state)
+{
+	(void)state;
+	const uint64_t step = 1 << 20;
+
+	for (unsigned n = 1, failed = 1; failed; n++) {
+		struct bed b = bed_make();
+		struct bad_disk bad = { .err = EIO, .fail_from = n, .fail_to = UINT32_MAX };
+		struct disk disk = bad_disk_over(&bad);
+		struct put p = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") };
+		struct store *s = bed_open(&b);
+		char name[32];
+		snprintf(name, sizeof name, "call %u", n);
+		pthread_mutex_init(&bad.lock, NULL);
+		assert_int_equal(store_do(NULL, s, true, put_run, &p), E_OK);
+		CHECK(store_version_raise(s) == 0, name);
+		bed_crash(s);
+		s = bed_open(&b);
+		CHECK(store_version_raise(s) == 0, name); // only the process died
+		bed_crash(s);
+		other_boot(&b);
+		failed = store_open_on(NULL, &b.conf, &disk, &s) != E_OK;
+		if (!failed) {
+			CHECK(store_version_raise(s) == step, name);
+			bed_crash(s);
+		}
+		s = bed_open(&b);
+		uint64_t raise = store_version_raise(s);
+		CHECK(raise == step || (failed && raise == 2 * step), name);
+		store_close(s);
+		s = bed_open(&b);
+		CHECK(store_version_raise(s) == raise && has(s, cell_a, SL("v")), name);
+		store_close(s);
+		bed_remove(&b);
+	}
+}
+
 struct waiting_job {
 	struct job job;
 	struct put put;
@@ -352,13 +400,12 @@ static void test_little_space(void **state)
 	(void)state;
 	static const struct {
 		const char *name;
-		bool body, frees, low;
+		bool body, frees;
 		enum ec want;
 	} cases[] = {
-		{ "body", true, false, false, E_FULL },
-		{ "no body", false, false, false, E_OK },
-		{ "body of a job that frees", true, true, false, E_OK },
-		{ "no body, low class", false, false, true, E_OK },
+		{ "body", true, false, E_FULL },
+		{ "no body", false, false, E_OK },
+		{ "body of a job that frees", true, true, E_OK },
 	};
 	struct bed b = bed_make();
 	b.conf.free_min_octets = UINT64_MAX;
@@ -368,7 +415,6 @@ static void test_little_space(void **state)
 		struct waiting_job w = { .put = { { 5, i }, 0, 0, SL("k"), SL("v"), .outcome = SL("") } };
 		w.put.blob = cases[i].body ? bed_blob(s, SL("body")) : NULL;
 		w.job.frees = cases[i].frees;
-		w.job.low = cases[i].low;
 		CHECK(submit(s, &w) == cases[i].want, cases[i].name);
 		blob_free(w.put.blob);
 	}
@@ -604,6 +650,7 @@ int main(void)
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_all_calls_fail),
 		cmocka_unit_test(test_heals),
+		cmocka_unit_test(test_raise),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_little_space),
 		cmocka_unit_test(test_little_space_stream),

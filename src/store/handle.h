@@ -2,12 +2,11 @@
 /// handle — the proof of a login that every later request carries.
 ///
 /// mac = HMAC-SHA-256 (16 octets) with the store's key over account, expiry, credential version, services, and the kind
-/// and number of the front it was given to. A change of password, the removal of the account or of a service ends it.
+/// and number of the front it was given to. A change of password, the removal of the account or of a service ends it; a
+/// handle that is still good gets a fresh one (verb renew), under the same key after a restart of the store as well.
 #include "ipc/verbs.h"
 #include "store/account.h"
 #include "store/cell.h"
-
-enum { HANDLE_KEPT_S = 24 * 3600 };
 
 struct handle_key {
 	uint8_t octets[32];

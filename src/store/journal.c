@@ -164,7 +164,7 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 	j->end.at += b->octets;
 	j->end.lsn = b->lsn;
 	j->end.chain = b->chain;
-	if (flush || j->kept.n + b->small.n > JOURNAL_KEPT_FLUSH)
+	if (flush || j->kept.n + b->small.n > JOURNAL_KEPT_MAX)
 		return journal_flush(cx, j);
 	if (j->kept.n == 0) {
 		j->kept_at = before;

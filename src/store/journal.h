@@ -14,10 +14,8 @@
 #include "store/segment.h"
 
 enum {
-	JOURNAL_KEPT_MAX =
-		40 << 20, // octets of lazy batches kept for a restart: flushed from 8 MiB on, and one batch more
-	JOURNAL_KEPT_FLUSH = 8 << 20,
-	JOURNAL_RESERVES = 2, // segments kept back for work that frees space
+	JOURNAL_KEPT_MAX = 8 << 20, // octets of lazy batches kept for a restart; what would pass it is flushed at once
+	JOURNAL_RESERVES = 2,       // segments kept back for work that frees space
 };
 
 struct journal_pos {

@@ -164,13 +164,16 @@ enum ec mailbox_presence(struct cx *cx, struct view *v, struct mbox_ref m, uint3
 
 struct rows_put {
 	struct out *out;
+	uint64_t raise;
 	uint32_t count, next_uid;
 };
 static bool put_row(void *arg, const struct pl_row *row)
 {
 	struct rows_put *p = arg;
+	struct pl_row told = *row;
 
-	if (!out_put(p->out, row, sizeof *row)) {
+	told.modseq += p->raise;
+	if (!out_put(p->out, &told, sizeof told)) {
 		p->next_uid = row->uid;
 		return false;
 	}
@@ -183,7 +186,7 @@ enum ec mailbox_rows(struct cx *cx, struct view *v, struct mbox_ref m, const str
 {
 	struct walk w = { q->set, q->from_uid, q->changed_since,
 		q->expunged_too ? q->now_s - EXPUNGED_READABLE_S : INT64_MAX };
-	struct rows_put put = { .out = out };
+	struct rows_put put = { .out = out, .raise = q->raise };
 	struct mbox_head h;
 	enum ec e = mbox_head_load(cx, v, mbox_cell(m), &h);
 

@@ -75,6 +75,7 @@ struct rows_query {
 	struct uid_set set;
 	uint32_t from_uid;
 	uint64_t changed_since;
+	uint64_t raise; // added to modseqs on the way out
 	bool expunged_too;
 	int64_t now_s;
 };

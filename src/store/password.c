@@ -13,15 +13,11 @@
 #include "base/num.h"
 #include "store/scram.h"
 
-enum { MAC = 32, CACHE = 16384, FAILURES = 4096, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
+enum { MAC = 32, CACHE = 16384, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
 
 struct success {
 	uint8_t mac[MAC];
 	int64_t until_ns;
-};
-struct failures {
-	uint64_t account;
-	uint32_t n;
 };
 struct passwords {
 	struct password_conf conf;
@@ -35,7 +31,6 @@ struct passwords {
 	pthread_t thread[THREADS_MAX];
 	struct password_stats stats;
 	struct success cache[CACHE];
-	struct failures failed[FAILURES];
 };
 
 // ---- the work itself
@@ -137,29 +132,11 @@ static void cache_add(struct passwords *p, const struct password_work *w)
 
 // ---- counting
 
-static struct failures *failures_of(struct passwords *p, uint64_t account)
-{
-	return &p->failed[account % FAILURES];
-}
-
-void password_count_failure(struct passwords *p, uint64_t account)
+void password_count_failure(struct passwords *p)
 {
 	pthread_mutex_lock(&p->lock);
-	struct failures *f = failures_of(p, account);
-	if (f->account != account)
-		*f = (struct failures){ .account = account };
-	f->n += f->n < UINT32_MAX;
 	p->stats.failed++;
 	pthread_mutex_unlock(&p->lock);
-}
-
-uint32_t password_failures(struct passwords *p, uint64_t account)
-{
-	pthread_mutex_lock(&p->lock);
-	struct failures *f = failures_of(p, account);
-	uint32_t n = f->account == account ? f->n : 0;
-	pthread_mutex_unlock(&p->lock);
-	return n;
 }
 
 void passwords_stats(struct passwords *p, struct password_stats *out)
@@ -191,7 +168,7 @@ static void work_do(struct passwords *p, struct password_work *w)
 		if (e == E_OK)
 			cache_add(p, w);
 		else if (e == E_AUTH)
-			password_count_failure(p, w->account);
+			password_count_failure(p);
 	}
 	work_end(w, e);
 }

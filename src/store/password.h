@@ -54,6 +54,5 @@ struct password_stats {
 	uint64_t verified, cached, failed, refused;
 };
 void passwords_stats(struct passwords *p, struct password_stats *out);
-/// Wrong passwords for an account since the start (or since another took its place in the table); 0 = unknown users.
-uint32_t password_failures(struct passwords *p, uint64_t account);
-void password_count_failure(struct passwords *p, uint64_t account);
+/// One more wrong proof, found elsewhere (SCRAM).
+void password_count_failure(struct passwords *p);

@@ -1,9 +1,27 @@
 /// request — answering, jobs, and what lies in ranges.
 #include "store/request.h"
 
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 #include "base/num.h"
+
+/// Where the request holds a password, nothing of it stays in freed memory.
+static void request_free(struct request *r)
+{
+	const struct verb_info *info = verb_info(r->verb);
+
+	while (r->pieces) {
+		struct piece *piece = r->pieces;
+		r->pieces = piece->next;
+		if (info->secret)
+			OPENSSL_cleanse(piece->o, piece->n);
+		free(piece);
+	}
+	if (info->secret)
+		OPENSSL_cleanse((uint8_t *)(r + 1), info->req_octets);
+	free(r);
+}
 
 void request_answer(struct request *r, enum ec e)
 {
@@ -15,12 +33,7 @@ void request_answer(struct request *r, enum ec e)
 	// Out of flight first: a peer that sees its answer may ask the next at once.
 	atomic_fetch_sub(&p->inflight, 1);
 	peer_send(p, &head, r->out, e == E_OK ? info->ans_octets : 0, false);
-	while (r->pieces) {
-		struct piece *piece = r->pieces;
-		r->pieces = piece->next;
-		free(piece);
-	}
-	free(r);
+	request_free(r);
 	peer_unref(p);
 	pthread_mutex_lock(&s->lock);
 	if (--s->inflight == 0)
@@ -68,6 +81,7 @@ void *request_alloc(struct request *r, size_t n)
 	if (!p)
 		return NULL;
 	p->next = r->pieces;
+	p->n = n;
 	r->pieces = p;
 	return p->o;
 }

@@ -44,6 +44,7 @@ struct serve {
 	struct passwords *passwords;
 	struct scram *scram;
 	struct handle_key key;
+	uint64_t raise; // of all versions told, see store_version_raise
 	struct watches *watches;
 	struct pop3_locks *pop3;
 	int epoll, wake;
@@ -59,6 +60,7 @@ struct serve {
 /// Memory of a request, freed with it.
 struct piece {
 	struct piece *next;
+	size_t n;
 	_Alignas(16) uint8_t o[];
 };
 
@@ -115,6 +117,17 @@ static inline struct out request_out(struct request *r, struct range range)
 }
 /// Copies a list of fixed entries to a range as far as it fits; false where it does not.
 bool request_list(struct request *r, struct range to, const struct buf *list, size_t entry);
+
+/// Versions (modseqs) as peers know them are raised by the same number all the time that the store is open.
+/// 0 stays 0: it stands for no change.
+static inline uint64_t modseq_told(const struct request *r, uint64_t version)
+{
+	return version ? version + r->s->raise : 0;
+}
+static inline uint64_t modseq_heard(const struct request *r, uint64_t modseq)
+{
+	return modseq > r->s->raise ? modseq - r->s->raise : 0;
+}
 
 /// The body of a deliver or append: an upload, or a blob made from ranges.
 struct body_in {

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sockios.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
@@ -55,10 +56,24 @@ void peer_unref(struct peer *p)
 	free(p);
 }
 
+/// A closed peer's requests that are still under way go on writing their answers; its chunks may be another session's
+/// by then. So before it can learn that it was closed, private memory takes the place of its arena.
+static void arena_leave(struct peer *p)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+
+	if (p->arena && mmap(p->arena, p->arena_octets, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
+		abort(); // nothing else keeps them apart
+}
+
 void peer_close(struct peer *p)
 {
-	if (!atomic_exchange(&p->closed, true))
+	pthread_mutex_lock(&p->lock); // whoever comes second may rely on it, too
+	if (!atomic_exchange(&p->closed, true)) {
+		arena_leave(p);
 		shutdown(p->fd, SHUT_RDWR); // wakes its worker
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 /// Notes may fill a quarter of the socket: the rest is for answers, which cannot be said later.
@@ -100,9 +115,8 @@ static void peer_out(struct peer *p)
 {
 	struct serve *s = p->s;
 
-	atomic_store(&p->closed, true);
+	peer_close(p);
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, p->fd, NULL);
-	shutdown(p->fd, SHUT_RDWR);
 	watch_end_peer(s->watches, p);
 	pop3_end_peer(s->pop3, p);
 	pthread_mutex_lock(&s->lock);
@@ -150,14 +164,6 @@ uint32_t serve_peers(struct serve *s)
 	return n;
 }
 
-uint32_t serve_in_flight(struct serve *s)
-{
-	pthread_mutex_lock(&s->lock);
-	uint32_t n = s->inflight;
-	pthread_mutex_unlock(&s->lock);
-	return n;
-}
-
 // ---- hello
 
 /// An arena is a memfd on tmpfs that can no longer change its size: reading it can then never raise SIGBUS.
@@ -177,24 +183,19 @@ static enum ec arena_check(struct cx *cx, const struct serve *s, int fd, uint64_
 	return E_OK;
 }
 
-/// A front's newest connection ends the ones before. What those still have in flight may write into the arena, where
-/// the front perhaps gave the same chunks to another session since: true while there is such.
-static bool has_forerunner(struct peer *p)
+/// A front's newest connection ends the ones before: what those still have in flight must not be written into chunks
+/// that the front may have given to another session since.
+static void end_forerunners(struct peer *p)
 {
 	struct serve *s = p->s;
-	bool busy = false;
 
 	if (p->by.kind == BY_ADMIN)
-		return false; // each has an arena of its own
+		return; // each has an arena of its own
 	pthread_mutex_lock(&s->lock);
-	for (struct peer *o = s->peers; o; o = o->next) {
-		if (o == p || o->by.kind != p->by.kind || o->by.front != p->by.front)
-			continue;
-		peer_close(o);
-		busy |= atomic_load(&o->inflight) > 0;
-	}
+	for (struct peer *o = s->peers; o; o = o->next)
+		if (o != p && o->by.kind == p->by.kind && o->by.front == p->by.front)
+			peer_close(o);
 	pthread_mutex_unlock(&s->lock);
-	return busy;
 }
 
 static enum ec hello(struct cx *cx, struct request *r, int fd)
@@ -209,10 +210,7 @@ static enum ec hello(struct cx *cx, struct request *r, int fd)
 		return fail(cx, E_UNSUPPORTED, "another build");
 	if (fd < 0)
 		return fail(cx, E_SYNTAX, "a hello without an arena");
-	if (has_forerunner(p)) {
-		peer_close(p); // the front asks for another connection
-		return E_TEMP;
-	}
+	end_forerunners(p);
 	enum ec e = arena_check(cx, r->s, fd, q->arena_octets);
 	if (e != E_OK)
 		return e;
@@ -323,9 +321,7 @@ static void frame(struct cx *cx, struct peer *p, struct sl octets, int fd)
 		return;
 	}
 	memcpy((uint8_t *)(r + 1), body.p, body.n);
-	if (atomic_load(&p->closed)) // looked at once it counts as in flight: see has_forerunner
-		request_answer(r, E_CLOSED);
-	else if (info->check(r->in, p->arena_octets) != E_OK)
+	if (info->check(r->in, p->arena_octets) != E_OK)
 		request_answer(r, E_SYNTAX);
 	else if (head.verb == VERB_hello)
 		request_answer(r, hello(cx, r, fd));
@@ -376,6 +372,17 @@ static int take_frames(struct peer *p, struct turn *t)
 	return recvmmsg(p->fd, t->m, FRAMES_PER_TURN, MSG_DONTWAIT | MSG_CMSG_CLOEXEC, NULL);
 }
 
+/// A password does not stay where frames are received.
+static void wipe_secret(struct slot *slot, size_t n)
+{
+	struct frame_head head;
+
+	memcpy(&head, slot->octets, sizeof head);
+	const struct verb_info *info = verb_info(head.verb);
+	if (n >= sizeof head && info && info->secret)
+		OPENSSL_cleanse(slot->octets, n);
+}
+
 /// False where the peer is at its end.
 static bool peer_turn(struct cx *cx, struct peer *p, struct turn *t)
 {
@@ -390,6 +397,7 @@ static bool peer_turn(struct cx *cx, struct peer *p, struct turn *t)
 			peer_close(p); // an end of stream reads as an empty frame
 		else if (!atomic_load(&p->closed))
 			frame(cx, p, (struct sl){ t->slot[i].octets, t->m[i].msg_len }, fd);
+		wipe_secret(&t->slot[i], t->m[i].msg_len);
 		if (fd >= 0)
 			close(fd);
 	}
@@ -428,7 +436,7 @@ static void changed(void *arg, struct cell_id id, uint64_t version)
 {
 	struct serve *s = arg;
 
-	watch_changed(s->watches, id, version);
+	watch_changed(s->watches, id, version + s->raise);
 }
 
 static void derive(const uint8_t secret[32], struct sl what, uint8_t out[32])
@@ -472,6 +480,7 @@ enum ec serve_new(struct cx *cx, const struct serve_conf *conf, struct serve **o
 	s->conf = *conf;
 	s->store = conf->store;
 	s->epoll = s->wake = -1;
+	s->raise = store_version_raise(s->store);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
 	s->thread = calloc(threads, sizeof *s->thread);

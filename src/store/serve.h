@@ -37,5 +37,3 @@ struct serve;
 void serve_free(struct serve *s);
 /// Peers connected now (tests wait on it).
 uint32_t serve_peers(struct serve *s);
-/// Requests taken and not answered yet.
-uint32_t serve_in_flight(struct serve *s);

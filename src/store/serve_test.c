@@ -1,8 +1,10 @@
 /// Tests of serve: sessions through frames, who may ask what, logins that end, broken and greedy peers. What one user
 /// can do with what is another's: foreign_test.c.
+#include <dirent.h>
 #include <fcntl.h>
 
 #include "store/serve_town.h"
+#include "store/state.h"
 
 static uint32_t check_faults(struct client *c)
 {
@@ -259,6 +261,52 @@ static void test_login_ends(void **state)
 	town_end(t);
 }
 
+static enum ec renew(struct client *c, struct handle *h)
+{
+	struct req_renew q = { .handle = *h };
+	struct ans_renew a = { 0 };
+	enum ec e = ASK(c, renew, &q, &a);
+
+	if (e == E_OK)
+		*h = a.handle;
+	return e;
+}
+
+static void test_renew(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user, other = client_new(t->s, BY_USER, 2);
+	struct handle h = login_as(c, SL("alice@example.org")), old = h;
+	struct req_account q = { 0 };
+	struct ans_account a = { 0 };
+
+	(void)state;
+	usleep(1100000);
+	must(renew(c, &h), "renew");
+	assert_true(h.expires_s > old.expires_s && h.services == old.services && h.account == old.account);
+	q.handle = h;
+	must(ASK(c, account, &q, &a), "account");
+	assert_int_equal(renew(&other, &h), E_AUTH); // another front's
+	struct handle wider = h;
+	wider.services |= 1u << SERVICE_POP3;
+	assert_int_equal(renew(c, &wider), E_AUTH);
+	struct req_user_set set = { .which = SET_IMAP };
+	struct ans_user_set was_set = { 0 };
+	must(field_set(set.address, SL("alice@example.org")), "address");
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	assert_int_equal(renew(c, &h), E_DENIED);
+	set.imap = 1;
+	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
+	struct req_user_passwd pass = { 0 };
+	struct ans_user_passwd passed = { 0 };
+	must(field_set(pass.address, SL("alice@example.org")), "address");
+	must(field_set(pass.password, SL("new")), "password");
+	must(ASK(&t->admin, user_passwd, &pass, &passed), "passwd");
+	assert_int_equal(renew(c, &h), E_AUTH);
+	client_end(&other);
+	town_end(t);
+}
+
 static void test_pop3_lock(void **state)
 {
 	struct town *t = town_new();
@@ -425,38 +473,20 @@ static void test_notes_leave_room(void **state)
 	town_end(t);
 }
 
-/// A second connection of the same front: while the first has a request in flight it is refused, then it takes over.
+/// A second connection of the same front takes over from the first.
 static void test_takes_over(void **state)
 {
 	struct town *t = town_new();
-	struct client first = client_new(t->s, BY_USER, 7), second;
-	struct req_hello q = { .build = BED_BUILD, .arena_octets = BED_ARENA };
-	struct req_login slow = { .service = SERVICE_IMAP };
-	struct ans_hello a;
-	enum ec e = E_CLOSED;
-	unsigned refused = 0;
+	struct client first = client_new(t->s, BY_USER, 7), second = client_new(t->s, BY_USER, 7);
+	struct handle h = login_as(&second, SL("alice@example.org"));
+	struct req_account q = { .handle = h };
+	struct ans_account a = { 0 };
 
 	(void)state;
-	must(field_set(slow.user, SL("ghost@example.org")), "user");
-	for (int i = 0; i < 200; i++)
-		assert_true(client_send(&first, VERB_login, &slow, sizeof slow, -1));
-	while (serve_in_flight(t->s) < 2)
-		usleep(100);
-	for (; e != E_OK; refused++) {
-		assert_true(e == E_CLOSED || e == E_TEMP);
-		int fd = bed_memfd(BED_ARENA, F_SEAL_SHRINK | F_SEAL_GROW);
-		second = client_raw(t->s, BY_USER, 7);
-		assert_true(client_send(&second, VERB_hello, &q, sizeof q, fd));
-		e = client_answer(&second, &a, sizeof a);
-		close(fd);
-		if (e != E_OK)
-			client_end(&second);
-	}
-	assert_true(refused > 1); // once at least
-	uint8_t octet;
-	while (recv(first.fd, &octet, 1, 0) > 0)
-		;
-	assert_false(client_send(&first, VERB_login, &slow, sizeof slow, -1));
+	assert_int_equal(ASK(&first, account, &q, &a), E_CLOSED);
+	must(ASK(&second, account, &q, &a), "the newest");
+	must(ASK(&t->user, account, &(struct req_account){ .handle = login_as(&t->user, SL("bob@example.org")) }, &a),
+		"another front");
 	client_end(&first);
 	client_end(&second);
 	town_end(t);
@@ -475,6 +505,128 @@ static void test_end_in_flight(void **state)
 	town_end(t);
 }
 
+#ifndef ENGINE_MEM
+static void copy_file(const char *from, const char *to)
+{
+	uint8_t octets[65536];
+	ssize_t n;
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(in >= 0 && out >= 0);
+	while ((n = read(in, octets, sizeof octets)) > 0)
+		assert_int_equal(write(out, octets, (size_t)n), n);
+	assert_int_equal(n, 0);
+	close(in);
+	close(out);
+}
+
+/// Makes folder `to` a copy of folder `from`, which holds files only.
+static void copy_folder(const char *from, const char *to)
+{
+	nftw(to, bed_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	assert_int_equal(mkdir(to, 0700), 0);
+	DIR *d = opendir(from);
+	assert_non_null(d);
+	for (struct dirent *e; (e = readdir(d));) {
+		char a[512], b[512];
+		snprintf(a, sizeof a, "%s/%s", from, e->d_name);
+		snprintf(b, sizeof b, "%s/%s", to, e->d_name);
+		if (e->d_name[0] != '.')
+			copy_file(a, b);
+	}
+	closedir(d);
+}
+
+/// The store ends and comes back. log: what the disk holds of the log then, after a stop of the machine; NULL: all was
+/// well.
+static void town_restart(struct town *t, const char *log)
+{
+	char path[128];
+	struct state st = { .boot = "another boot" };
+
+	client_end(&t->user);
+	client_end(&t->admin);
+	serve_free(t->s);
+	store_close(t->b->s);
+	if (log) {
+		snprintf(path, sizeof path, "%s/log", t->b->dir);
+		copy_folder(log, path);
+		int dir = open(t->b->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_int_equal(state_write(&t->b->cx, &disk_real, dir, &st), E_OK);
+		close(dir);
+	}
+	bed_open_store(t->b);
+	t->s = bed_serve(t->b);
+	t->admin = client_new(t->s, BY_ADMIN, 0);
+	t->user = client_new(t->s, BY_USER, 1);
+}
+
+static uint64_t set_flags(struct client *c, const struct handle *h, uint64_t mbox, uint8_t flags, uint64_t unchanged)
+{
+	struct req_mbox_flags q = {
+		.handle = *h, .mbox = mbox, .all = 1, .mode = FLAGS_ADD, .flags = flags, .unchanged_since = unchanged
+	};
+	struct ans_mbox_flags a = { 0 };
+
+	must(ASK(c, mbox_flags, &q, &a), "flags");
+	return a.modseq;
+}
+
+static uint64_t modseq_of(struct client *c, const struct handle *h, uint64_t mbox)
+{
+	struct req_mbox_status q = { .handle = *h, .mbox = mbox };
+	struct ans_mbox_status a = { 0 };
+
+	must(ASK(c, mbox_status, &q, &a), "status");
+	return a.modseq;
+}
+
+/// The machine stops and a flag change that was told is lost: its modseq is never told again for another change, and
+/// who asks for what changed since then sees all flags.
+static void test_machine_stop(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle h = login_as(c, SL("alice@example.org"));
+	uint64_t inbox = find(c, &h, SL("INBOX")), step = 1 << 20;
+	char log[128], snap[128];
+
+	(void)state;
+	snprintf(log, sizeof log, "%s/log", t->b->dir);
+	snprintf(snap, sizeof snap, "%s/snap", t->b->dir);
+	append(c, &h, inbox, SL("first"));
+	copy_folder(log, snap);
+	uint64_t told = set_flags(c, &h, inbox, FLAG_SEEN, UINT64_MAX);
+	assert_int_equal(told, modseq_of(c, &h, inbox));
+	town_restart(t, snap);
+	assert_int_equal(modseq_of(c, &h, inbox), told - 1 + step);
+	assert_int_equal(set_flags(c, &h, inbox, FLAG_DRAFT, told), 0); // not what that client knew
+	uint64_t now = modseq_of(c, &h, inbox);
+	assert_int_equal(set_flags(c, &h, inbox, FLAG_FLAGGED, now), now + 1);
+
+	struct req_mbox_sync sync = {
+		.handle = h, .mbox = inbox, .since = told, .out_rows = { 0, 4096 }, .out_gone = { 4096, 4096 }
+	};
+	struct ans_mbox_sync synced = { 0 };
+	must(ASK(c, mbox_sync, &sync, &synced), "sync");
+	const struct pl_row *row = (const void *)c->arena;
+	assert_true(synced.rows == 1 && synced.modseq == now + 1);
+	assert_true(row->flags == FLAG_FLAGGED && row->modseq == now + 1);
+	sync.since = now + 1;
+	must(ASK(c, mbox_sync, &sync, &synced), "sync");
+	assert_int_equal(synced.rows, 0);
+
+	town_restart(t, NULL);
+	assert_int_equal(modseq_of(c, &h, inbox), now + 1);
+	must(renew(c, &h), "the key is the same after a restart");
+	copy_folder(log, snap);
+	town_restart(t, snap);
+	assert_int_equal(modseq_of(c, &h, inbox), now + 1 + step);
+	assert_int_equal(check_faults(&t->admin), 0);
+	town_end(t);
+}
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -483,6 +635,7 @@ int main(void)
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_login_ends),
+		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_pop3_lock),
 		cmocka_unit_test(test_hello),
 		cmocka_unit_test(test_broken_frames),
@@ -490,6 +643,9 @@ int main(void)
 		cmocka_unit_test(test_notes_leave_room),
 		cmocka_unit_test(test_takes_over),
 		cmocka_unit_test(test_end_in_flight),
+#ifndef ENGINE_MEM
+		cmocka_unit_test(test_machine_stop),
+#endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

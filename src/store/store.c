@@ -247,8 +247,8 @@ static enum ec drop_unnamed(struct cx *cx, struct store *s, const struct seg_lis
 	return E_OK;
 }
 
-/// Opens the log behind `last` and everything that writes.
-static enum ec start_writing(struct cx *cx, struct store *s, const struct replayed *r)
+/// Opens the log behind what was replayed. out: a new raise is on disk before anybody can see it.
+static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r, bool raised)
 {
 	s->journal = (struct journal){
 		.disk = s->disk,
@@ -259,11 +259,13 @@ static enum ec start_writing(struct cx *cx, struct store *s, const struct replay
 		.fd = -1,
 	};
 	enum ec e = journal_open(cx, &s->journal, r->applied.pos);
+	if (e == E_OK && raised)
+		e = journal_flush(cx, &s->journal);
 	if (e)
 		return e;
 	journal_fill_reserve(&s->journal);
 	s->writer.applied = r->applied;
-	return writer_start(cx, s);
+	return E_OK;
 }
 
 static void take_numbers(struct store *s, const struct seg_list *l, const struct stop *stop)
@@ -297,8 +299,10 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	if (e == E_OK && r.damaged == 0)
 		e = drop_unnamed(cx, s, l);
 	if (e == E_OK)
+		e = open_log(cx, s, &r, stop.machine);
+	if (e == E_OK) // last: a start that fails before this finds the same stop again
 		e = state_write(cx, s->disk, s->dir_fd, &stop.now);
-	return e ? e : start_writing(cx, s, &r);
+	return e ? e : writer_start(cx, s);
 }
 
 /// Gives back everything that is not the writer's or the log's.
@@ -380,7 +384,7 @@ bool store_is_low(const struct store *s)
 	return free_octets >= 0 && (uint64_t)free_octets < s->free_min_octets;
 }
 
-uint64_t store_modseq_raise(const struct store *s)
+uint64_t store_version_raise(const struct store *s)
 {
 	return s->raise;
 }

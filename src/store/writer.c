@@ -2,7 +2,7 @@
 ///
 /// A batch becomes durable in this order (DESIGN: Commit):
 ///   1 take waiting jobs, at most BATCH_JOBS; jobs that come later gather for the next batch
-///   2 run each job, until the batch holds BATCH_OCTETS_MAX (the rest are the next batch): it reads through the
+///   2 run each job, until half of what a batch may hold is used (the rest are the next batch): it reads through the
 ///     batch's own index transaction and commits cells into it and into the batch
 ///   3 flush the bulk segments that the batch names
 ///   4 write the batch to the log
@@ -27,8 +27,7 @@
 #include "store/engine.h"
 
 enum {
-	LOW_JOBS = 8, // of the low class at a time, so that others wait little
-	TRIES = 3,    // to build a batch
+	TRIES = 3, // to build a batch
 	EXPIRE_AT_LEAST = 4,
 	TICK_NS = 1000000000,
 };
@@ -64,9 +63,9 @@ void store_submit(struct store *s, struct job *job)
 
 	pthread_mutex_lock(&w->lock);
 	bool closed = w->stop;
-	bool idle = !w->normal.head && !w->low.head; // otherwise the writer is awake, or on its way
+	bool idle = !w->waiting.head; // otherwise the writer is awake, or on its way
 	if (!closed)
-		list_add(job->low ? &w->low : &w->normal, job);
+		list_add(&w->waiting, job);
 	if (!closed && idle)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
@@ -241,7 +240,7 @@ static unsigned run_jobs(
 	unsigned i;
 
 	*durable = *spoilt = false;
-	for (i = 0; i < n && !*spoilt && !t->broken && (i == 0 || t->batch.octets < BATCH_OCTETS_MAX); i++) {
+	for (i = 0; i < n && !*spoilt && !t->broken && (i == 0 || batch_takes_jobs(&t->batch)); i++) {
 		uint64_t before = t->batch.records;
 		run_job(cx, w, jobs[i]);
 		*spoilt = jobs[i]->result != E_OK && t->batch.records > before;
@@ -416,7 +415,7 @@ static enum ec redo_held(struct cx *cx, struct writer *w)
 	return e;
 }
 
-/// Builds, writes and answers batches until all jobs are answered: one, unless they hold more than BATCH_OCTETS_MAX.
+/// Builds, writes and answers batches until all jobs are answered: one, unless they hold much.
 /// `jobs` is changed.
 static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigned n)
 {
@@ -509,13 +508,12 @@ static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
 	int rc = 0;
 
 	pthread_mutex_lock(&w->lock);
-	while (!w->normal.head && !w->low.head && !w->stop && rc == 0) {
+	while (!w->waiting.head && !w->stop && rc == 0) {
 		int64_t at = wake_at(w);
 		struct timespec until = { at / 1000000000, at % 1000000000 };
 		rc = at ? pthread_cond_timedwait(&w->wake, &w->lock, &until) : pthread_cond_wait(&w->wake, &w->lock);
 	}
-	bool low = !w->normal.head;
-	while (n < (low ? LOW_JOBS : BATCH_JOBS) && (jobs[n] = list_take(low ? &w->low : &w->normal)))
+	while (n < BATCH_JOBS && (jobs[n] = list_take(&w->waiting)))
 		n++;
 	*stop = n == 0 && w->stop;
 	pthread_mutex_unlock(&w->lock);
@@ -561,8 +559,7 @@ enum ec writer_start(struct cx *cx, struct store *s)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &attr);
 	pthread_condattr_destroy(&attr);
-	list_init(&w->normal);
-	list_init(&w->low);
+	list_init(&w->waiting);
 	list_init(&w->held);
 	w->txn.s = w->txn.view.s = s;
 	update_stats(w);

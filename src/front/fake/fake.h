@@ -45,7 +45,8 @@ struct fake {
 	unsigned chunks; // of the arena
 	enum verb fail_verb;
 	enum ec fail_code;
-	unsigned fail_after; // calls of fail_verb that go well before the one that fails
+	int64_t handle_age_s; // of the handle that a login gives
+	unsigned fail_after;  // calls of fail_verb that go well before the one that fails
 	// what happened
 	unsigned calls[VERBS];
 	unsigned chunks_taken, chunks_peak;

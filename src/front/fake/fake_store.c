@@ -2,6 +2,7 @@
 ///
 /// Every request is checked with the same table as in the store, so that what a session asks is within its limits.
 #include "base/check.h"
+#include "base/clock.h"
 #include "front/fake/fake.h"
 
 #include "ipc/payload.h"
@@ -204,9 +205,17 @@ static enum ec on_login(const struct req_login *req, struct ans_login *ans)
 		if (u->pop3_off)
 			return E_DENIED;
 		*ans = (struct ans_login){ .handle.account = u->account };
+		ans->handle.expires_s = (uint64_t)(clock_now_s() + HANDLE_KEPT_S - fake.handle_age_s);
 		return field_set(ans->address, sl_cstr(u->address));
 	}
 	return E_AUTH;
+}
+
+static enum ec on_renew(const struct req_renew *req, struct ans_renew *ans)
+{
+	ans->handle = req->handle;
+	ans->handle.expires_s = (uint64_t)clock_now_s() + HANDLE_KEPT_S;
+	return E_OK;
 }
 
 static enum ec on_account(const struct req_account *req, struct ans_account *ans)
@@ -366,6 +375,7 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	ON(resolve)
 	ON(deliver)
 	ON(login)
+	ON(renew)
 	ON(account)
 	ON(pop3_lock)
 	ON(mbox_find)

@@ -36,7 +36,10 @@ struct fake_store {
 	bool away, forgets; // forgets: what is gone is unknown
 	struct client_watch *watch;
 	struct buf upload;
-	unsigned chunks_out; // taken and not given back
+	unsigned chunks_out;  // taken and not given back
+	int64_t handle_age_s; // of the handle that a login gives
+	unsigned renewed;     // handles; the last request must carry the newest
+	enum ec renew_error;
 };
 /// INBOX with four messages (UIDs 1, 2, 4, 7), Sent, Trash, "Work/Reports" without "Work".
 void fake_store_fill(struct fake_store *st);

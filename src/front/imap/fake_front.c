@@ -1,5 +1,6 @@
 /// fake_front — io over a script, and the few functions of fiber, front and auth that a session calls.
 #include "base/check.h"
+#include "base/clock.h"
 #include "front/imap/fake.h"
 
 #include "auth/sasl.h"
@@ -309,10 +310,14 @@ struct sl sasl_mechanisms(void)
 FIB enum ec sasl_password(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
-	(void)l;
+	const struct fake_store *st = (const struct fake_store *)(const void *)l->store;
+	uint64_t expires_s = (uint64_t)(clock_now_s() + HANDLE_KEPT_S - st->handle_age_s);
+
 	if (!sl_eq(user, SL("ann")) || !sl_eq(password, SL("secret")))
 		return fail(cx, E_AUTH, "wrong");
-	*out = (struct sasl_result){ .handle = { .account = 7 }, .address = "ann@example.test", .address_octets = 16 };
+	*out = (struct sasl_result){
+		.handle = { .account = 7, .expires_s = expires_s }, .address = "ann@example.test", .address_octets = 16
+	};
 	return E_OK;
 }
 

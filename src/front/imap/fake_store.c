@@ -1,5 +1,6 @@
 /// fake_store — the requests of an IMAP session over arrays: naive, one account, nothing durable.
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "front/imap/fake.h"
 
@@ -545,6 +546,17 @@ static uint64_t box_in(enum verb verb, const void *req)
 	return id;
 }
 
+/// Only the newest handle is good.
+static enum ec do_renew(struct fake_store *st, const struct req_renew *r, struct ans_renew *a)
+{
+	if (st->renew_error)
+		return st->renew_error;
+	a->handle = r->handle;
+	a->handle.expires_s = (uint64_t)clock_now_s() + HANDLE_KEPT_S;
+	a->handle.mac[0] = (uint8_t)++st->renewed;
+	return E_OK;
+}
+
 FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
 {
 	struct fake_store *st = store_of(c);
@@ -556,7 +568,11 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	if (st->away)
 		return fail(cx, E_TEMP, "no store");
 	memset(ans, 0, verb_info(verb)->ans_octets);
-	if (verb == VERB_mbox_list)
+	const struct handle *handle = verb_info(verb)->handle(req);
+	assert_true(!handle || (handle->account == 7 && handle->mac[0] == st->renewed));
+	if (verb == VERB_renew)
+		e = do_renew(st, req, ans);
+	else if (verb == VERB_mbox_list)
 		e = do_list(st, req, ans);
 	else if (verb == VERB_mbox_find)
 		e = do_name(st, verb, FIELD_SL(((const struct req_mbox_find *)req)->name), ans);

@@ -18,6 +18,7 @@
 #include "front/imap/store.h"
 #include "front/imap/tree.h"
 #include "front/imap/update.h"
+#include "front/login.h"
 
 /// CHECK, NOOP: the news that follow every command are all there is.
 FIB static enum ec noop_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
@@ -227,6 +228,8 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 
 	if (row->flags & IMAP_WRITES && im->view && im->view->read_only)
 		return imap_refuse(im, E_DENIED, "READ-ONLY", "The mailbox is open for reading only");
+	if (im->phase != IMAP_NOAUTH)
+		login_renew(cx, im->store, &im->handle);
 	enum ec e = commands[row->verb].run(cx, im, cmd);
 	bool told = commands[row->verb].news == NEWS_AFTER && (cmd->uid || !(row->flags & IMAP_NO_EXPUNGE));
 	if (!imap_is_wire_error(e) && told && !im->over && update_is_due(im)) {

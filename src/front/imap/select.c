@@ -81,7 +81,7 @@ FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct ans_mbox_
 	struct view *v = im->view;
 	bool fresh;
 
-	im->watch = (struct client_watch){ .handle = im->handle, .mbox = v->mbox, .event = &im->news };
+	im->watch = (struct client_watch){ .handle = &im->handle, .mbox = v->mbox, .event = &im->news };
 	enum ec e = client_watch_add(cx, im->store, &im->watch);
 	if (e == E_OK)
 		e = open_first(cx, im, v, ans);

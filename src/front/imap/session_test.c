@@ -322,6 +322,39 @@ TEST(news, true)
 TEST(changes, true)
 TEST(appends, true)
 
+/// A session outlives its handle, which is renewed once half its life is over, before the next command.
+static void test_renew(void **state)
+{
+	static const char *const script[] = { SELECT, "C: a NOOP", "S: a OK *", "C: b STATUS Sent (MESSAGES)",
+		"S: * STATUS *", "S: b OK *", "C: c IDLE", "S: + Idling", "X: deliver", "S: * 5 EXISTS",
+		"S: * 3 RECENT", "C: DONE", "S: c OK *", BYE, NULL };
+	static const struct {
+		const char *name;
+		int64_t age_s;
+		enum ec error;
+		unsigned renewed;
+	} cases[] = {
+		{ "new", 0, E_OK, 0 },
+		{ "less than half", HANDLE_KEPT_S / 2 - 60, E_OK, 0 },
+		{ "more than half", HANDLE_KEPT_S / 2 + 1, E_OK, 1 },
+		{ "nearly over", HANDLE_KEPT_S - 1, E_OK, 1 },
+		{ "cannot be renewed now", HANDLE_KEPT_S / 2 + 1, E_TEMP, 0 },
+		{ "password changed", HANDLE_KEPT_S / 2 + 1, E_AUTH, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct fake_run r = { .line = script, .tls = true, .login = true };
+		r.store.handle_age_s = cases[i].age_s;
+		r.store.renew_error = cases[i].error;
+		fake_store_fill(&r.store);
+		fake_run(&r);
+		CHECK(!r.wrong, r.wrong ? r.wrong : cases[i].name);
+		CHECK(r.store.renewed == cases[i].renewed, cases[i].name);
+		fake_store_free(&r.store);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_selecting),
 		cmocka_unit_test(test_news),
 		cmocka_unit_test(test_changes),
+		cmocka_unit_test(test_renew),
 		cmocka_unit_test(test_appends),
 	};
 	log_setup("test", LOG_ERROR);

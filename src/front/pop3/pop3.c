@@ -8,6 +8,7 @@
 
 #include "auth/sasl.h"
 #include "base/log.h"
+#include "front/login.h"
 
 enum { LINE_OUT_MAX = 512 };
 
@@ -167,6 +168,8 @@ FIB static enum ec run_line(struct cx *cx, struct pop3 *p, struct sl line)
 		return pop3_bad(cx, p, "Cannot understand what follows the command");
 	if (!(pop3_verbs[c.verb].states & p->phase))
 		return pop3_bad(cx, p, p->phase == POP3_AUTHORIZATION ? "Log in first" : "Already logged in");
+	if (p->phase == POP3_TRANSACTION)
+		login_renew(cx, p->store, &p->handle);
 	return commands[c.verb].run(cx, p, &c);
 }
 

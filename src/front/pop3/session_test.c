@@ -270,6 +270,26 @@ static void test_delays(void **)
 	fake_stop();
 }
 
+/// A handle is renewed when half its life is over, once, and only behind the login.
+static void test_renew(void **)
+{
+	static const struct {
+		const char *name;
+		int64_t age_s;
+		unsigned renewed;
+	} cases[] = { { "new", 0, 0 }, { "old", HANDLE_KEPT_S / 2 + 1, 1 } };
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		start();
+		fake.handle_age_s = cases[i].age_s;
+		assert_int_equal(talk(&pop3, "S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\n"
+					     "S: +OK *\nC: STAT\nS: +OK *\nC: NOOP\nS: +OK *\nC: QUIT\nS: +OK *\n"),
+			E_OK);
+		CHECK(fake.calls[VERB_renew] == cases[i].renewed, cases[i].name);
+		fake_stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +301,7 @@ int main(void)
 		cmocka_unit_test(test_read_ahead),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_delays),
+		cmocka_unit_test(test_renew),
 	};
 
 	log_setup(NULL, LOG_ERROR); // what the sessions log is not part of the result

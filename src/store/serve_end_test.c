@@ -1,0 +1,166 @@
+/// Tests of what is left when peers and requests end: chunks that are no longer theirs, passwords in freed memory.
+#include <malloc.h>
+#include <semaphore.h>
+#include <stdatomic.h>
+
+#include "store/serve_bed.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define OWN_FREE 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define OWN_FREE 0
+#endif
+#endif
+#ifndef OWN_FREE
+#define OWN_FREE 1
+#endif
+
+static const char needle[] = "the-needle-that-nobody-may-find";
+static atomic_uint found;
+
+#if OWN_FREE
+void __libc_free(void *p);
+void free(void *p);
+/// Looks for the needle in all that is freed.
+void free(void *p)
+{
+	if (p && memmem(p, malloc_usable_size(p), needle, sizeof needle - 1))
+		atomic_fetch_add(&found, 1);
+	__libc_free(p);
+}
+#endif
+
+static void ask(struct client *c, uint32_t verb, const void *body, size_t n, enum ec want, const char *name)
+{
+	assert_true(client_send(c, verb, body, n, -1));
+	CHECK(client_answer(c, NULL, 0) == want, name);
+}
+
+/// No request leaves a password behind, whatever becomes of it.
+static void test_passwords_wiped(void **state)
+{
+	struct mailbed *b = mailbed_new();
+	struct serve *s = bed_serve(b);
+	struct client admin = client_new(s, BY_ADMIN, 0), user = client_new(s, BY_USER, 1);
+	struct req_domain_add domain = { 0 };
+	struct req_user_add add = { 0 };
+	struct req_user_passwd passwd = { 0 };
+	struct req_login login = { .service = SERVICE_IMAP };
+	struct sl secret = { (const uint8_t *)needle, sizeof needle - 1 };
+
+	(void)state;
+	assert_int_equal(field_set(domain.domain, SL("example.org")), E_OK);
+	assert_int_equal(field_set(add.address, SL("alice@example.org")), E_OK);
+	assert_int_equal(field_set(passwd.address, SL("alice@example.org")), E_OK);
+	assert_int_equal(field_set(login.user, SL("alice@example.org")), E_OK);
+	assert_int_equal(field_set(add.password, secret), E_OK);
+	assert_int_equal(field_set(passwd.password, secret), E_OK);
+	assert_int_equal(field_set(login.password, secret), E_OK);
+	ask(&admin, VERB_domain_add, &domain, sizeof domain, E_OK, "domain");
+	ask(&admin, VERB_user_add, &add, sizeof add, E_OK, "user_add");
+	ask(&admin, VERB_user_add, &add, sizeof add, E_EXISTS, "user_add again");
+	ask(&admin, VERB_user_passwd, &passwd, sizeof passwd, E_OK, "user_passwd");
+	ask(&user, VERB_login, &login, sizeof login, E_OK, "login");
+	ask(&user, VERB_login, &login, sizeof login, E_OK, "login from the cache");
+	ask(&admin, VERB_login, &login, sizeof login, E_DENIED, "login of a peer that may not");
+	login.service = SERVICES;
+	ask(&user, VERB_login, &login, sizeof login, E_SYNTAX, "login with a bad field");
+	client_end(&user);
+	client_end(&admin);
+	serve_free(s);
+	mailbed_free(b);
+	assert_int_equal(found, 0);
+#if OWN_FREE
+	void *p = malloc(100); // what the test looks for can be found
+	assert_non_null(p);
+	memcpy(p, needle, sizeof needle);
+	__asm__ volatile("" : : "r"(p) : "memory");
+	free(p);
+	assert_int_equal(found, 1);
+#endif
+}
+
+#ifndef ENGINE_MEM
+/// Holds the writer, so that requests stay under way.
+struct gate {
+	struct job job;
+	sem_t entered, go;
+};
+static enum ec gate_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct gate *g = job->arg;
+
+	(void)cx, (void)t;
+	sem_post(&g->entered);
+	sem_wait(&g->go);
+	return E_OK;
+}
+static void gate_done(struct job *job, enum ec e)
+{
+	(void)job, (void)e;
+}
+
+static void fetch_handle(struct client *admin, struct handle *h, uint64_t *inbox)
+{
+	struct req_admin_login login = { 0 };
+	struct ans_admin_login logged = { 0 };
+	struct req_mbox_find find = { 0 };
+	struct ans_mbox_find at = { 0 };
+
+	assert_int_equal(field_set(login.user, SL("alice@example.org")), E_OK);
+	assert_int_equal(ASK(admin, admin_login, &login, &logged), E_OK);
+	find.handle = *h = logged.handle;
+	assert_int_equal(field_set(find.name, SL("INBOX")), E_OK);
+	assert_int_equal(ASK(admin, mbox_find, &find, &at), E_OK);
+	*inbox = at.mbox;
+}
+
+/// A request of a peer that was closed ends after it: its answer no longer goes into the arena, whose chunks may be
+/// another session's by then.
+static void test_closed_arena(void **state)
+{
+	struct mailbed *b = mailbed_new();
+	struct serve *s = bed_serve(b);
+	struct client c = client_new(s, BY_ADMIN, 0);
+	struct gate gate = { .job = { .run = gate_run, .done = gate_done } };
+	struct handle h;
+	uint64_t inbox;
+	uint8_t octet;
+
+	(void)state;
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	bed_user(b, SL("alice@example.org"), 0);
+	fetch_handle(&c, &h, &inbox);
+	assert_int_equal(bed_append(b, (struct mbox_ref){ h.account, inbox }, SL("x"), FLAG_DELETED), 1);
+	sem_init(&gate.entered, 0, 0);
+	sem_init(&gate.go, 0, 0);
+	gate.job.arg = &gate;
+	store_submit(b->s, &gate.job);
+	sem_wait(&gate.entered);
+	struct req_mbox_expunge q = { .handle = h, .mbox = inbox, .all = 1, .out = { 0, 4096 } };
+	assert_true(client_send(&c, VERB_mbox_expunge, &q, sizeof q, -1));
+	assert_int_equal(send(c.fd, "?", 1, MSG_NOSIGNAL), 1); // no frame: the peer is closed
+	assert_true(recv(c.fd, &octet, 1, 0) <= 0);
+	memset(c.arena, 0x5a, 4096);
+	sem_post(&gate.go);
+	while (bed_status(b, (struct mbox_ref){ h.account, inbox }).messages)
+		usleep(1000);
+	serve_free(s); // waits for what is under way
+	for (int i = 0; i < 4096; i++)
+		assert_int_equal(c.arena[i], 0x5a);
+	client_end(&c);
+	mailbed_free(b);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_passwords_wiped),
+#ifndef ENGINE_MEM
+		cmocka_unit_test(test_closed_arena),
+#endif
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
