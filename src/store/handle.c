@@ -49,6 +49,6 @@ enum ec handle_check(struct cx *cx, const struct handle_key *k, struct holder by
 	if (e == E_NOTFOUND || (e == E_OK && a->credential_version != h->credential_version))
 		return fail(cx, E_AUTH, "the account is gone or its password changed");
 	if (e == E_OK && h->services & ~(uint32_t)a->services)
-		return fail(cx, E_DENIED, "the service is turned off");
+		return fail(cx, E_AUTH, "the service was turned off");
 	return e;
 }

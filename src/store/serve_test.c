@@ -237,7 +237,7 @@ static void test_login_ends(void **state)
 	struct ans_user_set was_set = { 0 };
 	must(field_set(set.address, SL("alice@example.org")), "address");
 	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
-	assert_int_equal(ASK(c, account, &q, &a), E_DENIED);
+	assert_int_equal(ASK(c, account, &q, &a), E_AUTH);
 	assert_int_equal(login(c, SL("alice@example.org"), SL("pw"), SERVICE_IMAP, &h), E_DENIED);
 	assert_int_equal(login(c, SL("alice@example.org"), SL("no"), SERVICE_IMAP, &h), E_AUTH);
 	must(login(c, SL("alice@example.org"), SL("pw"), SERVICE_POP3, &h), "pop3");
@@ -294,7 +294,7 @@ static void test_renew(void **state)
 	struct ans_user_set was_set = { 0 };
 	must(field_set(set.address, SL("alice@example.org")), "address");
 	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
-	assert_int_equal(renew(c, &h), E_DENIED);
+	assert_int_equal(renew(c, &h), E_AUTH);
 	set.imap = 1;
 	must(ASK(&t->admin, user_set, &set, &was_set), "user_set");
 	struct req_user_passwd pass = { 0 };

@@ -222,21 +222,35 @@ FIB static enum ec answer(struct cx *cx, struct imap *im, const struct imap_head
 }
 
 /// Runs a parsed command and tells the news where it may.
+/// The store takes the session's handle no more: it ends, so that whoever knew the old password is out.
+/// source: RFC 5530 §3 (EXPIRED).
+static void login_lost(struct imap *im)
+{
+	im->over = true;
+	im->bye = "The password or the account was changed; log in again";
+	im->refusal = (struct imap_words){ "NO", "EXPIRED", im->bye };
+}
+
 FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *head, const struct imap_command *cmd)
 {
+	bool logged_in = im->phase != IMAP_NOAUTH;
 	const struct imap_verb_row *row = head->row;
 
 	if (row->flags & IMAP_WRITES && im->view && im->view->read_only)
 		return imap_refuse(im, E_DENIED, "READ-ONLY", "The mailbox is open for reading only");
-	if (im->phase != IMAP_NOAUTH)
+	if (logged_in)
 		login_renew(cx, im->store, &im->handle);
 	enum ec e = commands[row->verb].run(cx, im, cmd);
+	if (e == E_AUTH && logged_in)
+		login_lost(im);
 	bool told = commands[row->verb].news == NEWS_AFTER && (cmd->uid || !(row->flags & IMAP_NO_EXPUNGE));
 	if (!imap_is_wire_error(e) && told && !im->over && update_is_due(im)) {
 		enum ec news = update_tell(cx, im, cmd->uid);
 		if (imap_is_wire_error(news))
 			return news;
-		if (news != E_OK)
+		if (news == E_AUTH)
+			login_lost(im);
+		else if (news != E_OK)
 			log_trouble(cx, news); // told after a later command
 	}
 	return e;
