@@ -71,6 +71,11 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	return e;
 }
 
+void io_counts(const struct io *, uint64_t *in, uint64_t *out)
+{
+	*in = *out = 0;
+}
+
 FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 {
 	enum ec e = E_OK;

@@ -112,6 +112,7 @@ FIB static uint32_t set_seen(struct cx *cx, struct fetch *f, struct bodies *b)
 FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *rows, size_t n, size_t *took)
 {
 	bool header_only = f->need == NEED_HEADER || f->need == NEED_HEADER_END;
+	struct holder held = { 0 };
 	struct bodies b;
 
 	for (size_t i = 0; header_only && i < f->n_items; i++)
@@ -120,6 +121,7 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 	enum ec e = bodies_read(cx, f->im, rows, n, header_only ? BODY_HEAD : CHUNK_OCTETS, &b);
 	if (e != E_OK)
 		return e;
+	holder_begin(cx, &f->im->s->front->holders, &held, f->im->io);
 	uint32_t seen = set_seen(cx, f, &b);
 	*took = b.n;
 	for (size_t i = 0; e == E_OK && i < b.n; i++) {
@@ -131,6 +133,9 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 			e = fib_yield(cx);
 	}
 	bodies_give(f->im, &b);
+	holder_end(&held);
+	if (held.evicted)
+		f->im->bye = "[LIMIT] Reading too slowly while others waited";
 	return e;
 }
 
