@@ -105,22 +105,22 @@ static struct addr proxied(const struct proxy_addr *p, bool ipv6)
 FIB static enum ec read_proxy(struct cx *cx, struct session *s)
 {
 	struct proxy_header h;
-	enum ec e;
+	uint8_t octets[PROXY_V2_MAX];
+	enum proxy_result r = PROXY_MORE;
+	enum ec e = E_OK;
 
 	cx_deadline_in(cx, PROXY_MS);
-	for (;;) {
-		switch (proxy_parse(io_input(s->io), &h)) {
-		case PROXY_BAD: return fail(cx, E_SYNTAX, "a peer in proxy_networks sent no PROXY header");
-		case PROXY_MORE:
-			e = io_fill(cx, s->io);
-			if (e != E_OK)
-				return wrap(cx, e, "reading the PROXY header");
-			continue;
-		case PROXY_DONE: break;
-		}
-		break;
+	for (size_t n = 0; e == E_OK && r == PROXY_MORE && n < sizeof octets;) {
+		e = io_peek(cx, s->io, n, octets, sizeof octets, &n); // the client's TLS may follow at once
+		if (e == E_OK)
+			r = proxy_parse((struct sl){ octets, n }, &h);
 	}
-	io_consume(s->io, h.consumed);
+	if (e == E_OK && r != PROXY_DONE)
+		return fail(cx, E_SYNTAX, "a peer in proxy_networks sent no PROXY header");
+	if (e == E_OK)
+		e = io_skip(cx, s->io, h.consumed);
+	if (e != E_OK)
+		return wrap(cx, e, "reading the PROXY header");
 	if (!h.local) {
 		struct addr source = proxied(&h.source, h.ipv6), dest = proxied(&h.dest, h.ipv6);
 		io_set_peer(s->io, &source, &dest);

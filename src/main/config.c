@@ -233,14 +233,36 @@ static void confuse_table(cfg_opt_t *t)
 	t[ARRAY_N(options)] = (cfg_opt_t)CFG_END();
 }
 
-/// The line of the first `name` at the start of a line, for complaints about values.
+/// Comments become blanks: libconfuse counts two lines more for each.
+static void blank_comments(char *p)
+{
+	char quote = 0;
+
+	for (; *p; p++) {
+		if (quote && *p == '\\' && p[1])
+			p++;
+		else if (quote)
+			quote = *p == quote ? 0 : quote;
+		else if (*p == '"' || *p == '\'')
+			quote = *p;
+		else if (*p == '#')
+			for (; *p && *p != '\n'; p++)
+				*p = ' ';
+		if (!*p)
+			return;
+	}
+}
+
+/// The line that begins with `name`, for complaints about values.
 static unsigned line_of(struct sl text, const char *name)
 {
 	unsigned line = 1;
 
-	for (struct sl rest = text; rest.n; line++)
-		if (sl_starts(sl_trim(sl_cut(&rest, '\n')), sl_cstr(name)))
+	for (struct sl rest = text; rest.n; line++) {
+		struct sl at = sl_trim(sl_cut(&rest, '\n')), word = sl_cstr(name);
+		if (sl_starts(at, word) && (at.n == word.n || !strchr("_abcdefghijklmnopqrstuvwxyz", at.p[word.n])))
 			return line;
+	}
 	return 1;
 }
 
@@ -307,6 +329,7 @@ enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct confi
 		arena_free(&c.memory);
 		return fail(cx, E_TEMP, "no memory for the configuration");
 	}
+	blank_comments(copy);
 	current_reading = &r;
 	cfg_set_error_function(cfg, on_error);
 	if (cfg_parse_buf(cfg, copy) != CFG_SUCCESS && why->n == before)

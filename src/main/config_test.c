@@ -29,6 +29,9 @@ static const struct {
 } wrong[] = {
 	{ "unknown with a guess", "hostname = \"a\"\n\nbare_newlines = \"fix\"\n",
 		"c:3: unknown option \"bare_newlines\"; did you mean \"bare_newline\"?" },
+	{ "unknown behind comments", "# one\n# \"two\nhostname = \"a # b\" # three\n\npot = 1\n",
+		"c:5: unknown option \"pot\"" },
+	{ "a longer name before", "quota_full = \"defer\"\nquota = -1\n", "c:2: quota: not a number" },
 	{ "unknown without one", "colour = \"red\"\n",
 		"c:1: unknown option \"colour\"; `hongyan config print` lists all" },
 	{ "no such choice", "\nquota_full = \"never\"\n", "c:2: quota_full: no such choice (one of: reject defer)" },

@@ -294,6 +294,42 @@ FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool 
 	return fill(cx, io, ev, fired);
 }
 
+FIB enum ec io_peek(struct cx *cx, struct io *io, size_t seen, uint8_t *p, size_t room, size_t *got)
+{
+	enum ec e = io->dead;
+
+	while (e == E_OK) {
+		ssize_t n = recv(io->fd.fd, p, room, MSG_PEEK);
+		if (n > 0 && (size_t)n > seen) {
+			*got = (size_t)n;
+			return E_OK;
+		}
+		if (n == 0)
+			e = fail(cx, E_CLOSED, "the other side closed");
+		else if (n > 0 || errno == EAGAIN)
+			e = fib_wait_readable(cx, &io->fd);
+		else if (errno != EINTR)
+			e = errno_ends(cx, "recv");
+	}
+	return io_dies(io, e);
+}
+
+enum ec io_skip(struct cx *cx, struct io *io, size_t n)
+{
+	uint8_t octets[512];
+
+	while (n) {
+		ssize_t k = recv(io->fd.fd, octets, min_size(n, sizeof octets), 0);
+		if (k < 0 && errno == EINTR)
+			continue;
+		if (k <= 0)
+			return io_dies(io, fail(cx, E_CLOSED, "octets that were there are gone"));
+		n -= (size_t)k;
+		io->octets_in += (size_t)k;
+	}
+	return E_OK;
+}
+
 /// Drops input up to and with the next LF.
 FIB static enum ec skip_line(struct cx *cx, struct io *io)
 {

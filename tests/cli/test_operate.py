@@ -1,0 +1,361 @@
+"""The contract of the command line and of a running server, line by line: what scripts and operators rely on."""
+import hashlib, imaplib, json, mailbox, os, pathlib, poplib, signal, smtplib, socket, ssl, subprocess, threading, time
+
+import pytest
+
+from server import PORTS, PROGRAM, Server
+
+MAIL = "Subject: {0}\r\n\r\nbody of {0}\r\n"
+
+
+def files_of(folder):
+    return {p: hashlib.sha256(p.read_bytes()).hexdigest() for p in pathlib.Path(folder).rglob("*") if p.is_file()}
+
+
+def as_json(server, *words, **options):
+    return json.loads(server.run("--json", *words, **options))
+
+
+@pytest.fixture(params=["running", "stopped"])
+def either(request):
+    """A server that runs, and one that does not: commands work with both."""
+    one = Server()
+    if request.param == "running":
+        one.start()
+    yield one
+    if one.process:
+        one.stop()
+    one.close()
+
+
+# ---- init and configuration
+
+
+def test_init_never_overwrites(fresh):
+    server = fresh()
+    before = files_of(server.dir)
+    assert before[server.ca]
+    done = server.run("init", str(server.dir), "--domain", "other.test", conf=False, check=False)
+    assert done.returncode != 0 and str(server.dir) in done.stderr
+    assert files_of(server.dir) == before
+
+
+def test_port_base(server):
+    for name, port in PORTS.items():
+        assert server.port(name) == server.base + port
+        with socket.create_connection(("127.0.0.1", server.base + port), 10):
+            pass
+
+
+def test_unknown_key_is_guessed(fresh):
+    server = fresh()
+    lines = [*server.conf.read_text().splitlines(), 'hostnam = "x"']
+    server.conf.write_text("\n".join(lines) + "\n")
+    done = server.run("config", "check", check=False)
+    line = len(lines)
+    assert done.returncode != 0 and f"{server.conf}:{line}" in done.stderr and "hostname" in done.stderr
+    done = server.run("serve", check=False)
+    assert done.returncode != 0 and "hostname" in done.stderr
+
+
+def test_config_print(fresh):
+    server = fresh()
+    assert as_json(server, "config", "print")["message_max"] == 50 << 20
+    assert "message_max" in server.run("config", "print")
+    server.run("config", "check")
+
+
+# ---- data, with the server and without
+
+
+def test_domains(either):
+    either.run("domain", "add", "second.test")
+    either.run("domain", "add", "alias.test", "--alias-of", "second.test")
+    listed = json.dumps(as_json(either, "domain", "list"))
+    assert "second.test" in listed and "alias.test" in listed
+    assert either.run("domain", "add", "second.test", check=False).returncode != 0
+    either.run("user", "add", "u@second.test", "--password-stdin", input="pw\n")
+    assert either.run("domain", "remove", "second.test", check=False).returncode != 0  # has a user
+    either.run("domain", "remove", "alias.test")
+    either.run("user", "remove", "u@second.test")
+    either.run("domain", "remove", "second.test")
+    assert "second.test" not in either.run("domain", "list")
+
+
+def test_users(either):
+    either.run("user", "add", either.address("carol"), "--password-stdin", "--quota", "10M", input="pw\n")
+    assert either.run("user", "add", either.address("carol"), "--password-stdin", input="pw\n",
+                      check=False).returncode != 0
+    assert either.address("carol") in json.dumps(as_json(either, "user", "list"))
+    either.run("user", "set", either.address("carol"), "--imap", "off", "--quota", "20M")
+    either.run("user", "passwd", either.address("carol"), "--password-stdin", input="other\n")
+    either.run("user", "remove", either.address("carol"))
+    done = either.run("user", "remove", either.address("carol"), check=False)
+    assert done.returncode != 0 and "carol" in done.stderr
+    assert either.address("carol") not in either.run("user", "list")
+
+
+def test_aliases(either):
+    either.run("alias", "add", either.address("one"), either.address("alice"))
+    either.run("alias", "add", either.address("many"), either.address("alice"), either.address("bob"))
+    either.run("alias", "add", "@" + either.domain, either.address("bob"))
+    listed = json.dumps(as_json(either, "alias", "list"))
+    assert all(a in listed for a in (either.address("one"), either.address("many"), "@" + either.domain))
+    for name in (either.address("one"), either.address("many"), "@" + either.domain):
+        either.run("alias", "remove", name)
+    assert either.address("many") not in either.run("alias", "list")
+
+
+def test_store_commands(either):
+    assert either.run("store", "check").strip().endswith("in order.")
+    assert as_json(either, "store", "check")
+    assert as_json(either, "store", "stats")
+
+
+def maildir_of(folder):
+    """{(octets, flags, date)} of a Maildir."""
+    found = set()
+    for box in [folder, *folder.glob(".*")]:
+        for part in ("cur", "new"):
+            for p in (box / part).glob("*") if (box / part).is_dir() else []:
+                flags = "".join(sorted(p.name.partition(":2,")[2]))
+                found.add((p.read_bytes().replace(b"\r\n", b"\n"), flags, int(p.stat().st_mtime)))
+    return found
+
+
+def test_import_export(either):
+    made = either.folder / "from"
+    box = mailbox.Maildir(made, create=True)
+    for i, flags in enumerate(["", "S", "FS", "RS", "DS", "FRS"]):
+        m = mailbox.MaildirMessage(f"Subject: {i}\n\nbody {i}\n")
+        m.set_subdir("cur")
+        m.set_flags(flags)
+        m.set_date(1_000_000_000 + i * 86400)
+        box.add(m)
+    either.run("import", str(made), "--user", either.address("alice"))
+    either.run("export", str(either.folder / "to"), "--user", either.address("alice"))
+    inbox = [d for d in [either.folder / "to", either.folder / "to" / "INBOX"] if (d / "cur").is_dir()][0]
+    assert maildir_of(inbox) == maildir_of(made) and len(maildir_of(made)) == 6
+    either.run("export", str(either.folder / "inbox.mbox"), "--user", either.address("alice"), "--mailbox", "INBOX")
+    either.run("import", str(either.folder / "inbox.mbox"), "--user", either.address("bob"), "--mailbox", "Old/2001")
+    either.run("export", str(either.folder / "again"), "--user", either.address("bob"), "--mailbox", "Old/2001")
+    again = [p.parent for p in (either.folder / "again").rglob("cur") if list(p.iterdir())]
+    assert len(again) == 1 and maildir_of(again[0]) == maildir_of(made)
+    eml = either.folder / "one.eml"
+    eml.write_bytes(b"Subject: eml\r\n\r\nx\r\n")
+    either.run("import", str(eml), "--user", either.address("bob"))
+
+
+# ---- the running server
+
+
+def test_notify(fresh, tmp_path):
+    server = fresh()
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+        s.bind(path)
+        s.settimeout(30)
+        os.environ["NOTIFY_SOCKET"] = path
+        try:
+            server.start()
+        finally:
+            del os.environ["NOTIFY_SOCKET"]
+        assert b"READY=1" in s.recv(4096)
+        server.stop()
+        assert b"STOPPING=1" in s.recv(4096)
+
+
+def second_certificate(server, name):
+    """A self-signed certificate for `name`, as one PEM file."""
+    key, pem = server.folder / "key.pem", server.folder / "second.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}", "-keyout", str(key), "-out",
+                    str(pem)], check=True, capture_output=True)
+    pem.write_text(pem.read_text() + key.read_text())
+    return pem
+
+
+def names_shown(server, sni):
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", server.port("imaps")), 20) as s:
+        with context.wrap_socket(s, server_hostname=sni) as t:
+            return ssl.DER_cert_to_PEM_cert(t.getpeercert(True))
+
+
+def test_reload(fresh):
+    """SIGHUP: a certificate more, chosen by name; sessions go on. A broken configuration changes nothing."""
+    with fresh() as server:
+        imap = server.imap()
+        first = names_shown(server, "localhost")
+        assert names_shown(server, "second.test") == first
+        pem = second_certificate(server, "second.test")
+        text = server.conf.read_text()
+        server.conf.write_text(text + f'certificates = {{"tls/server.pem", "{pem}"}}\n')
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("server.reloaded", at)
+        end = time.monotonic() + 20
+        while names_shown(server, "second.test") == first and time.monotonic() < end:
+            time.sleep(0.05)
+        assert names_shown(server, "second.test") in pem.read_text()
+        assert names_shown(server, "localhost") == first
+        server.conf.write_text(text + "nonsense = 1\n")
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("server.reload.failed", at)
+        assert names_shown(server, "second.test") in pem.read_text()
+        assert imap.select("INBOX")[0] == "OK"
+
+
+def test_end_in_answers(fresh):
+    """SIGTERM: an answer under way is finished, sessions at rest are told, and the end comes within 10 s."""
+    big = "Subject: big\r\n\r\n" + ("x" * 76 + "\r\n") * 130000
+    server = fresh().start()
+    server.deliver(big)
+    busy, idle, smtp = server.imap(), server.imap("bob"), server.smtp()
+    busy.select("INBOX")
+    busy.send(b"f FETCH 1 BODY.PEEK[]\r\n")
+    first = busy.readline()
+    assert b"FETCH" in first
+    started = time.monotonic()
+    ending = threading.Thread(target=server.stop)
+    ending.start()
+    size = int(first[first.index(b"{") + 1:first.index(b"}")])
+    assert len(busy.read(size)) == size and busy.readline() == b")\r\n" and busy.readline().startswith(b"f OK")
+    assert idle.readline().startswith(b"* BYE")
+    assert smtp.getreply()[0] == 421
+    ending.join(30)
+    assert time.monotonic() - started < 12
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_proxy(fresh, version):
+    """On each port: with the header the log shows who is behind, without it the session ends."""
+    if version == 1:
+        header = b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 25\r\n"
+    else:
+        header = (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + socket.inet_aton("203.0.113.9") + socket.inet_aton("127.0.0.1") +
+                  b"\x12\x67\0\x19")
+    with fresh(options='proxy_networks = {"127.0.0.0/8"}') as server:
+        for name in PORTS:
+            at = server.log.stat().st_size
+            with socket.create_connection(("127.0.0.1", server.port(name)), 20) as s:
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)  # what comes next is in the same segment
+                s.sendall(header)
+                if name.endswith("s"):
+                    s = server.tls().wrap_socket(s, server_hostname="localhost")
+                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+                assert s.recv(4096)
+                s.close()
+            server.wait_log('ip="203.0.113.9"', at)
+            with socket.create_connection(("127.0.0.1", server.port(name)), 20) as s:
+                s.sendall(b"EHLO no.header.example\r\n")
+                try:
+                    assert b"250" not in s.recv(4096)
+                except ConnectionResetError:
+                    pass
+
+
+def test_proxy_in_pieces(fresh):
+    with fresh(options='proxy_networks = {"127.0.0.0/8"}') as server:
+        with socket.create_connection(("127.0.0.1", server.port("smtp")), 20) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in b"PROXY TCP4 203.0.113.8 127.0.0.1 4711 25\r\n":
+                s.sendall(bytes([octet]))
+                time.sleep(0.005)
+            assert s.recv(4096).startswith(b"220")
+        server.wait_log('ip="203.0.113.8"')
+
+
+def test_switches(fresh):
+    with fresh() as server:
+        server.run("user", "set", server.address(), "--imap", "off", "--pop3", "off", "--send", "off")
+        with pytest.raises(imaplib.IMAP4.error):
+            server.imap()
+        with pytest.raises(poplib.error_proto):
+            server.pop3()
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            server.submit()
+        server.run("user", "set", server.address(), "--imap", "on", "--pop3", "on", "--send", "on")
+        server.imap(), server.pop3(), server.submit()
+
+
+@pytest.mark.parametrize("word, code", [("reject", 552), ("defer", 452)])
+def test_quota_full(fresh, word, code):
+    with fresh(options=f'quota_full = "{word}"') as server:
+        server.deliver(MAIL.format("x"))
+        server.run("user", "set", server.address(), "--quota", "1")
+        with server.smtp() as client:
+            client.ehlo()
+            client.mail("a@b.example")
+            got, text = client.rcpt(server.address())
+            assert got == code and (b"5.2.2" if code == 552 else b"4.2.2") in text
+            assert client.rcpt(server.address("bob"))[0] == 250
+
+
+def test_disk_full(fresh):
+    with fresh(options='disk_reserve = "512T"') as server:
+        with pytest.raises(smtplib.SMTPResponseException) as caught:
+            server.deliver(MAIL.format("x"))
+        assert caught.value.smtp_code == 452 and b"4.3.1" in caught.value.smtp_error
+        with server.imap() as imap:
+            assert imap.append("INBOX", None, None, b"Subject: x\r\n\r\nx\r\n")[0] == "NO"
+
+
+def test_who_gets_what(fresh):
+    """Users, tags, aliases, alias domains, the catch-all, postmaster and abuse; unknown and remote recipients."""
+    with fresh() as server:
+        server.run("domain", "add", "alias.test", "--alias-of", server.domain)
+        server.run("domain", "add", "second.test")
+        server.run("alias", "add", server.address("both"), server.address("alice"), server.address("bob"))
+        server.run("alias", "add", "@second.test", server.address("bob"))
+        server.run("postmaster", server.address("alice"))
+        server.run("user", "remove", server.address("postmaster"))  # made by init; as a user it would keep its mail
+        with server.smtp() as client:
+            client.ehlo()
+            client.mail("a@b.example")
+            for to, why in ((server.address("nobody"), b"5.1.1"), ("x@remote.example", b"5.7.1")):
+                code, text = client.rcpt(to)
+                assert code == 550 and why in text
+            client.rset()
+            for to in [server.address(), "alice+tag@" + server.domain, "ALICE@" + server.domain.upper(),
+                       "alice@alias.test", server.address("both"), "any.thing@second.test", "postmaster",
+                       "postmaster@" + server.domain, "abuse@second.test", "abuse@alias.test", "PostMaster@second.test"]:
+                client.sendmail("a@b.example", [to], MAIL.format(to))
+        got = {}
+        for user in ("alice", "bob"):
+            with server.imap(user) as imap:
+                imap.select("INBOX")
+                _, parts = imap.fetch("1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+                got[user] = [p[1].decode().split(": ", 1)[1].strip() for p in parts if isinstance(p, tuple)]
+        assert len(got["alice"]) == 10 and got["bob"] == [server.address("both"), "any.thing@second.test"]
+
+
+@pytest.mark.parametrize("mode, inbox, archive", [("keep", 1, 0), ("delete", 0, 0), ("archive", 0, 1)])
+def test_pop3_retr(fresh, mode, inbox, archive):
+    with fresh() as server:
+        server.run("user", "set", server.address(), "--pop3-retr", mode)
+        server.deliver(MAIL.format("x"))
+        client = server.pop3()
+        client.retr(1)
+        client.quit()
+        with server.imap() as imap:
+            assert imap.select("INBOX") == ("OK", [b"%d" % inbox])
+            assert imap.select("Archive") == ("OK", [b"%d" % archive])
+
+
+def test_pop3_lock(fresh):
+    with fresh(options="pop3_lock = true") as server:
+        first = server.pop3()
+        with pytest.raises(poplib.error_proto, match="IN-USE"):
+            server.pop3()
+        first.quit()
+        server.pop3().quit()
+
+
+def test_one_server_a_folder(fresh):
+    with fresh() as server:
+        done = subprocess.run([PROGRAM, "-c", str(server.conf), "serve"], capture_output=True, text=True, timeout=60)
+        assert done.returncode != 0 and "already" in done.stderr
+        assert server.imap().noop()[0] == "OK"
