@@ -49,8 +49,8 @@ FIB enum ec io_fill(struct cx *cx, struct io *io);
 /// at once.
 FIB enum ec io_fill_or(struct cx *cx, struct io *io, struct fib_event *ev, bool *fired);
 
-/// Looks at the first octets of a plain connection, from which nothing was read yet, and leaves them there: what follows
-/// them may be TLS. Waits until more than `seen` have come (*got of them, at most `room`).
+/// Looks at the first octets of a plain connection, from which nothing was read yet, and leaves them there: what
+/// follows them may be TLS. Waits until more than `seen` have come (*got of them, at most `room`).
 FIB enum ec io_peek(struct cx *cx, struct io *io, size_t seen, uint8_t *p, size_t room, size_t *got);
 /// Takes off `n` octets that were looked at.
 enum ec io_skip(struct cx *cx, struct io *io, size_t n);
