@@ -114,12 +114,15 @@ FIB static size_t feed(struct cx *cx, struct smtp *m, struct sl in, bool *ended)
 	return at;
 }
 
-/// A line now and then would keep a session, and what it holds, for ever.
+bool smtp_is_too_slow(uint64_t octets, int64_t ms)
+{
+	return ms > SMTP_SLOW_MS && octets / ((uint64_t)ms / 1000) < SMTP_PACE;
+}
+
+/// Of the message under way.
 static bool is_too_slow(const struct smtp *m, int64_t now_ns)
 {
-	int64_t ms = (now_ns - m->mail.began_ns) / 1000000;
-
-	return m->mail.began_ns && ms > SMTP_SLOW_MS && m->mail.data.octets * 1000 / (uint64_t)ms < SMTP_PACE;
+	return m->mail.data_ns && smtp_is_too_slow(m->mail.data.octets, (now_ns - m->mail.data_ns) / 1000000);
 }
 
 /// Waits for octets of a message where none are there.
@@ -161,6 +164,7 @@ static void message_begin(struct smtp *m, bool dots)
 {
 	m->mail.body = intake_start(m->s->front, m->io, INTAKE_HEADROOM);
 	m->mail.data = smtp_data_start(dots);
+	m->mail.data_ns = clock_mono_ns();
 }
 
 /// source: RFC 5321 §4.1.1.4.

@@ -62,8 +62,8 @@ struct smtp_mail {
 	struct intake body;
 	struct smtp_data data;
 	uint8_t op[16];
-	uint8_t id[SMTP_ID_MAX]; // the first half of op in hexadecimal
-	int64_t began_ns;
+	uint8_t id[SMTP_ID_MAX];   // the first half of op in hexadecimal
+	int64_t began_ns, data_ns; // MAIL; DATA or the first BDAT, 0 before
 };
 
 struct smtp {
@@ -117,6 +117,9 @@ FIB enum ec smtp_do_data(struct cx *cx, struct smtp *m, const struct smtp_comman
 FIB enum ec smtp_do_bdat(struct cx *cx, struct smtp *m, const struct smtp_command *c);
 FIB enum ec smtp_do_auth(struct cx *cx, struct smtp *m, const struct smtp_command *c);
 
+/// True where a message of which `octets` came in `ms` must end: a line now and then would keep a session, and what it
+/// holds, for ever.
+bool smtp_is_too_slow(uint64_t octets, int64_t ms);
 /// Delivers the message in m->mail, answers (LMTP: once for each recipient), logs, and ends the transaction.
 FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m);
 /// Refuses the message in m->mail with `w` (`each`, in LMTP: once for each recipient), logs, and ends the

@@ -4,6 +4,7 @@
 
 #include "base/num.h"
 #include "front/intake.h"
+#include "front/smtp/smtp.h"
 #include "front/smtp/reply.h"
 #include "front/smtp/targets.h"
 #include "front/smtp/trace.h"
@@ -172,6 +173,25 @@ static void test_body(void **)
 	cx_end(&cx);
 }
 
+static void test_pace(void **)
+{
+	static const struct {
+		const char *name;
+		uint64_t octets;
+		int64_t ms;
+		bool slow;
+	} cases[] = {
+		{ "just begun", 0, 0, false },
+		{ "nothing yet", 0, SMTP_SLOW_MS, false },
+		{ "nothing for too long", 0, SMTP_SLOW_MS + 1000, true },
+		{ "a modem", (uint64_t)3000 * 3600, 3600 * 1000, false },
+		{ "a line now and then", 78 * 20, 3600 * 1000, true },
+		{ "more than a day at the pace", (uint64_t)SMTP_PACE * 100000, (int64_t)100000 * 1000, false },
+	};
+	for (size_t i = 0; i < ARRAY_N(cases); i++)
+		CHECK(smtp_is_too_slow(cases[i].octets, cases[i].ms) == cases[i].slow, cases[i].name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_body),
+		cmocka_unit_test(test_pace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
