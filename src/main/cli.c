@@ -290,6 +290,7 @@ static bool take_option(struct cli *cli, char **argv, int argc, int *i)
 
 static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help)
 {
+	cli->arg = argv;
 	for (bool only_words = false; i < argc; i++) {
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
@@ -302,8 +303,8 @@ static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help
 		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
 			if (!take_option(cli, argv, argc, &i))
 				return false;
-		} else if (cli->n_args < CLI_ARGS_MAX) {
-			cli->arg[cli->n_args++] = argv[i];
+		} else {
+			cli->arg[cli->n_args++] = argv[i]; // never behind i
 		}
 	}
 	return true;
