@@ -224,18 +224,18 @@ static const char *nearest_group(const char *word)
 	return best;
 }
 
-/// `hongyan user --help`
-static int print_group(const char *group)
+/// `hongyan user --help`. False where there is no such group.
+static bool print_group(const char *group)
 {
-	int found = 0;
+	bool found = false;
 
 	for (const struct cli_command *c = cli_commands; c->group; c++) {
 		if (strcmp(c->group, group) != 0)
 			continue;
 		print_command(stdout, c);
-		found++;
+		found = true;
 	}
-	return found ? CLI_OK : CLI_USAGE;
+	return found;
 }
 
 static int no_such_command(const char *group, const char *verb)
@@ -364,7 +364,10 @@ int cli_main(int argc, char **argv)
 			return CLI_OK;
 		} else {
 			bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-			print_all(asked ? stdout : stderr);
+			if (asked)
+				print_all(stdout);
+			else
+				cli_fail(NULL, NULL, "unknown option %s; try --help", argv[i]);
 			return asked ? CLI_OK : CLI_USAGE;
 		}
 	}
@@ -376,8 +379,8 @@ int cli_main(int argc, char **argv)
 	for (const struct cli_command *c = cli_commands; c->group && !cli.command; c++)
 		if (is_command(c, group, verb))
 			cli.command = c;
-	if (!cli.command && verb && strcmp(verb, "--help") == 0)
-		return print_group(group);
+	if (!cli.command && verb && strcmp(verb, "--help") == 0 && print_group(group))
+		return CLI_OK;
 	if (!cli.command)
 		return no_such_command(group, verb && verb[0] != '-' ? verb : NULL);
 	if (!take_words(&cli, argv, argc, i + (cli.command->verb ? 2 : 1), &help))
@@ -387,6 +390,10 @@ int cli_main(int argc, char **argv)
 		return CLI_OK;
 	}
 	if (cli.n_args < cli.command->min_args || cli.n_args > cli.command->max_args) {
+		if (cli.n_args > cli.command->max_args)
+			cli_fail(&cli, NULL, "one word too many: %s", cli.arg[cli.command->max_args]);
+		else
+			cli_fail(&cli, NULL, "a word is missing");
 		print_help(stderr, cli.command);
 		return CLI_USAGE;
 	}
