@@ -147,9 +147,9 @@ const char *cli_words(enum ec e)
 	case E_TEMP: return text_of("cannot be done now: the store is busy or away; try again");
 	case E_FULL: return text_of("cannot be done: the disk is full");
 	case E_CORRUPT: return text_of("cannot be read: the store is damaged there (run `hongyan store check`)");
+	case E_UNSUPPORTED: return text_of("is nothing that can be read");
 	case E_OK:
 	case E_AUTH:
-	case E_UNSUPPORTED:
 	case E_IO:
 	case E_TIMEOUT:
 	case E_CANCELED:

@@ -27,3 +27,27 @@ def test_import_of_many_files(place, tmp_path):
     said = place.run("import", *map(str, files), "--user", "alice@example.test", "--mailbox", "Many")
     assert said.startswith("200 "), said
     assert messages(place, "Many", tmp_path / "out") == 200
+
+
+def test_what_is_no_mail_is_refused(place, tmp_path):
+    """And the mailbox that was named is not made."""
+    folder, picture, users = tmp_path / "folder", tmp_path / "picture", tmp_path / "passwd"
+    folder.mkdir()
+    picture.write_bytes(bytes(range(256)) * 9)
+    users.write_text("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\n")
+    for path, why in ((folder, "is no Maildir"), (tmp_path / "nowhere", "No such file")):
+        failed = place.run("import", str(path), "--user", "alice@example.test", "--mailbox", "Not made", check=False)
+        assert failed.returncode == 1 and why in failed.stderr, failed
+    failed = place.run("export", str(tmp_path / "x"), "--user", "alice@example.test", "--mailbox", "Not made", check=False)
+    assert "does not exist" in failed.stderr
+    for path in (picture, users):
+        failed = place.run("import", str(path), "--user", "alice@example.test", check=False)
+        assert failed.returncode == 1 and "neither a message nor an mbox" in failed.stderr, failed
+
+
+def test_export_overwrites_nothing(place, tmp_path):
+    out = str(tmp_path / "out.mbox")
+    assert place.run("export", out, "--user", "alice@example.test", "--mailbox", "Wrong", check=False).returncode == 1
+    place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX")  # the name is still free
+    again = place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX", check=False)
+    assert again.returncode == 1 and "nothing is overwritten" in again.stderr, again
