@@ -51,3 +51,14 @@ def test_export_overwrites_nothing(place, tmp_path):
     place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX")  # the name is still free
     again = place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX", check=False)
     assert again.returncode == 1 and "nothing is overwritten" in again.stderr, again
+
+
+def test_init_makes_nothing_of_wrong_words(place, tmp_path):
+    """So that the same line, mended, works."""
+    new = tmp_path / "new"
+    for wrong in (("--domain", "two words"), ("--domain", "example.test", "--postmaster", "me@elsewhere.test"),
+                  ("--domain", "example.test", "--hostname", 'a"b')):
+        failed = place.run("init", str(new), *wrong, conf=False, check=False)
+        assert failed.returncode == 2 and not new.exists(), failed
+    place.run("init", str(new), "--domain", "example.test", "--postmaster", "Me@EXAMPLE.test", conf=False)
+    assert "me@example.test" in place.run("-c", str(new / "hongyan.conf"), "postmaster", conf=False).lower()

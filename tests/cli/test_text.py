@@ -179,6 +179,9 @@ MISTAKES = [
     ("init x", "", 2, "--domain NAME"),
     ("init x --domain example.test --port-base many", "", 2, "up to 64000"),
     ("init x --domain example.test --listen here", "", 2, "not an IP address"),
+    ("init x --domain a@example.test", "", 2, "not a domain's name"),
+    ("init x --domain example.test --hostname a\"b", "", 2, "not a host's name"),
+    ("init x --domain example.test --postmaster me@elsewhere.test", "", 2, "an address of example.test"),
 ]
 
 
@@ -200,7 +203,7 @@ def test_no_configuration():
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("text", ["colour = 1", "hostnam = \"x\"", "port_imap = 99999", "sandbox = \"maybe\"", "pop3_lock = 7",
-                                  "recipients_max = \"x\"", "hostname = \"\"", "listen = {\"here\"}"])
+                                  "recipients_max = \"x\"", "hostname = \"\"", "hostname = \"a b\"", "listen = {\"here\"}"])
 def test_wrong_configuration(tmp_path, lang, text):
     (tmp_path / "c.conf").write_text(text + "\n")
     said = run("-c", tmp_path / "c.conf", "config", "check", lang=lang, code=1).stderr
