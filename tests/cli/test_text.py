@@ -265,10 +265,15 @@ def test_serve(place):
             f.write("colour = 1\n")
         server.send_signal(1)
         wait_log(folder / "log", "server.reload.failed")
+        conf_text = (folder / "hongyan.conf").read_text().replace("colour = 1\n", "")
+        (folder / "hongyan.conf").write_text(conf_text.replace("tls/server.pem", "tls/nowhere.pem"))
+        server.send_signal(1)
+        wait_log(folder / "log", "nowhere.pem")
     finally:
         server.terminate()
         assert server.wait(15) == 0
     log = (folder / "log").read_text()
+    assert log.count("server.reload.failed") == 2, log  # each failure once
     assert "unknown option" in log and not CHINESE.search(log), log
 
 
