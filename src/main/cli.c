@@ -331,6 +331,8 @@ static int run_command(struct cli *cli)
 	if (e == E_SYNTAX && why.n) {
 		fwrite(why.p, 1, why.n, stderr);
 		code = CLI_FAILED;
+	} else if (e == E_DENIED) {
+		code = cli_fail(cli, &cx, "may not read the configuration; run this as its owner or as root");
 	} else if (e != E_OK) {
 		code = cli_fail(cli, &cx,
 			"cannot read the configuration; name it with -c FILE or make one with `hongyan init`");
