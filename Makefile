@@ -19,6 +19,7 @@ build: deps
 	@ninja -C build
 
 run: build
+	@tools/deps run
 	@tools/run-demo
 
 test:
