@@ -16,7 +16,7 @@ deps:
 build: deps
 	@test -f build/build.ninja || meson setup build >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
 	@rm -f build-setup.log
-	@ninja -C build
+	@ninja -C build hongyan
 
 run: build
 	@tools/deps run
