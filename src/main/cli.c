@@ -574,6 +574,6 @@ void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total)
 
 void cli_progress_end(struct cli_progress *p)
 {
-	if (p->on)
+	if (p->on && p->last_ms) // there is a bar to leave
 		fputs("\n", stderr);
 }
