@@ -1,4 +1,6 @@
 """What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
+import subprocess
+
 import pytest
 
 from server import Server
@@ -62,3 +64,20 @@ def test_init_makes_nothing_of_wrong_words(place, tmp_path):
         assert failed.returncode == 2 and not new.exists(), failed
     place.run("init", str(new), "--domain", "example.test", "--postmaster", "Me@EXAMPLE.test", conf=False)
     assert "me@example.test" in place.run("-c", str(new / "hongyan.conf"), "postmaster", conf=False).lower()
+
+
+def test_expired_certificate_is_found(place, tmp_path):
+    """The server would take it, and every client refuse it."""
+    key, crt, ca = tmp_path / "key.pem", tmp_path / "crt.pem", tmp_path / "ca.cnf"
+    for name in ("index", "serial"):
+        (tmp_path / name).write_text("01\n" if name == "serial" else "")
+    ca.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={tmp_path}/index\nserial={tmp_path}/serial\nnew_certs_dir={tmp_path}\n"
+                  "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+    for words in (f"req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {key} -subj /CN=x -out {crt}.csr",
+                  f"ca -batch -selfsign -keyfile {key} -in {crt}.csr -out {crt} -notext -config {ca} "
+                  "-startdate 20200101000000Z -enddate 20210101000000Z"):
+        subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    conf = tmp_path / "c.conf"
+    conf.write_text(f'certificates = {{"{crt} {key}"}}\n')
+    failed = place.run("-c", str(conf), "config", "check", conf=False, check=False)
+    assert failed.returncode == 1 and "has expired" in failed.stderr, failed
