@@ -35,7 +35,8 @@ asan:
 	@tools/test asan
 
 bench: build
-	@test -x bench/run && bench/run || ninja -C build store-bench && build/store-bench
+	@ninja -C build src/store/store-bench
+	@folder=$$(mktemp -d) && { build/src/store/store-bench $$folder/store; code=$$?; rm -r $$folder; exit $$code; }
 
 fuzz-list:
 	@grep -ho "fuzz_targets += \[\['[a-z0-9_-]*'" -r src --include=meson.build | sed "s/.*'\(.*\)'/\1/"
