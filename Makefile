@@ -16,9 +16,10 @@ deps:
 build: deps
 	@test -f build/build.ninja || meson setup build >build-setup.log 2>&1 || { cat build-setup.log; exit 1; }
 	@rm -f build-setup.log
-	@ninja -C build
+	@ninja -C build hongyan
 
 run: build
+	@tools/deps run
 	@tools/run-demo
 
 test:
@@ -34,7 +35,8 @@ asan:
 	@tools/test asan
 
 bench: build
-	@test -x bench/run && bench/run || ninja -C build store-bench && build/store-bench
+	@ninja -C build src/store/store-bench
+	@folder=$$(mktemp -d) && { build/src/store/store-bench $$folder/store; code=$$?; rm -r $$folder; exit $$code; }
 
 fuzz-list:
 	@grep -ho "fuzz_targets += \[\['[a-z0-9_-]*'" -r src --include=meson.build | sed "s/.*'\(.*\)'/\1/"

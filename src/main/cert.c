@@ -125,3 +125,14 @@ enum ec cert_make(struct cx *cx, const struct sl *names, size_t n, struct buf *c
 	EVP_PKEY_free(ca_key);
 	return ok ? E_OK : fail(cx, E_TEMP, "OpenSSL could not make a certificate");
 }
+
+bool cert_has_expired(struct sl pem)
+{
+	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool over = cert && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
+
+	X509_free(cert);
+	BIO_free(bio);
+	return over;
+}

@@ -1,5 +1,7 @@
 #pragma once
 /// cert — a private certificate authority and a server certificate, for a start without any outside help.
+#include <stdbool.h>
+
 #include "base/buf.h"
 #include "base/cx.h"
 
@@ -11,3 +13,6 @@
 /// errors: E_TEMP where OpenSSL cannot; cx tells.
 [[nodiscard]] enum ec cert_make(struct cx *cx, const struct sl *names, size_t n, struct buf *ca_pem,
 	struct buf *ca_key_pem, struct buf *server_pem);
+
+/// Whether the first certificate of a PEM text has expired: clients refuse it. False where there is none.
+bool cert_has_expired(struct sl pem);

@@ -147,9 +147,9 @@ const char *cli_words(enum ec e)
 	case E_TEMP: return text_of("cannot be done now: the store is busy or away; try again");
 	case E_FULL: return text_of("cannot be done: the disk is full");
 	case E_CORRUPT: return text_of("cannot be read: the store is damaged there (run `hongyan store check`)");
+	case E_UNSUPPORTED: return text_of("is nothing that can be read");
 	case E_OK:
 	case E_AUTH:
-	case E_UNSUPPORTED:
 	case E_IO:
 	case E_TIMEOUT:
 	case E_CANCELED:
@@ -224,18 +224,18 @@ static const char *nearest_group(const char *word)
 	return best;
 }
 
-/// `hongyan user --help`
-static int print_group(const char *group)
+/// `hongyan user --help`. False where there is no such group.
+static bool print_group(const char *group)
 {
-	int found = 0;
+	bool found = false;
 
 	for (const struct cli_command *c = cli_commands; c->group; c++) {
 		if (strcmp(c->group, group) != 0)
 			continue;
 		print_command(stdout, c);
-		found++;
+		found = true;
 	}
-	return found ? CLI_OK : CLI_USAGE;
+	return found;
 }
 
 static int no_such_command(const char *group, const char *verb)
@@ -290,6 +290,7 @@ static bool take_option(struct cli *cli, char **argv, int argc, int *i)
 
 static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help)
 {
+	cli->arg = argv;
 	for (bool only_words = false; i < argc; i++) {
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
@@ -302,8 +303,8 @@ static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help
 		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
 			if (!take_option(cli, argv, argc, &i))
 				return false;
-		} else if (cli->n_args < CLI_ARGS_MAX) {
-			cli->arg[cli->n_args++] = argv[i];
+		} else {
+			cli->arg[cli->n_args++] = argv[i]; // never behind i
 		}
 	}
 	return true;
@@ -330,6 +331,8 @@ static int run_command(struct cli *cli)
 	if (e == E_SYNTAX && why.n) {
 		fwrite(why.p, 1, why.n, stderr);
 		code = CLI_FAILED;
+	} else if (e == E_DENIED) {
+		code = cli_fail(cli, &cx, "may not read the configuration; run this as its owner or as root");
 	} else if (e != E_OK) {
 		code = cli_fail(cli, &cx,
 			"cannot read the configuration; name it with -c FILE or make one with `hongyan init`");
@@ -363,7 +366,10 @@ int cli_main(int argc, char **argv)
 			return CLI_OK;
 		} else {
 			bool asked = strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0;
-			print_all(asked ? stdout : stderr);
+			if (asked)
+				print_all(stdout);
+			else
+				cli_fail(NULL, NULL, "unknown option %s; try --help", argv[i]);
 			return asked ? CLI_OK : CLI_USAGE;
 		}
 	}
@@ -375,8 +381,8 @@ int cli_main(int argc, char **argv)
 	for (const struct cli_command *c = cli_commands; c->group && !cli.command; c++)
 		if (is_command(c, group, verb))
 			cli.command = c;
-	if (!cli.command && verb && strcmp(verb, "--help") == 0)
-		return print_group(group);
+	if (!cli.command && verb && strcmp(verb, "--help") == 0 && print_group(group))
+		return CLI_OK;
 	if (!cli.command)
 		return no_such_command(group, verb && verb[0] != '-' ? verb : NULL);
 	if (!take_words(&cli, argv, argc, i + (cli.command->verb ? 2 : 1), &help))
@@ -386,6 +392,10 @@ int cli_main(int argc, char **argv)
 		return CLI_OK;
 	}
 	if (cli.n_args < cli.command->min_args || cli.n_args > cli.command->max_args) {
+		if (cli.n_args > cli.command->max_args)
+			cli_fail(&cli, NULL, "one word too many: %s", cli.arg[cli.command->max_args]);
+		else
+			cli_fail(&cli, NULL, "a word is missing");
 		print_help(stderr, cli.command);
 		return CLI_USAGE;
 	}
@@ -564,6 +574,6 @@ void cli_progress_step(struct cli_progress *p, uint64_t done, uint64_t total)
 
 void cli_progress_end(struct cli_progress *p)
 {
-	if (p->on)
+	if (p->on && p->last_ms) // there is a bar to leave
 		fputs("\n", stderr);
 }

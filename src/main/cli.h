@@ -2,13 +2,14 @@
 /// cli — the command line: a table of commands, their options, and a connection to the store.
 ///
 /// Exit codes: 0 done, 1 not done (one line on standard error says why and what to do), 2 the words were wrong.
+#include <limits.h>
 #include <stdbool.h>
 
 #include "base/cx.h"
 #include "ipc/client.h"
 #include "main/place.h"
 
-enum { CLI_ARGS_MAX = 64, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+enum { CLI_MANY = INT_MAX, CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 /// An option of a command: "--name VALUE", or "--name" alone where `value` is NULL.
 struct cli_option {
@@ -22,7 +23,7 @@ struct cli_command {
 	const char *sentence;
 	const char *examples;             // lines, each with two leading blanks
 	const struct cli_option *options; // ends with a name of NULL; may be NULL
-	int min_args, max_args;           // words besides options
+	int min_args, max_args;           // words besides options; CLI_MANY: as many as the system hands over
 	bool no_place;                    // works without a configuration
 	int (*run)(struct cx *cx, struct cli *cli);
 };
@@ -34,7 +35,7 @@ struct cli {
 	const struct cli_command *command;
 	const char *conf; // -c
 	bool json;
-	const char *arg[CLI_ARGS_MAX];
+	char **arg; // the words besides options: the front of argv, where they were moved together
 	int n_args;
 	const char *set[16]; // values of command->options by index; "" for one without value; NULL = not given
 	struct place place;  // open unless no_place

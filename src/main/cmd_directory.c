@@ -379,9 +379,9 @@ static const struct change changes[] = {
 	{ CHANGE(user, passwd, address), .user = true, .done = T("new password set"), .fill = fill_user_passwd },
 	{ CHANGE(user, set, address), .user = true, .done = T("changed"), .fill = fill_user_set },
 	{ CHANGE(alias, add, address), .done = T("set"), .fill = fill_alias_add,
-		.why = { { E_NOTFOUND, T("the domain of %s, or one of the targets, is not kept here "
-					 "(sending to other servers arrives with a later version)") },
-			{ E_EXISTS, T("%s exists already; --replace gives it these targets") } } },
+		.why = { { E_NOTFOUND, T("the domain of %s is not kept here, or one of the targets is no user or "
+					 "alias here (sending to other servers arrives with a later version)") },
+			{ E_EXISTS, T("%s exists already; if it is an alias, --replace gives it these targets") } } },
 	{ CHANGE(alias, remove, address), .done = T("removed") },
 };
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/utf8.h"
 #include "main/cert.h"
 #include "main/commands.h"
 #include "main/file.h"
@@ -128,13 +129,38 @@ static void say_next(const struct cli *cli, const struct init *in)
 			in->domain, in->dir, in->domain);
 }
 
+/// Whether the store and the configuration take this as a host's or domain's name.
+static bool is_name(struct sl s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '@' || s.p[i] == '"' || s.p[i] == '\\')
+			return false;
+	return s.n && s.n <= 255 && utf8_valid(s);
+}
+
+/// Whether an address is of the domain that is about to be made: of another, it could not be.
+static bool is_address_in(struct sl address, struct sl domain)
+{
+	size_t at = sl_rfind(address, '@');
+
+	return at > 0 && at < address.n && sl_eq_ci(sl_from(address, at + 1), domain) && is_name(sl_head(address, at));
+}
+
+/// Everything that can be known to be wrong is said before anything is made: a second try finds the folder as it was.
 static int check_words(const struct cli *cli, struct init *in)
 {
 	struct addr a;
-	const char *base = cli_get(cli, "port-base");
+	const char *base = cli_get(cli, "port-base"), *hostname = cli_get(cli, "hostname");
 
 	if (!in->domain)
 		return cli_fail(cli, NULL, "--domain NAME is needed, like --domain example.com"), CLI_USAGE;
+	if (!is_name(sl_cstr(in->domain)))
+		return cli_fail(cli, NULL, "--domain %s: not a domain's name", in->domain), CLI_USAGE;
+	if (hostname && !is_name(sl_cstr(hostname)))
+		return cli_fail(cli, NULL, "--hostname %s: not a host's name", hostname), CLI_USAGE;
+	if (in->postmaster && !is_address_in(sl_cstr(in->postmaster), sl_cstr(in->domain)))
+		return cli_fail(cli, NULL, "--postmaster %s: an address of %s is needed", in->postmaster, in->domain),
+		       CLI_USAGE;
 	if (base && !num_parse(sl_cstr(base), 64000, &in->port_base))
 		return cli_fail(cli, NULL, "--port-base %s: a number up to 64000 is needed", base), CLI_USAGE;
 	if (in->listen && addr_parse(sl_cstr(in->listen), &a) != E_OK)
@@ -168,6 +194,8 @@ static int init_in(struct cx *cx, struct cli *cli, struct init *in)
 	buf_free(&why);
 	if (code == CLI_OK)
 		say_next(cli, in);
+	else
+		cli_fail(cli, NULL, "what was made stays in %s; remove it before the next try", in->dir);
 	return code;
 }
 

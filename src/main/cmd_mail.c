@@ -185,16 +185,26 @@ static bool begins_as_mbox(const char *path)
 	return is;
 }
 
+static bool has_cur(const char *path)
+{
+	char cur[4096];
+	int n = snprintf(cur, sizeof cur, "%s/cur", path);
+
+	return n > 0 && n < (int)sizeof cur && access(cur, F_OK) == 0;
+}
+
 FIB static enum ec import_one(struct cx *cx, struct mover *m, const char *path)
 {
 	const char *mailbox = cli_get(m->cli, "mailbox");
 	struct stat st;
-	enum ec e = open_mailbox(cx, m, mailbox ? sl_cstr(mailbox) : SL("INBOX"));
 
+	if (stat(path, &st) < 0)
+		return fail(cx, file_errno(errno), "%s: %m", path);
+	if (S_ISDIR(st.st_mode) && !has_cur(path))
+		return fail(cx, E_UNSUPPORTED, text_of("%s is no Maildir: it has no folder cur"), path);
+	enum ec e = open_mailbox(cx, m, mailbox ? sl_cstr(mailbox) : SL("INBOX"));
 	if (e != E_OK)
 		return wrap(cx, e, "mailbox %s", mailbox ? mailbox : "INBOX");
-	if (stat(path, &st) < 0)
-		return fail(cx, E_NOTFOUND, "%s: %m", path);
 	if (S_ISDIR(st.st_mode))
 		return import_maildir(cx, m, path);
 	// an empty .mbox file is an empty mailbox
@@ -426,6 +436,8 @@ FIB static enum ec export_to_mbox(struct cx *cx, struct mover *m, const char *de
 	bool flushed = fflush(f) == 0 && fsync(fileno(f)) == 0;
 	if ((fclose(f) != 0 || !flushed) && e == E_OK)
 		e = fail(cx, E_IO, "%s: %m", dest);
+	if (e != E_OK && m->messages == 0)
+		unlink(dest); // so that the next try may have the name
 	return e;
 }
 
@@ -444,6 +456,9 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 	else
 		e = export_all(cx, &m);
 	cli_progress_end(&m.bar);
+	if (e == E_EXISTS)
+		return cli_fail(cli, NULL,
+			"%s holds something already, and nothing is overwritten; name a new folder or file", dest);
 	if (e != E_OK)
 		return cli_fail(cli, cx, "stopped after %llu messages: the next thing %s",
 			(unsigned long long)m.messages, cli_words(e));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "main/cert.h"
 #include "main/commands.h"
 #include "main/master.h"
 
@@ -17,6 +18,10 @@ int cmd_config_check(struct cx *cx, struct cli *cli)
 
 	if (e != E_OK)
 		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
+	for (size_t i = 0; i < cli->place.n_certs; i++)
+		if (cert_has_expired(buf_sl(&cli->place.certs[i])))
+			return cli_fail(
+				cli, NULL, "%s: certificate %zu has expired; clients will refuse it", cli->conf, i + 1);
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else

@@ -80,7 +80,7 @@ const struct cli_command cli_commands[] = {
 		"Deliver mail for ADDRESS to each TARGET; \"@domain\" catches all the rest.",
 		"  hongyan alias add info@example.com alice@example.com bob@example.com\n"
 		"  hongyan alias add @example.com alice@example.com\n",
-		alias_add_options, 2, CLI_ARGS_MAX, false, cmd_change },
+		alias_add_options, 2, CLI_MANY, false, cmd_change },
 	{ "alias", "remove", "ADDRESS", "Remove an alias.", "  hongyan alias remove info@example.com\n", NULL, 1, 1,
 		false, cmd_change },
 	{ "alias", "list", "", "List the aliases with their targets.", NULL, NULL, 0, 0, false, cmd_alias_list },
@@ -97,7 +97,7 @@ const struct cli_command cli_commands[] = {
 		"Bring mail in, with its flags and dates.",
 		"  hongyan import old.mbox --user alice@example.com --mailbox Archive/2019\n"
 		"  hongyan import ~/Maildir --user alice@example.com\n",
-		import_options, 1, CLI_ARGS_MAX, false, cmd_import },
+		import_options, 1, CLI_MANY, false, cmd_import },
 	{ "export", NULL, "DIR|FILE.mbox --user ADDRESS [--mailbox NAME]",
 		"Write mail out, with its flags and dates: a Maildir (a folder per mailbox) or one mbox file.",
 		"  hongyan export alice-backup --user alice@example.com\n"

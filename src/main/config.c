@@ -295,11 +295,17 @@ static void take_option(struct config *c, cfg_t *cfg, const struct option *o, st
 	}
 }
 
-static void check_lists(const struct config *c, struct reading *r, struct sl text)
+/// What the type alone does not say: names, addresses, networks.
+static void check_values(const struct config *c, struct reading *r, struct sl text)
 {
 	struct addr a;
 	struct addr_net net;
 
+	for (size_t i = 0; i < c->hostname.n; i++)
+		if (c->hostname.p[i] <= ' ' || c->hostname.p[i] == 0x7f) {
+			complain(r, line_of(text, "hostname"), "hostname: a name without blanks is needed");
+			break;
+		}
 	for (size_t i = 0; i < c->listen.n; i++)
 		if (addr_parse(c->listen.item[i], &a) != E_OK)
 			complain(r, line_of(text, "listen"), "listen: not an IP address");
@@ -338,7 +344,7 @@ enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct confi
 	for (size_t i = 0; why->n == before && i < ARRAY_N(options); i++)
 		take_option(&c, cfg, &options[i], &r, text);
 	if (why->n == before)
-		check_lists(&c, &r, text);
+		check_values(&c, &r, text);
 	cfg_free(cfg);
 	free(copy);
 	if (why->n != before) {

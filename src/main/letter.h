@@ -29,7 +29,7 @@ void letter_add_keyword(struct letter *l, struct sl keyword);
 /// keywords from X-Keywords (these three fields are taken out of the message).
 ///
 /// in:     path NUL-terminated; octets_max — a larger message is an error.
-/// errors: E_NOTFOUND, E_DENIED, E_SYNTAX (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
+/// errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
 /// source: RFC 4155 appendix A; quoting of mboxrd.
 FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *arg);
 /// Appends one message in that form.
@@ -39,7 +39,8 @@ void mbox_print(struct buf *out, const struct letter *l);
 /// the files.
 /// errors: as mbox_read.
 FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg);
-/// Reads one file that is one message; its date is the Date field's, else the file's.
+/// Reads one file that is one message; its date is the Date field's, else the file's. errors: as mbox_read;
+/// E_UNSUPPORTED — it has none of a message's usual fields.
 FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *arg);
 /// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO,
 /// E_TEMP.

@@ -135,7 +135,7 @@ static void test_not_mbox(void **state)
 	unlink(path);
 	assert_int_equal(file_create(&cx, path, 0600, SL("Subject: x\n\nFrom me\n")), E_OK);
 	assert_int_equal(file_create(&cx, path, 0600, SL("again")), E_EXISTS); // never overwrites
-	assert_int_equal(mbox_read(&cx, path, take, &s), E_SYNTAX);
+	assert_int_equal(mbox_read(&cx, path, take, &s), E_UNSUPPORTED);
 	assert_int_equal(mbox_read(&cx, "/nowhere/at/all", take, &s), E_NOTFOUND);
 	assert_int_equal(s.n, 0);
 	unlink(path);

@@ -10,6 +10,7 @@
 #include "mail/header.h"
 #include "main/file.h"
 #include "main/letter.h"
+#include "main/text.h"
 #include "proto/mutf7.h"
 
 enum { EML_OCTETS_MAX = 0x7fffffff, DIR_MEMORY = 256 << 20, DIR_ENTRIES_MAX = 4000000 };
@@ -176,6 +177,20 @@ FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, voi
 	return e;
 }
 
+/// Whether a text is a message: one of the fields that every program writes is in its header. A password file or a
+/// picture has none.
+static bool is_message(struct sl text)
+{
+	static const char *const usual[] = { "From", "Date", "Subject", "To", "Message-ID", "Received", "Return-Path",
+		"MIME-Version", "Content-Type" };
+	struct header_field f;
+
+	for (size_t i = 0; i < ARRAY_N(usual); i++)
+		if (header_find(text, sl_cstr(usual[i]), &f))
+			return true;
+	return false;
+}
+
 FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *arg)
 {
 	struct buf text = BUF(EML_OCTETS_MAX);
@@ -184,6 +199,8 @@ FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *a
 	struct header_field field;
 	enum ec e = read_file(cx, path, &text, &l);
 
+	if (e == E_OK && l.text.n && !is_message(l.text))
+		e = fail(cx, E_UNSUPPORTED, text_of("%s is neither a message nor an mbox"), path);
 	if (e == E_OK && header_find(l.text, SL("Date"), &field) && date_parse_mail(field.value, &sent) == E_OK)
 		l.date = sent;
 	if (e == E_OK)

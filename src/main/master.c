@@ -332,10 +332,10 @@ static void reload(struct cx *cx, struct master *m)
 	}
 	if (e == E_OK)
 		LOG(cx, LOG_INFO, "server.reloaded", kv_u("certificates", m->place->n_certs));
-	else
+	else if (why.n)
 		LOG(cx, LOG_ERROR, "server.reload.failed", kv_word("code", ec_name(e)),
 			kv_sl("why", sl_trim(buf_sl(&why))));
-	if (e != E_OK && why.n == 0)
+	else
 		log_failure(cx, LOG_ERROR, "server.reload.failed", e);
 	buf_free(&why);
 }

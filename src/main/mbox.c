@@ -152,7 +152,7 @@ FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *
 	size_t at = 0;
 
 	if (e == E_OK && in.n && !sl_starts(in, SL("From ")))
-		e = fail(cx, E_SYNTAX, "%s is no mbox file: it does not begin with \"From \"", path);
+		e = fail(cx, E_UNSUPPORTED, "%s is no mbox file: it does not begin with \"From \"", path);
 	while (e == E_OK && at < in.n) {
 		size_t next = next_message(in, at);
 		e = take_one(cx, sl_sub(in, at, next), take, arg, at, in.n);

@@ -46,7 +46,8 @@ static enum ec take_reserve(struct cx *cx, struct journal *j, const char *name, 
 	char from[SEG_NAME];
 
 	if (j->reserves == 0)
-		return fail(cx, E_FULL, "the reserve is used up");
+		return fail(cx, E_FULL, "the disk is full: no room for another segment of the log (%llu MiB)",
+			(unsigned long long)(j->segment_octets >> 20));
 	reserve_name(j->reserves - 1, from);
 	int rc = d->rename(d->arg, j->dir, from, name);
 	if (rc < 0)

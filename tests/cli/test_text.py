@@ -159,6 +159,10 @@ MISTAKES = [
     ("user", "", 2, "a word is missing"),
     ("usr", "", 2, "did you mean user"),
     ("quixotic", "", 2, "no such command"),
+    ("quixotic --help", "", 2, "no such command"),
+    ("--colour user list", "", 2, "unknown option --colour"),
+    ("user add", "", 2, "a word is missing"),
+    ("user add a@example.test b@example.test", "", 2, "one word too many: b@example.test"),
     ("user add x --colour", "", 2, "unknown option"),
     ("user add x --quota", "", 2, "needs a value"),
     ("domain remove example.test", "", 1, "still has users"),
@@ -175,6 +179,9 @@ MISTAKES = [
     ("init x", "", 2, "--domain NAME"),
     ("init x --domain example.test --port-base many", "", 2, "up to 64000"),
     ("init x --domain example.test --listen here", "", 2, "not an IP address"),
+    ("init x --domain a@example.test", "", 2, "not a domain's name"),
+    ("init x --domain example.test --hostname a\"b", "", 2, "not a host's name"),
+    ("init x --domain example.test --postmaster me@elsewhere.test", "", 2, "an address of example.test"),
 ]
 
 
@@ -196,7 +203,7 @@ def test_no_configuration():
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("text", ["colour = 1", "hostnam = \"x\"", "port_imap = 99999", "sandbox = \"maybe\"", "pop3_lock = 7",
-                                  "recipients_max = \"x\"", "hostname = \"\"", "listen = {\"here\"}"])
+                                  "recipients_max = \"x\"", "hostname = \"\"", "hostname = \"a b\"", "listen = {\"here\"}"])
 def test_wrong_configuration(tmp_path, lang, text):
     (tmp_path / "c.conf").write_text(text + "\n")
     said = run("-c", tmp_path / "c.conf", "config", "check", lang=lang, code=1).stderr
@@ -258,10 +265,15 @@ def test_serve(place):
             f.write("colour = 1\n")
         server.send_signal(1)
         wait_log(folder / "log", "server.reload.failed")
+        conf_text = (folder / "hongyan.conf").read_text().replace("colour = 1\n", "")
+        (folder / "hongyan.conf").write_text(conf_text.replace("tls/server.pem", "tls/nowhere.pem"))
+        server.send_signal(1)
+        wait_log(folder / "log", "nowhere.pem")
     finally:
         server.terminate()
         assert server.wait(15) == 0
     log = (folder / "log").read_text()
+    assert log.count("server.reload.failed") == 2, log  # each failure once
     assert "unknown option" in log and not CHINESE.search(log), log
 
 

@@ -1,0 +1,83 @@
+"""What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
+import subprocess
+
+import pytest
+
+from server import Server
+
+LETTER = "From: a@example.test\r\nSubject: letter {}\r\n\r\nhello\r\n"
+
+
+@pytest.fixture(scope="module")
+def place():
+    """An installation whose server does not run."""
+    server = Server(users=("alice",))
+    yield server
+    server.close()
+
+
+def messages(place, mailbox, folder):
+    place.run("export", str(folder), "--user", "alice@example.test", "--mailbox", mailbox)
+    return len(list(folder.glob("**/cur/*")))
+
+
+def test_import_of_many_files(place, tmp_path):
+    """A shell makes hundreds of words of `*.eml`: every one counts."""
+    files = [tmp_path / f"{i}.eml" for i in range(200)]
+    for i, file in enumerate(files):
+        file.write_text(LETTER.format(i))
+    said = place.run("import", *map(str, files), "--user", "alice@example.test", "--mailbox", "Many")
+    assert said.startswith("200 "), said
+    assert messages(place, "Many", tmp_path / "out") == 200
+
+
+def test_what_is_no_mail_is_refused(place, tmp_path):
+    """And the mailbox that was named is not made."""
+    folder, picture, users = tmp_path / "folder", tmp_path / "picture", tmp_path / "passwd"
+    folder.mkdir()
+    picture.write_bytes(bytes(range(256)) * 9)
+    users.write_text("root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/:/bin/false\n")
+    for path, why in ((folder, "is no Maildir"), (tmp_path / "nowhere", "No such file")):
+        failed = place.run("import", str(path), "--user", "alice@example.test", "--mailbox", "Not made", check=False)
+        assert failed.returncode == 1 and why in failed.stderr, failed
+    failed = place.run("export", str(tmp_path / "x"), "--user", "alice@example.test", "--mailbox", "Not made", check=False)
+    assert "does not exist" in failed.stderr
+    for path in (picture, users):
+        failed = place.run("import", str(path), "--user", "alice@example.test", check=False)
+        assert failed.returncode == 1 and "neither a message nor an mbox" in failed.stderr, failed
+
+
+def test_export_overwrites_nothing(place, tmp_path):
+    out = str(tmp_path / "out.mbox")
+    assert place.run("export", out, "--user", "alice@example.test", "--mailbox", "Wrong", check=False).returncode == 1
+    place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX")  # the name is still free
+    again = place.run("export", out, "--user", "alice@example.test", "--mailbox", "INBOX", check=False)
+    assert again.returncode == 1 and "nothing is overwritten" in again.stderr, again
+
+
+def test_init_makes_nothing_of_wrong_words(place, tmp_path):
+    """So that the same line, mended, works."""
+    new = tmp_path / "new"
+    for wrong in (("--domain", "two words"), ("--domain", "example.test", "--postmaster", "me@elsewhere.test"),
+                  ("--domain", "example.test", "--hostname", 'a"b')):
+        failed = place.run("init", str(new), *wrong, conf=False, check=False)
+        assert failed.returncode == 2 and not new.exists(), failed
+    place.run("init", str(new), "--domain", "example.test", "--postmaster", "Me@EXAMPLE.test", conf=False)
+    assert "me@example.test" in place.run("-c", str(new / "hongyan.conf"), "postmaster", conf=False).lower()
+
+
+def test_expired_certificate_is_found(place, tmp_path):
+    """The server would take it, and every client refuse it."""
+    key, crt, ca = tmp_path / "key.pem", tmp_path / "crt.pem", tmp_path / "ca.cnf"
+    for name in ("index", "serial"):
+        (tmp_path / name).write_text("01\n" if name == "serial" else "")
+    ca.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={tmp_path}/index\nserial={tmp_path}/serial\nnew_certs_dir={tmp_path}\n"
+                  "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+    for words in (f"req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout {key} -subj /CN=x -out {crt}.csr",
+                  f"ca -batch -selfsign -keyfile {key} -in {crt}.csr -out {crt} -notext -config {ca} "
+                  "-startdate 20200101000000Z -enddate 20210101000000Z"):
+        subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    conf = tmp_path / "c.conf"
+    conf.write_text(f'certificates = {{"{crt} {key}"}}\n')
+    failed = place.run("-c", str(conf), "config", "check", conf=False, check=False)
+    assert failed.returncode == 1 and "has expired" in failed.stderr, failed
