@@ -394,6 +394,37 @@ static void test_full(void **state)
 	bed_remove(&b);
 }
 
+/// A store starts on a full disk: the reserve of the run before has room for its segment and its state.
+static void test_full_start(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct waiting_job w = { .put = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") },
+		.job = { .durable = true, .frees = true } };
+
+	disk.fallocate = full_fallocate;
+	disk.free_octets = full_free;
+	disk_is_full = false;
+	for (int round = 0; round < 2; round++) {
+		struct store *s = bed_open_on(&b, &disk);
+		assert_int_equal(s->journal.reserves, JOURNAL_RESERVES);
+		if (round)
+			store_close(s);
+		else
+			bed_crash(s);
+		disk_is_full = true;
+		s = bed_open_on(&b, &disk);
+		assert_int_equal(s->journal.reserves, JOURNAL_RESERVES - 1);
+		assert_int_equal(submit(s, &w), E_OK);
+		assert_true(has(s, cell_a, SL("v")));
+		w.put.expect++;
+		store_close(s);
+		disk_is_full = false;
+	}
+	bed_remove(&b);
+}
+
 /// Little free space: bodies are refused, but not where they help to free some; changes without bodies go on.
 static void test_little_space(void **state)
 {
@@ -652,6 +683,7 @@ int main(void)
 		cmocka_unit_test(test_heals),
 		cmocka_unit_test(test_raise),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_full_start),
 		cmocka_unit_test(test_little_space),
 		cmocka_unit_test(test_little_space_stream),
 		cmocka_unit_test(test_index_full),

@@ -302,6 +302,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 		e = open_log(cx, s, &r, stop.machine);
 	if (e == E_OK) // last: a start that fails before this finds the same stop again
 		e = state_write(cx, s->disk, s->dir_fd, &stop.now);
+	if (e == E_FULL && journal_give_reserve(&s->journal))
+		e = state_write(cx, s->disk, s->dir_fd, &stop.now);
 	return e ? e : writer_start(cx, s);
 }
 
