@@ -63,6 +63,27 @@ static enum ec note_trouble(struct fetch *f, enum ec e)
 	return e == E_CORRUPT || e == E_LIMIT || e == E_NOTFOUND ? E_OK : e;
 }
 
+/// Sends a message that is ready. Its chunks are everybody's: where they run out, who takes it slowly must go.
+FIB static enum ec send_message(struct cx *cx, struct fetch *f, struct body *b)
+{
+	struct holder held = { 0 };
+
+	holder_begin(cx, &f->im->s->front->holders, &held, f->im->io);
+	enum ec e = fetch_send_items(cx, f, b);
+	f->damaged |= e == E_CORRUPT;
+	f->answered += e == E_OK || e == E_CORRUPT;
+	e = e == E_CORRUPT ? E_OK : e;
+	buf_add(&f->out, SL(")\r\n"));
+	if (e == E_OK)
+		e = imap_send_some(cx, f->im, &f->out);
+	if (e == E_OK)
+		e = fetch_forget(cx, f);
+	holder_end(&held);
+	if (held.evicted)
+		f->im->bye = "[LIMIT] A message was taken too slowly while others waited";
+	return e;
+}
+
 /// Tells one message that has been read.
 FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b, bool flags_too)
 {
@@ -74,16 +95,9 @@ FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b
 	if (e != E_OK) {
 		buf_cut(&f->out, before);
 		e = note_trouble(f, e);
-	} else {
-		e = fetch_send_items(cx, f, b);
-		f->damaged |= e == E_CORRUPT;
-		f->answered += e == E_OK || e == E_CORRUPT;
-		e = e == E_CORRUPT ? E_OK : e;
-		buf_add(&f->out, SL(")\r\n"));
+		return e == E_OK ? fetch_forget(cx, f) : e;
 	}
-	if (e == E_OK)
-		e = imap_send_some(cx, f->im, &f->out);
-	return e == E_OK ? fetch_forget(cx, f) : e;
+	return send_message(cx, f, b);
 }
 
 /// Sets \Seen on a group and says of which messages that changed the flags: bit i for b->v[i]. Reading goes on where it
