@@ -52,7 +52,7 @@ FIB static enum ec tell_news(struct cx *cx, struct imap *im)
 {
 	enum ec e = update_tell(cx, im, false);
 
-	if (e == E_OK || imap_is_wire_error(e))
+	if (e == E_OK || e == E_AUTH || imap_is_wire_error(e))
 		return e;
 	log_failure(cx, LOG_WARN, "imap.idle.deferred", e);
 	im->news.set = false;

@@ -217,6 +217,10 @@ FIB static enum ec answer(struct cx *cx, struct imap *im, const struct imap_head
 		return answer_ok(cx, im, head);
 	}
 	struct imap_words w = im->refusal.text ? im->refusal : imap_words(e);
+	if (e == E_AUTH && im->phase != IMAP_NOAUTH) { // nothing will be answered any more: the client must log in anew
+		im->over = true;
+		im->bye = "The password was changed, or the account is gone";
+	}
 	im->bad += sl_eq(sl_cstr(w.status), SL("BAD"));
 	return answer_words(cx, im, &w, 0);
 }
@@ -235,6 +239,8 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 	if (!imap_is_wire_error(e) && told && !im->over && update_is_due(im)) {
 		enum ec news = update_tell(cx, im, cmd->uid);
 		if (imap_is_wire_error(news))
+			return news;
+		if (news == E_AUTH)
 			return news;
 		if (news != E_OK)
 			log_trouble(cx, news); // told after a later command
