@@ -10,6 +10,7 @@ static const struct imap_word status_words[] = {
 	{ SL_INIT("UNSEEN"), STATUS_UNSEEN },
 	{ SL_INIT("DELETED"), STATUS_DELETED },
 	{ SL_INIT("SIZE"), STATUS_SIZE },
+	{ SL_INIT("APPENDLIMIT"), STATUS_APPENDLIMIT },
 	{ SL_INIT("RECENT"), STATUS_RECENT },
 };
 

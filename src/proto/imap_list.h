@@ -13,7 +13,8 @@ enum imap_status_item {
 	STATUS_UNSEEN = 1 << 3,
 	STATUS_DELETED = 1 << 4,
 	STATUS_SIZE = 1 << 5,
-	STATUS_RECENT = 1 << 6, // IMAP4rev1
+	STATUS_RECENT = 1 << 6,      // IMAP4rev1
+	STATUS_APPENDLIMIT = 1 << 7, // RFC 7889
 };
 
 enum imap_list_select {

@@ -62,6 +62,8 @@ static void upload_add(struct cx *cx, struct request *r)
 	}
 	a->octets = blob_octets(body.blob);
 	if (e == E_OK)
+		e = request_arena(r);
+	if (e == E_OK)
 		e = blob_rest(cx, body.blob); // who stalls now holds no memory
 	if (e == E_OK)
 		body_end(r, &body, false);

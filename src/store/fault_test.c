@@ -394,6 +394,80 @@ static void test_full(void **state)
 	bed_remove(&b);
 }
 
+/// Without room, not even for the state file, until a reserve was given up.
+static int full_open(void *arg, int dir, const char *name, int flags)
+{
+	if (disk_is_full && strcmp(name, "state.new") == 0 && faccessat(dir, "log/reserve-0", F_OK, 0) == 0)
+		return -ENOSPC;
+	return disk_real.open(arg, dir, name, flags);
+}
+
+/// A store starts on a full disk: the reserve of the run before has room for its segment and its state.
+static void test_full_start(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct waiting_job w = { .put = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") },
+		.job = { .durable = true, .frees = true } };
+
+	disk.open = full_open;
+	disk.fallocate = full_fallocate;
+	disk.free_octets = full_free;
+	disk_is_full = false;
+	for (int round = 0; round < 2; round++) {
+		struct store *s = bed_open_on(&b, &disk);
+		assert_int_equal(s->journal.reserves, JOURNAL_RESERVES);
+		if (round)
+			store_close(s);
+		else
+			bed_crash(s);
+		disk_is_full = true;
+		s = bed_open_on(&b, &disk);
+		assert_int_equal(s->journal.reserves, JOURNAL_RESERVES - 2); // one each
+		assert_int_equal(submit(s, &w), E_OK);
+		assert_true(has(s, cell_a, SL("v")));
+		w.put.expect++;
+		store_close(s);
+		disk_is_full = false;
+	}
+	bed_remove(&b);
+}
+
+static int no_fallocate(void *arg, int fd, uint64_t octets)
+{
+	(void)arg, (void)fd, (void)octets;
+	return -EIO;
+}
+
+/// A start writes into the index before it is done: from then on a stop of the machine is no clean one.
+static void test_clean_mark_goes_first(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct store *s = bed_open(&b);
+	struct waiting_job w = { .put = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") } };
+	struct state st;
+
+	assert_int_equal(submit(s, &w), E_OK);
+	store_close(s);
+	int dir = open(b.dir, O_RDONLY | O_DIRECTORY);
+	assert_true(dir >= 0);
+	assert_int_equal(state_read(NULL, dir, &st), E_OK);
+	assert_true(st.clean);
+	disk.fallocate = no_fallocate;
+	assert_int_equal(store_open_on(NULL, &b.conf, &disk, &s), E_IO);
+	assert_int_equal(state_read(NULL, dir, &st), E_OK);
+	assert_false(st.clean);
+	s = bed_open(&b);
+	assert_int_equal(store_version_raise(s), 0); // the machine is still the same
+	assert_false(s->rebuilt);
+	store_close(s);
+	close(dir);
+	bed_remove(&b);
+}
+
 /// Little free space: bodies are refused, but not where they help to free some; changes without bodies go on.
 static void test_little_space(void **state)
 {
@@ -652,6 +726,8 @@ int main(void)
 		cmocka_unit_test(test_heals),
 		cmocka_unit_test(test_raise),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_full_start),
+		cmocka_unit_test(test_clean_mark_goes_first),
 		cmocka_unit_test(test_little_space),
 		cmocka_unit_test(test_little_space_stream),
 		cmocka_unit_test(test_index_full),

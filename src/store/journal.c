@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -18,6 +19,19 @@
 static void reserve_name(unsigned i, char out[static SEG_NAME])
 {
 	snprintf(out, SEG_NAME, "reserve-%c", (char)('0' + i % JOURNAL_RESERVES));
+}
+
+/// Counts the reserve files that an earlier run left whole: on a full disk they are what a start can go on with.
+static void find_reserve(struct journal *j)
+{
+	struct stat st;
+	char name[SEG_NAME];
+
+	for (j->reserves = 0; j->reserves < JOURNAL_RESERVES; j->reserves++) {
+		reserve_name(j->reserves, name);
+		if (fstatat(j->dir, name, &st, 0) || (uint64_t)st.st_size != j->segment_octets)
+			return;
+	}
 }
 
 /// Opens a new file of segment_octets under `name`. errors as disk_error; nothing is left behind then.
@@ -131,6 +145,7 @@ enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
 {
 	j->fd = -1;
 	j->kept = BUF(JOURNAL_KEPT_MAX);
+	find_reserve(j);
 	j->durable = last;
 	return make_segment(cx, j, last, true);
 }

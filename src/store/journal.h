@@ -48,7 +48,7 @@ struct journal_batch {
 	struct sl small; // the same octets, for a batch without bodies; only these may be written without a flush
 };
 
-/// Begins a new segment behind `last`. errors: E_FULL, E_IO, E_TEMP.
+/// Begins a new segment behind `last`, on a full disk in the reserve of an earlier run. errors: E_FULL, E_IO, E_TEMP.
 [[nodiscard]] enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last);
 /// Writes a batch and, where `flush`, everything up to it through to the disk. After an error journal_restart is due.
 [[nodiscard]] enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b, bool flush);

@@ -91,6 +91,12 @@ uint8_t *request_at(struct request *r, struct range range)
 	return r->peer->arena + range.off;
 }
 
+enum ec request_arena(const struct request *r)
+{
+	atomic_thread_fence(memory_order_acquire); // what was copied was read before this
+	return atomic_load(&r->peer->closed) ? E_CLOSED : E_OK;
+}
+
 enum ec request_copy(struct request *r, struct range from, size_t max, struct sl *out)
 {
 	if (from.len > max)
@@ -101,7 +107,7 @@ enum ec request_copy(struct request *r, struct range from, size_t max, struct sl
 	if (from.len)
 		memcpy(p, request_at(r, from), from.len);
 	*out = (struct sl){ p, from.len };
-	return E_OK;
+	return request_arena(r);
 }
 
 enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out)
@@ -145,6 +151,8 @@ static enum ec body_make(struct cx *cx, struct request *r, const struct range *r
 		e = octets > MESSAGE_MAX ? E_TOOBIG
 		                         : blob_add(cx, b, (struct sl){ request_at(r, ranges[i]), ranges[i].len });
 	}
+	if (e == E_OK)
+		e = request_arena(r);
 	if (e == E_OK)
 		*out = b;
 	else

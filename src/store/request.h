@@ -105,7 +105,10 @@ void request_submit(struct request *r, struct request_job how);
 
 /// Zeroed memory that lives as long as the request; NULL where there is none.
 void *request_alloc(struct request *r, size_t n);
-/// A private copy of a range of the arena. errors: E_TOOBIG (more than max), E_TEMP, E_STATE (no arena).
+/// To be asked after octets were copied out of the arena: E_CLOSED where the peer was closed meanwhile. Zeros may have
+/// taken the place of what it sent, and it will ask again on another connection under the same operation id.
+[[nodiscard]] enum ec request_arena(const struct request *r);
+/// A private copy of a range of the arena. errors: E_TOOBIG (more than max), E_TEMP, E_CLOSED (request_arena).
 [[nodiscard]] enum ec request_copy(struct request *r, struct range from, size_t max, struct sl *out);
 /// A private, checked set of UIDs: `all`, or what lies in the range. errors: E_SYNTAX (also both), E_TOOBIG, E_TEMP.
 [[nodiscard]] enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out);

@@ -3,6 +3,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 
+#include "store/request.h"
 #include "store/serve_bed.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -152,6 +153,49 @@ static void test_closed_arena(void **state)
 	client_end(&c);
 	mailbed_free(b);
 }
+
+/// What is copied out of an arena that was taken away is nothing that anybody sent: the front asks again elsewhere
+/// under the same operation id, and would hear that zeros were stored.
+static void test_closed_body(void **state)
+{
+	struct mailbed *b = mailbed_new();
+	struct serve *s = bed_serve(b);
+	struct request *r = calloc(1, sizeof *r);
+	struct range body = { 0, 5 };
+	struct body_in in;
+	struct sl copy;
+	int pair[2];
+
+	(void)state;
+	assert_non_null(r);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	struct peer p = { .s = s, .fd = pair[0], .arena_octets = 4096 };
+	p.arena = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_true(p.arena != MAP_FAILED);
+	pthread_mutex_init(&p.lock, NULL);
+	memcpy(p.arena, "hello", 5);
+	r->peer = &p;
+	r->s = s;
+	r->verb = VERB_deliver;
+	assert_int_equal(body_take(NULL, r, &body, 1, 0, &in), E_OK);
+	body_end(r, &in, true);
+	assert_int_equal(request_copy(r, body, 5, &copy), E_OK);
+	peer_close(&p); // in the middle of the request: its arena is zeros from here on
+	assert_int_equal(body_take(NULL, r, &body, 1, 0, &in), E_CLOSED);
+	assert_int_equal(request_copy(r, body, 5, &copy), E_CLOSED);
+	munmap(p.arena, 4096);
+	pthread_mutex_destroy(&p.lock);
+	while (r->pieces) {
+		struct piece *piece = r->pieces;
+		r->pieces = piece->next;
+		free(piece);
+	}
+	free(r);
+	close(pair[0]);
+	close(pair[1]);
+	serve_free(s);
+	mailbed_free(b);
+}
 #endif
 
 int main(void)
@@ -160,6 +204,7 @@ int main(void)
 		cmocka_unit_test(test_passwords_wiped),
 #ifndef ENGINE_MEM
 		cmocka_unit_test(test_closed_arena),
+		cmocka_unit_test(test_closed_body),
 #endif
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

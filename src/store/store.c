@@ -114,6 +114,8 @@ static enum ec open_index(struct cx *cx, struct store *s, bool anew)
 /// How the last stop was, from the state file and this boot.
 struct stop {
 	bool first;      // the store is new
+	bool clean;      // in order, the index flushed
+	bool noted;      // `now` is on disk
 	bool machine;    // the machine went down while the store was open
 	bool died_often; // the second death within DIED_OFTEN_S
 	struct state now;
@@ -132,6 +134,7 @@ static enum ec judge_stop(struct cx *cx, struct store *s, const struct seg_list 
 	state_boot(stop.now.boot);
 	bool same_boot =
 		memcmp(old.boot, stop.now.boot, BOOT_OCTETS) == 0 && memcmp(old.boot, unknown, BOOT_OCTETS) != 0;
+	stop.clean = e == E_OK && old.clean;
 	stop.machine = !stop.first && !old.clean && (e != E_OK || !same_boot);
 	stop.now.died_s = old.died_s;
 	if (e == E_OK && !old.clean) {
@@ -282,12 +285,33 @@ static void take_numbers(struct store *s, const struct seg_list *l, const struct
 	atomic_store(&s->segments, l->n);
 }
 
+/// Before a start writes into the index, which is not flushed from here on: the mark of a clean stop goes. On a full
+/// disk that must wait until there is a reserve to take the room from.
+static enum ec unmark_clean(struct cx *cx, struct store *s, struct stop *stop)
+{
+	enum ec e = stop->clean ? state_write(cx, s->disk, s->dir_fd, &stop->now) : E_OK;
+
+	stop->noted = stop->clean && e == E_OK;
+	return e == E_FULL ? E_OK : e;
+}
+
+static enum ec note_open(struct cx *cx, struct store *s, const struct stop *stop)
+{
+	enum ec e = state_write(cx, s->disk, s->dir_fd, &stop->now);
+
+	if (e == E_FULL && journal_give_reserve(&s->journal))
+		e = state_write(cx, s->disk, s->dir_fd, &stop->now);
+	return e;
+}
+
 static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 {
 	struct stop stop;
 	struct replayed r = { 0 };
 	enum ec e = judge_stop(cx, s, l, &stop);
 
+	if (e == E_OK)
+		e = unmark_clean(cx, s, &stop);
 	if (e == E_OK)
 		e = bring_up(cx, s, l, &stop, &r);
 	if (e)
@@ -300,8 +324,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 		e = drop_unnamed(cx, s, l);
 	if (e == E_OK)
 		e = open_log(cx, s, &r, stop.machine);
-	if (e == E_OK) // last: a start that fails before this finds the same stop again
-		e = state_write(cx, s->disk, s->dir_fd, &stop.now);
+	if (e == E_OK && !stop.noted) // last: a start that fails before this finds the same stop again
+		e = note_open(cx, s, &stop);
 	return e ? e : writer_start(cx, s);
 }
 

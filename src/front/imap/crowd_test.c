@@ -2,6 +2,7 @@
 /// SEARCH on real fibers, helpers and chunks; the store is one message in memory, and a client is what it got.
 #include "base/check.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/num.h"
 #include "front/imap/fetch.h"
@@ -30,6 +31,9 @@ static struct crowd {
 	size_t room_sending;
 	uint64_t ticks, ticks_read; // of another fiber; when the message had last been read
 	bool others_ran;
+	bool stalled, made_room; // a client takes nothing; it was its session that had to go
+	enum ec end;             // of the last session
+	const char *bye;
 } crowd;
 
 struct chunks *client_chunks(struct client *c)
@@ -71,11 +75,6 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	return e;
 }
 
-void io_counts(const struct io *, uint64_t *in, uint64_t *out)
-{
-	*in = *out = 0;
-}
-
 FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 {
 	enum ec e = E_OK;
@@ -87,10 +86,17 @@ FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 	io->octets += s.n;
 	if (crowd.front.room.used > crowd.room_sending)
 		crowd.room_sending = crowd.front.room.used;
+	crowd.stalled |= io->stalls;
 	do
 		e = fib_yield(cx);
 	while (e == E_OK && io->stalls && crowd.at_work);
 	return e;
+}
+
+void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
+{
+	*in = 0;
+	*out = io->octets;
 }
 
 FIB enum ec io_flush(struct cx *cx, struct io *io)
@@ -159,6 +165,8 @@ FIB static void session(struct cx *cx, void *arg)
 	crowd.at_work -= !io.stalls;
 	if (e == E_OK && crowd.sum == 0)
 		crowd.sum = io.sum; // of the first, which is alone
+	crowd.end = e;
+	crowd.bye = im.bye;
 	crowd.whole += e == E_OK && io.sum == crowd.sum;
 	crowd.refused += e == E_TEMP && im.refusal.code && strcmp(im.refusal.code, "LIMIT") == 0;
 	view_free(im.view);
@@ -233,12 +241,44 @@ static void test_others_go_on(void **state)
 	end();
 }
 
+/// Needs a chunk that a client which takes nothing keeps from it.
+FIB static void needy(struct cx *cx, void *arg)
+{
+	(void)arg;
+	while (!crowd.stalled)
+		assert_int_equal(fib_yield(cx), E_OK);
+	assert_true(chunks_used(crowd.chunks) > 0);
+	assert_false(holders_make_room(&crowd.front.holders, false, clock_mono_ns())); // it has just begun
+	int64_t later_ns = clock_mono_ns() + (int64_t)HOLDER_SAFE_MS * 2000000;
+	crowd.made_room = holders_make_room(&crowd.front.holders, false, later_ns);
+	crowd.at_work = 0;
+}
+
+/// Who stalls in the middle of a FETCH holds chunks that others may need: it can be sent away, and is told why.
+static void test_who_stalls_must_go(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(commands); i++) {
+		if (commands[i][2] == 'S')
+			continue; // SEARCH holds nothing while it speaks
+		begin(commands[i], 3, 3600000);
+		crowd.at_work = 1;
+		assert_int_equal(fib_go(session, (void *)1), E_OK);
+		assert_int_equal(fib_go(needy, NULL), E_OK);
+		fib_run(0);
+		CHECK(crowd.made_room && crowd.end == E_CANCELED && crowd.bye, commands[i]);
+		assert_null(crowd.front.holders.first);
+		end();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_are_served),
 		cmocka_unit_test(test_some_are_refused),
 		cmocka_unit_test(test_others_go_on),
+		cmocka_unit_test(test_who_stalls_must_go),
 	};
 	return cmocka_run_group_tests_name("front/imap crowd", tests, NULL, NULL);
 }

@@ -65,6 +65,8 @@ static void one_x(struct io *io, struct sl words)
 		io->run->store.away = true;
 	else if (sl_eq(words, SL("back")))
 		io->run->store.away = false;
+	else if (sl_eq(words, SL("shut")))
+		io->run->store.shut = true;
 	else if (sl_eq(words, SL("crowded")))
 		assert_int_equal(room_take(&(struct cx){ 0 }, &io->run->taken, io->run->taken.room->limit), E_OK);
 	else if (sl_eq(words, SL("roomy")))

@@ -569,6 +569,8 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 		return fail(cx, E_TEMP, "no store");
 	memset(ans, 0, verb_info(verb)->ans_octets);
 	const struct handle *handle = verb_info(verb)->handle(req);
+	if (handle && st->shut)
+		return fail(cx, E_AUTH, "the password changed");
 	assert_true(!handle || (handle->account == 7 && handle->mac[0] == st->renewed));
 	if (verb == VERB_renew)
 		e = do_renew(st, req, ans);

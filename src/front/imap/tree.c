@@ -128,6 +128,7 @@ FIB enum ec tree_print_status(
 		{ STATUS_UNSEEN, "UNSEEN", ans.unseen },
 		{ STATUS_DELETED, "DELETED", ans.deleted },
 		{ STATUS_SIZE, "SIZE", ans.octets },
+		{ STATUS_APPENDLIMIT, "APPENDLIMIT", im->s->conf->message_max },
 	};
 	buf_puts(b, "* STATUS ");
 	imap_print_mailbox(b, name, imap_is_utf8(im));
@@ -143,7 +144,7 @@ FIB enum ec tree_print_status(
 	return E_OK;
 }
 
-/// source: RFC 9051 §6.3.11, §7.3.4.
+/// source: RFC 9051 §6.3.11, §7.3.4; APPENDLIMIT: RFC 7889 §3.1.
 FIB enum ec imap_status_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
 	struct buf b = BUF(IMAP_LINES_MAX);
