@@ -91,6 +91,18 @@ uint8_t *request_at(struct request *r, struct range range)
 	return r->peer->arena + range.off;
 }
 
+/// Asked behind each copy: what a closed peer's arena holds is no longer what was asked for (arena_leave). The front
+/// that still wants it asks again on its next connection.
+static enum ec arena_still_there(struct request *r)
+{
+	struct peer *p = r->peer;
+
+	pthread_mutex_lock(&p->lock); // peer_close holds it: the copy was made before, or `closed` is seen
+	bool closed = atomic_load(&p->closed);
+	pthread_mutex_unlock(&p->lock);
+	return closed ? E_TEMP : E_OK;
+}
+
 enum ec request_copy(struct request *r, struct range from, size_t max, struct sl *out)
 {
 	if (from.len > max)
@@ -100,8 +112,10 @@ enum ec request_copy(struct request *r, struct range from, size_t max, struct sl
 		return E_TEMP;
 	if (from.len)
 		memcpy(p, request_at(r, from), from.len);
-	*out = (struct sl){ p, from.len };
-	return E_OK;
+	enum ec e = from.len ? arena_still_there(r) : E_OK;
+	if (e == E_OK)
+		*out = (struct sl){ p, from.len };
+	return e;
 }
 
 enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out)
@@ -145,6 +159,8 @@ static enum ec body_make(struct cx *cx, struct request *r, const struct range *r
 		e = octets > MESSAGE_MAX ? E_TOOBIG
 		                         : blob_add(cx, b, (struct sl){ request_at(r, ranges[i]), ranges[i].len });
 	}
+	if (e == E_OK)
+		e = arena_still_there(r);
 	if (e == E_OK)
 		*out = b;
 	else

@@ -105,7 +105,8 @@ void request_submit(struct request *r, struct request_job how);
 
 /// Zeroed memory that lives as long as the request; NULL where there is none.
 void *request_alloc(struct request *r, size_t n);
-/// A private copy of a range of the arena. errors: E_TOOBIG (more than max), E_TEMP, E_STATE (no arena).
+/// A private copy of a range of the arena. errors: E_TOOBIG (more than max), E_TEMP (also: the
+/// peer was closed meanwhile).
 [[nodiscard]] enum ec request_copy(struct request *r, struct range from, size_t max, struct sl *out);
 /// A private, checked set of UIDs: `all`, or what lies in the range. errors: E_SYNTAX (also both), E_TOOBIG, E_TEMP.
 [[nodiscard]] enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out);
