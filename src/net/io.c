@@ -222,6 +222,8 @@ static enum ec try_read(struct cx *cx, struct io *io, uint8_t *p, size_t room, s
 
 FIB static enum ec wait_for(struct cx *cx, struct io *io, enum tls_want want)
 {
+	if (want == TLS_WANT_TURN)
+		return fib_yield(cx);
 	return want == TLS_WANT_READ ? fib_wait_readable(cx, &io->fd) : fib_wait_writable(cx, &io->fd);
 }
 
