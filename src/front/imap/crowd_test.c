@@ -93,6 +93,11 @@ FIB enum ec io_flush(struct cx *cx, struct io *io)
 	return io_put(cx, io, SL(""));
 }
 
+void io_counts(const struct io *, uint64_t *in, uint64_t *out)
+{
+	*in = *out = 0;
+}
+
 /// A multipart of MESSAGE_OCTETS, one part a page of HTML.
 static void make_message(void)
 {

@@ -70,7 +70,9 @@ FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b
 
 	print_start(f, view_seq(f->im->view, b->row->uid));
 	print_row(f, b->row, f->atts | (flags_too ? FETCH_FLAGS : 0u));
+	f->held.waiting = true;
 	enum ec e = fetch_prepare(cx, f, b);
+	f->held.waiting = false;
 	if (e != E_OK) {
 		buf_cut(&f->out, before);
 		e = note_trouble(f, e);
@@ -120,6 +122,7 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 	enum ec e = bodies_read(cx, f->im, rows, n, header_only ? BODY_HEAD : CHUNK_OCTETS, &b);
 	if (e != E_OK)
 		return e;
+	holder_begin(cx, &f->im->s->front->holders, &f->held, f->im->io);
 	uint32_t seen = set_seen(cx, f, &b);
 	*took = b.n;
 	for (size_t i = 0; e == E_OK && i < b.n; i++) {
@@ -130,6 +133,7 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 		if (e == E_OK && f->need >= NEED_HEADER_END)
 			e = fib_yield(cx);
 	}
+	holder_end(&f->held);
 	bodies_give(f->im, &b);
 	return e;
 }
