@@ -67,6 +67,7 @@ struct front {
 	struct heavy heavy;            // work that would hold everybody up, with converters of its own
 	struct room room;              // memory for large messages: front_set_room
 	struct holders holders;        // sessions that hold what may run short
+	struct holders tellers;        // that hold room while their client sends a long command
 	struct session *sessions;      // all of this process
 	unsigned n_sessions;
 	uint64_t sid_next; // session ids: unique over this server's life by a random start

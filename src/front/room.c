@@ -143,9 +143,17 @@ FIB static enum ec wait_for(struct cx *cx, struct room_share *s, size_t more)
 		r->first = &w;
 	r->last = &w;
 	serve(r);
-	cx->deadline_ns = deadline && deadline < ours ? deadline : ours;
-	while (e == E_OK && !w.granted)
+	if (deadline && deadline < ours)
+		ours = deadline;
+	while (e == E_OK && !w.granted) {
+		if (r->shortage && !fits_role(r, more))
+			r->shortage(r->shortage_arg);
+		int64_t next = clock_mono_ns() + (int64_t)ROOM_SHORT_MS * 1000000;
+		cx->deadline_ns = next < ours ? next : ours;
 		e = fib_event_wait(cx, &w.event);
+		if (e == E_TIMEOUT && next < ours)
+			e = E_OK;
+	}
 	cx->deadline_ns = deadline;
 	if (w.granted)
 		return E_OK;

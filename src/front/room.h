@@ -14,6 +14,7 @@ enum {
 	ROOM_OCTETS = 512 << 20,      // of a role
 	ROOM_USER_OCTETS = 128 << 20, // of one user
 	ROOM_WAIT_MS = 20000,         // a client gives up after a minute or so
+	ROOM_SHORT_MS = 1000,         // so often `shortage` is asked
 	ROOM_FREE_OCTETS = 64 << 10,  // what each session may keep uncounted
 };
 
@@ -25,6 +26,8 @@ struct room {
 	size_t used, high;              // now, and at most until now
 	struct room_user *users;        // who have or want some
 	struct room_wait *first, *last; // who wait, the longest first
+	void (*shortage)(void *arg);    // asked each second while somebody waits; NULL = nobody is
+	void *shortage_arg;
 };
 
 /// A session's part of it. Zero-initialised but for `room` and `account` it holds nothing.

@@ -160,6 +160,40 @@ static void test_cancel(void **state)
 	run();
 }
 
+/// Where the role has no room, and only there, somebody is asked to make some, again and again until there is.
+static unsigned asked;
+static void count_asked(void *arg)
+{
+	asked += *(unsigned *)arg;
+}
+FIB static void gives_when_asked(struct cx *cx, void *arg)
+{
+	struct room_share s = { .room = &room, .account = 1 };
+
+	(void)arg;
+	assert_int_equal(room_take(cx, &s, 8), E_OK);
+	while (asked < 2)
+		assert_int_equal(fib_yield(cx), E_OK);
+	room_give(&s);
+}
+static void test_shortage(void **state)
+{
+	(void)state;
+	static const struct wish role = { "r", 2, 5, 0, E_OK }, user = { "u", 1, 4, 0, E_TEMP };
+	unsigned one = 1;
+
+	for (int i = 0; i < 2; i++) {
+		begin(i ? 20 : 10, 8, i ? 1 : 60000);
+		asked = 0;
+		room.shortage = count_asked;
+		room.shortage_arg = &one;
+		assert_int_equal(i ? fib_go(holder, (void *)(uintptr_t) "") : fib_go(gives_when_asked, NULL), E_OK);
+		go(i ? &user : &role);
+		run();
+		assert_int_equal(asked, i ? 0 : 2);
+	}
+}
+
 /// Many users with many sessions: nobody is lost, the limits hold.
 static void test_crowd(void **state)
 {
@@ -194,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_grow_and_shrink),
 		cmocka_unit_test(test_cancel),
+		cmocka_unit_test(test_shortage),
 		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_limits),
 	};

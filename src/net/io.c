@@ -18,7 +18,14 @@
 #include "base/num.h"
 #include "net/tls_inside.h"
 
-enum { IN_SMALL = 4096, OUT_DIRECT = 8192, POOL_SMALL_MAX = 256, POOL_LARGE_MAX = 32 };
+enum {
+	IN_SMALL = 4096,
+	OUT_DIRECT = 8192,
+	POOL_SMALL_MAX = 256,
+	POOL_LARGE_MAX = 32,
+	TURN_READS = 4,      // and
+	TURN_OCTETS = 16384, // of input without a wait; then it is the others' turn
+};
 
 /// A free list of buffers of one size.
 struct pool {
@@ -73,6 +80,7 @@ struct io {
 	enum ec dead; // E_OK while it lives
 	struct addr peer, local;
 	uint64_t octets_in, octets_out;
+	uint32_t turn_reads, turn_octets; // since the fiber last waited for input
 };
 
 enum ec io_new(struct cx *cx, int fd, const struct addr *peer, const struct addr *local, struct io **out)
@@ -214,7 +222,19 @@ static enum ec try_read(struct cx *cx, struct io *io, uint8_t *p, size_t room, s
 
 FIB static enum ec wait_for(struct cx *cx, struct io *io, enum tls_want want)
 {
+	if (want == TLS_WANT_TURN)
+		return fib_yield(cx);
 	return want == TLS_WANT_READ ? fib_wait_readable(cx, &io->fd) : fib_wait_writable(cx, &io->fd);
+}
+
+/// A client that always has more to say would keep the scheduler to itself, and no deadline would end it: what is
+/// there already is read in turns.
+FIB static enum ec wait_turn(struct cx *cx, struct io *io)
+{
+	if (io->turn_reads < TURN_READS && io->turn_octets < TURN_OCTETS)
+		return E_OK;
+	io->turn_reads = io->turn_octets = 0;
+	return fib_yield(cx);
 }
 
 /// Reads into p, waiting; with `ev` (may be NULL) *fired = true ends the wait with nothing read.
@@ -222,9 +242,13 @@ FIB static enum ec read_some(
 	struct cx *cx, struct io *io, uint8_t *p, size_t room, size_t *got, struct fib_event *ev, bool *fired)
 {
 	enum tls_want want;
-	enum ec e = try_read(cx, io, p, room, got, &want);
+	enum ec e = wait_turn(cx, io);
 
+	if (e != E_OK)
+		return e;
+	e = try_read(cx, io, p, room, got, &want);
 	while (e == E_TEMP) {
+		io->turn_reads = io->turn_octets = 0;
 		if (ev && want == TLS_WANT_READ)
 			e = fib_wait_readable_or(cx, &io->fd, ev, fired);
 		else
@@ -233,8 +257,11 @@ FIB static enum ec read_some(
 			return e;
 		e = try_read(cx, io, p, room, got, &want);
 	}
-	if (e == E_OK)
+	if (e == E_OK) {
 		io->octets_in += *got;
+		io->turn_reads++;
+		io->turn_octets += (uint32_t)min_size(*got, TURN_OCTETS);
+	}
 	return io_dies(io, e);
 }
 

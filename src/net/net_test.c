@@ -313,6 +313,54 @@ static void test_last_line(void **)
 	}
 }
 
+/// A client that always has more to say does not keep the others from their turns, and does not outrun a deadline.
+static bool babble_over;
+static unsigned babble_turns;
+static void other_fiber(struct cx *cx, void *)
+{
+	while (!babble_over) {
+		MUST(fib_yield(cx) == E_OK);
+		babble_turns++;
+	}
+}
+static void babble_server(struct cx *cx, struct io *io, struct talk *t)
+{
+	struct sl line;
+	size_t got, octets = 0;
+	uint8_t p[512];
+	enum ec e = E_OK;
+
+	usleep(100000); // all that the client's socket takes is there: nobody waits
+	MUST(fib_go(other_fiber, NULL) == E_OK);
+	for (; octets < t->octets; octets += t->flag ? got : line.n + 1)
+		MUST((t->flag ? io_read(cx, io, p, sizeof p, &got) : io_line(cx, io, 1000, &line)) == E_OK);
+	MUST(babble_turns >= t->octets / 16384 - 1);
+	cx_deadline_in(cx, 200);
+	while (e == E_OK)
+		e = io_read(cx, io, p, sizeof p, &got);
+	MUST(e == E_TIMEOUT);
+	babble_over = true;
+	shutdown(t->fd[0], SHUT_RDWR);
+}
+static void babble_client(int fd, struct talk *)
+{
+	char lines[16384];
+
+	memset(lines, '\n', sizeof lines);
+	while (send(fd, lines, sizeof lines, MSG_NOSIGNAL) > 0)
+		;
+	close(fd);
+}
+static void test_babble(void **)
+{
+	for (int i = 0; i < 2; i++) {
+		struct talk t = { .server = babble_server, .client = babble_client, .octets = 65536, .flag = i };
+		babble_over = false;
+		babble_turns = 0;
+		talk_one(&t);
+	}
+}
+
 /// A write that cannot go on ends the connection for good.
 static void stuck_server(struct cx *cx, struct io *io, struct talk *t)
 {
@@ -594,6 +642,7 @@ int main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_last_line),
+		cmocka_unit_test(test_babble),
 		cmocka_unit_test(test_stuck_writer),
 		cmocka_unit_test(test_event_or_data),
 		cmocka_unit_test(test_listen_errors),

@@ -16,7 +16,10 @@
 #include "fiber/fiber.h"
 #include "net/tls_inside.h"
 
-enum { TABLE_MAX = 1024 };
+enum {
+	TABLE_MAX = 1024,
+	CALL_READS = 64, // from the socket in one call of OpenSSL: half as many records
+};
 
 struct tls_table {
 	unsigned refs;
@@ -29,6 +32,8 @@ struct tls_table {
 struct tls_conn {
 	struct tls_table *table;
 	SSL *ssl;
+	int fd;
+	int reads_left; // of the present call
 };
 
 /// The first of OpenSSL's queued errors in words; empties the queue.
@@ -45,10 +50,11 @@ static const char *openssl_words(void)
 
 static int socket_write(BIO *bio, const char *p, int n)
 {
+	const struct tls_conn *c = BIO_get_data(bio);
 	ssize_t done;
 
 	do // a retry means waiting for readiness, which only EAGAIN promises
-		done = send((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, MSG_NOSIGNAL);
+		done = send(c->fd, p, (size_t)n, MSG_NOSIGNAL);
 	while (done < 0 && errno == EINTR);
 	BIO_clear_retry_flags(bio);
 	if (done < 0 && errno == EAGAIN)
@@ -56,14 +62,21 @@ static int socket_write(BIO *bio, const char *p, int n)
 	return (int)done;
 }
 
+/// OpenSSL goes on reading as long as what comes is no data: a stream of KeyUpdate messages would never let it return.
 static int socket_read(BIO *bio, char *p, int n)
 {
+	struct tls_conn *c = BIO_get_data(bio);
 	ssize_t done;
 
-	do
-		done = recv((int)(intptr_t)BIO_get_data(bio), p, (size_t)n, 0);
-	while (done < 0 && errno == EINTR);
 	BIO_clear_retry_flags(bio);
+	if (c->reads_left == 0) {
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	c->reads_left--;
+	do
+		done = recv(c->fd, p, (size_t)n, 0);
+	while (done < 0 && errno == EINTR);
 	if (done < 0 && errno == EAGAIN)
 		BIO_set_retry_read(bio);
 	return (int)done;
@@ -238,7 +251,8 @@ enum ec tls_conn_new(struct cx *cx, struct tls_table *table, int fd, struct tls_
 		free(c);
 		return fail(cx, E_TEMP, "OpenSSL: %s", openssl_words());
 	}
-	BIO_set_data(bio, (void *)(intptr_t)fd);
+	c->fd = fd;
+	BIO_set_data(bio, c);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(c->ssl, bio, bio);
 	SSL_set_accept_state(c->ssl);
@@ -260,7 +274,7 @@ void tls_conn_free(struct tls_conn *c)
 /// One OpenSSL call and what came of it, carried to the main stack and back.
 struct call {
 	enum { CALL_HANDSHAKE, CALL_READ, CALL_WRITE, CALL_BYE } what;
-	SSL *ssl;
+	struct tls_conn *conn;
 	void *p;
 	size_t n, done;
 	int rc, error, err_no;
@@ -269,17 +283,19 @@ struct call {
 static void call_openssl(void *arg)
 {
 	struct call *k = arg;
+	SSL *ssl = k->conn->ssl;
 
 	ERR_clear_error();
 	errno = 0;
+	k->conn->reads_left = CALL_READS;
 	switch (k->what) {
-	case CALL_HANDSHAKE: k->rc = SSL_do_handshake(k->ssl); break;
-	case CALL_READ: k->rc = SSL_read_ex(k->ssl, k->p, k->n, &k->done); break;
-	case CALL_WRITE: k->rc = SSL_write_ex(k->ssl, k->p, k->n, &k->done); break;
-	case CALL_BYE: k->rc = SSL_is_init_finished(k->ssl) ? SSL_shutdown(k->ssl) : 1; break;
+	case CALL_HANDSHAKE: k->rc = SSL_do_handshake(ssl); break;
+	case CALL_READ: k->rc = SSL_read_ex(ssl, k->p, k->n, &k->done); break;
+	case CALL_WRITE: k->rc = SSL_write_ex(ssl, k->p, k->n, &k->done); break;
+	case CALL_BYE: k->rc = SSL_is_init_finished(ssl) ? SSL_shutdown(ssl) : 1; break;
 	}
 	k->err_no = errno;
-	k->error = SSL_get_error(k->ssl, k->rc);
+	k->error = SSL_get_error(ssl, k->rc);
 }
 
 static enum ec call_result(struct cx *cx, const struct call *k, const char *what, enum tls_want *want)
@@ -287,7 +303,7 @@ static enum ec call_result(struct cx *cx, const struct call *k, const char *what
 	if (k->rc == 1)
 		return E_OK;
 	switch (k->error) {
-	case SSL_ERROR_WANT_READ: *want = TLS_WANT_READ; return E_TEMP;
+	case SSL_ERROR_WANT_READ: *want = k->conn->reads_left ? TLS_WANT_READ : TLS_WANT_TURN; return E_TEMP;
 	case SSL_ERROR_WANT_WRITE: *want = TLS_WANT_WRITE; return E_TEMP;
 	case SSL_ERROR_ZERO_RETURN: return fail(cx, E_CLOSED, "the other side ended TLS");
 	case SSL_ERROR_SYSCALL:
@@ -299,7 +315,7 @@ static enum ec call_result(struct cx *cx, const struct call *k, const char *what
 
 enum ec tls_conn_handshake(struct cx *cx, struct tls_conn *c, enum tls_want *want)
 {
-	struct call k = { .what = CALL_HANDSHAKE, .ssl = c->ssl };
+	struct call k = { .what = CALL_HANDSHAKE, .conn = c };
 
 	fib_on_main(call_openssl, &k);
 	return call_result(cx, &k, "handshake", want);
@@ -307,7 +323,7 @@ enum ec tls_conn_handshake(struct cx *cx, struct tls_conn *c, enum tls_want *wan
 
 enum ec tls_conn_read(struct cx *cx, struct tls_conn *c, uint8_t *p, size_t room, size_t *got, enum tls_want *want)
 {
-	struct call k = { .what = CALL_READ, .ssl = c->ssl, .p = p, .n = room };
+	struct call k = { .what = CALL_READ, .conn = c, .p = p, .n = room };
 
 	fib_on_main(call_openssl, &k);
 	enum ec e = call_result(cx, &k, "read", want);
@@ -318,7 +334,7 @@ enum ec tls_conn_read(struct cx *cx, struct tls_conn *c, uint8_t *p, size_t room
 
 enum ec tls_conn_write(struct cx *cx, struct tls_conn *c, struct sl s, size_t *put, enum tls_want *want)
 {
-	struct call k = { .what = CALL_WRITE, .ssl = c->ssl, .p = (void *)(uintptr_t)s.p, .n = s.n };
+	struct call k = { .what = CALL_WRITE, .conn = c, .p = (void *)(uintptr_t)s.p, .n = s.n };
 
 	fib_on_main(call_openssl, &k);
 	enum ec e = call_result(cx, &k, "write", want);
@@ -329,7 +345,7 @@ enum ec tls_conn_write(struct cx *cx, struct tls_conn *c, struct sl s, size_t *p
 
 void tls_conn_bye(struct tls_conn *c)
 {
-	struct call k = { .what = CALL_BYE, .ssl = c->ssl };
+	struct call k = { .what = CALL_BYE, .conn = c };
 
 	fib_on_main(call_openssl, &k);
 }

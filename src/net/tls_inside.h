@@ -1,14 +1,15 @@
 #pragma once
 /// tls_inside — what net/ alone shares of TLS: one connection's state over a socket. OpenSSL's types stay in tls.c.
 ///
-/// Every call runs OpenSSL on the main stack. None waits: E_TEMP says which direction must become ready first.
+/// Every call runs OpenSSL on the main stack. None waits: E_TEMP says which direction must become ready first, or that
+/// the call read its share of the socket and is to be made again when others had their turn.
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "net/tls.h"
 
 struct tls_conn;
-enum tls_want { TLS_WANT_READ, TLS_WANT_WRITE };
+enum tls_want { TLS_WANT_READ, TLS_WANT_WRITE, TLS_WANT_TURN };
 
 /// The server side over `fd`, which it borrows. The table is referenced for the connection's life. errors: E_TEMP.
 [[nodiscard]] enum ec tls_conn_new(struct cx *cx, struct tls_table *table, int fd, struct tls_conn **out);

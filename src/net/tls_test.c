@@ -575,6 +575,51 @@ static void test_idle_cost(void **)
 	free(d);
 }
 
+/// Messages of TLS that are no data do not keep the scheduler, however many there are.
+enum { UPDATES = 400 };
+static bool updates_over;
+static unsigned updates_turns;
+static void updates_other(struct cx *cx, void *)
+{
+	while (!updates_over) {
+		MUST(fib_yield(cx) == E_OK);
+		updates_turns++;
+	}
+}
+static void updates_server(struct cx *cx, struct io *io, struct talk *t)
+{
+	uint8_t c;
+	size_t got;
+
+	MUST(io_starttls(cx, io, t->tls) == E_OK);
+	MUST(io_put(cx, io, SL("!")) == E_OK && io_flush(cx, io) == E_OK);
+	usleep(300000); // until all are there
+	MUST(fib_go(updates_other, NULL) == E_OK);
+	MUST(io_read(cx, io, &c, 1, &got) == E_OK && got == 1 && c == 'x');
+	updates_over = true;
+	MUST(updates_turns >= 10);
+}
+static void updates_client(int fd, struct talk *t)
+{
+	SSL *ssl = tls_client(fd, t);
+	char c;
+
+	MUST(SSL_read(ssl, &c, 1) == 1);
+	for (int i = 0; i < UPDATES; i++)
+		MUST(SSL_key_update(ssl, SSL_KEY_UPDATE_NOT_REQUESTED) == 1 && SSL_do_handshake(ssl) == 1);
+	MUST(SSL_write(ssl, "x", 1) == 1);
+	MUST(SSL_read(ssl, &c, 1) <= 0);
+	SSL_free(ssl);
+	close(fd);
+}
+static void test_key_updates(void **)
+{
+	struct talk t = { .server = updates_server, .client = updates_client, .tls = table_make("a.example", NULL) };
+
+	talk_one(&t);
+	tls_table_unref(t.tls);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -587,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_parting),
 		cmocka_unit_test(test_stress),
 		cmocka_unit_test(test_idle_cost),
+		cmocka_unit_test(test_key_updates),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

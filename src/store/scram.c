@@ -131,7 +131,9 @@ static enum ec nonce_use(struct scram *s, uint64_t tag, int64_t now_s, int64_t u
 	return e;
 }
 
-static enum ec nonce_check(struct scram *s, const struct scram_proof *pr, int64_t now_s)
+/// Whether the nonce is ours, this user's, in time and in the message. out: *tag, *until_s — for nonce_use.
+static enum ec nonce_check(
+	const struct scram *s, const struct scram_proof *pr, int64_t now_s, uint64_t *tag, int64_t *until_s)
 {
 	uint8_t raw[SCRAM_NONCE], mac[SCRAM_KEY];
 
@@ -140,10 +142,12 @@ static enum ec nonce_check(struct scram *s, const struct scram_proof *pr, int64_
 	secret_mac(s, 'N', (struct sl){ raw, NONCE_MAC_AT }, pr->user, mac);
 	if (CRYPTO_memcmp(mac, raw + NONCE_MAC_AT, NONCE_RAW - NONCE_MAC_AT) != 0)
 		return E_AUTH;
-	int64_t until_s = get_le32(raw + 8);
-	if (until_s < now_s || sl_find_sl(pr->auth_message, pr->nonce) == pr->auth_message.n)
+	int64_t until = get_le32(raw + 8);
+	if (until < now_s || sl_find_sl(pr->auth_message, pr->nonce) == pr->auth_message.n)
 		return E_AUTH;
-	return nonce_use(s, get_le64(raw), now_s, until_s);
+	*tag = get_le64(raw);
+	*until_s = until;
+	return E_OK;
 }
 
 enum ec scram_end(struct scram *s, const struct scram_proof *pr, const struct credentials *cred, int64_t now_s,
@@ -152,7 +156,9 @@ enum ec scram_end(struct scram *s, const struct scram_proof *pr, const struct cr
 	static const struct credentials nobody;
 	uint8_t key[SCRAM_KEY], stored[SCRAM_KEY], sign[SCRAM_KEY];
 	const struct credentials *c = cred ? cred : &nobody;
-	enum ec e = nonce_check(s, pr, now_s);
+	uint64_t tag;
+	int64_t until_s;
+	enum ec e = nonce_check(s, pr, now_s, &tag, &until_s);
 
 	if (e != E_OK)
 		return e;
@@ -168,6 +174,8 @@ enum ec scram_end(struct scram *s, const struct scram_proof *pr, const struct cr
 	OPENSSL_cleanse(key, sizeof key);
 	if (!same || c->scram_iterations == 0)
 		return E_AUTH;
-	memcpy(server_signature, sign, SCRAM_KEY);
-	return E_OK;
+	e = nonce_use(s, tag, now_s, until_s); // only now: who knows no password fills no table
+	if (e == E_OK)
+		memcpy(server_signature, sign, SCRAM_KEY);
+	return e;
 }

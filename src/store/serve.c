@@ -57,7 +57,8 @@ void peer_unref(struct peer *p)
 }
 
 /// A closed peer's requests that are still under way go on writing their answers; its chunks may be another session's
-/// by then. So before it can learn that it was closed, private memory takes the place of its arena.
+/// by then. So before it can learn that it was closed, private memory takes the place of its arena. What is read
+/// there or written there since is nobody's: arena_still_there and peer_send look at `closed`, which is set before.
 static void arena_leave(struct peer *p)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
@@ -89,6 +90,8 @@ void peer_send(struct peer *p, const struct frame_head *head, const void *body, 
 	struct iovec iov[2] = { { (void *)(uintptr_t)head, sizeof *head }, { (void *)(uintptr_t)body, n } };
 	struct msghdr m = { .msg_iov = iov, .msg_iovlen = n ? 2 : 1 };
 
+	if (atomic_load(&p->closed))
+		return; // its answer may have gone where the front does not see it
 	bool behind = hint && is_behind(p);
 	if (!behind && sendmsg(p->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
 		return;
@@ -217,8 +220,17 @@ static enum ec hello(struct cx *cx, struct request *r, int fd)
 	void *at = mmap(NULL, q->arena_octets, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (at == MAP_FAILED)
 		return fail(cx, E_TEMP, "map the arena");
-	p->arena = at;
-	p->arena_octets = q->arena_octets;
+	pthread_mutex_lock(&p->lock); // a newer connection may be ending this one
+	bool closed = atomic_load(&p->closed);
+	if (!closed) {
+		p->arena = at;
+		p->arena_octets = q->arena_octets;
+	}
+	pthread_mutex_unlock(&p->lock);
+	if (closed) {
+		munmap(at, q->arena_octets);
+		return fail(cx, E_CLOSED, "a newer connection has come");
+	}
 	a->peer = p->by.front;
 	return E_OK;
 }

@@ -70,7 +70,9 @@ FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b
 
 	print_start(f, view_seq(f->im->view, b->row->uid));
 	print_row(f, b->row, f->atts | (flags_too ? FETCH_FLAGS : 0u));
+	f->held.waiting = true;
 	enum ec e = fetch_prepare(cx, f, b);
+	f->held.waiting = false;
 	if (e != E_OK) {
 		buf_cut(&f->out, before);
 		e = note_trouble(f, e);
@@ -112,7 +114,6 @@ FIB static uint32_t set_seen(struct cx *cx, struct fetch *f, struct bodies *b)
 FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *rows, size_t n, size_t *took)
 {
 	bool header_only = f->need == NEED_HEADER || f->need == NEED_HEADER_END;
-	struct holder held = { 0 };
 	struct bodies b;
 
 	for (size_t i = 0; header_only && i < f->n_items; i++)
@@ -121,7 +122,7 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 	enum ec e = bodies_read(cx, f->im, rows, n, header_only ? BODY_HEAD : CHUNK_OCTETS, &b);
 	if (e != E_OK)
 		return e;
-	holder_begin(cx, &f->im->s->front->holders, &held, f->im->io);
+	holder_begin(cx, &f->im->s->front->holders, &f->held, f->im->io);
 	uint32_t seen = set_seen(cx, f, &b);
 	*took = b.n;
 	for (size_t i = 0; e == E_OK && i < b.n; i++) {
@@ -132,9 +133,9 @@ FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *r
 		if (e == E_OK && f->need >= NEED_HEADER_END)
 			e = fib_yield(cx);
 	}
+	holder_end(&f->held);
 	bodies_give(f->im, &b);
-	holder_end(&held);
-	if (held.evicted)
+	if (f->held.evicted)
 		f->im->bye = "[LIMIT] Reading too slowly while others waited";
 	return e;
 }

@@ -60,7 +60,7 @@ enum ec bed_run(struct bed *b, struct sl command)
 
 	buf_clear(&b->said);
 	b->room_sending = b->front.room.high = 0;
-	b->calls = b->reads = b->chunks_max = b->yields = b->offloads = 0;
+	b->unblamed = b->calls = b->reads = b->chunks_max = b->yields = b->offloads = 0;
 	b->im.refusal = (struct imap_words){ 0 };
 	arena_free(&b->im.cmd);
 	arena_init(&b->im.cmd, IMAP_COMMAND_MEMORY);
@@ -129,16 +129,6 @@ void chunks_give(struct chunks *c, struct range r)
 	bed->chunks_out--;
 }
 
-void fib_cancel(struct cx *cx)
-{
-	cx->canceled = true;
-}
-
-void io_counts(const struct io *, uint64_t *in, uint64_t *out)
-{
-	*in = *out = 0;
-}
-
 FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 {
 	(void)io;
@@ -147,7 +137,22 @@ FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 	buf_add(&bed->said, s);
 	if (bed->front.room.used > bed->room_sending)
 		bed->room_sending = bed->front.room.used;
+	const struct holder *h = bed->front.holders.first;
+	if (bed->chunks_out && (!h || h->waiting))
+		bed->unblamed++;
 	return E_OK;
+}
+
+void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
+{
+	(void)io;
+	*in = 0;
+	*out = bed->said.n;
+}
+
+void fib_cancel(struct cx *cx)
+{
+	cx->canceled = true;
 }
 
 FIB enum ec io_flush(struct cx *cx, struct io *io)

@@ -34,6 +34,7 @@ struct bed {
 	size_t breaks_after; // octets; 0 = the connection holds
 	unsigned calls, reads, chunks_out, chunks_max, yields, offloads;
 	struct room_share taken; // room that somebody else has
+	unsigned unblamed;       // times that octets were sent with chunks that no holder answers for
 	size_t room_sending;     // that was in use when octets were sent, at most
 };
 

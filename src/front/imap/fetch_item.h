@@ -44,6 +44,7 @@ struct fetch {
 	unsigned items_printed; // of the present message
 	struct buf fields;      // HEADER.FIELDS of all items
 	struct body_work work;
+	struct holder held; // while it has chunks: their client may not read
 
 	uint64_t answered;     // messages
 	bool damaged, limited; // some could not be read; some were too large to parse

@@ -294,6 +294,7 @@ static void test_large_work(void **state)
 		CHECK(b.offloads == items[i].offloads, items[i].command);
 		CHECK((b.front.room.high >= m.n) == (items[i].offloads > 0), items[i].command);
 		CHECK(b.room_sending == 0, items[i].command);
+		CHECK(b.unblamed == 0 && !b.front.holders.first, items[i].command);
 	}
 	bed_end(&b);
 	free((void *)(uintptr_t)m.p);

@@ -9,6 +9,7 @@
 ///        ↑                             │                                       │               │
 ///        └──────────────────────── frame_skip ─────────────────────────────────┘───────────────┘
 #include "base/buf.h"
+#include "front/holder.h"
 #include "front/room.h"
 #include "net/io.h"
 #include "proto/imap_frame.h"
@@ -22,6 +23,8 @@ struct frame {
 	uint64_t drop_max;       // octets of a refused literal that are still read and dropped
 	int64_t piece_ms;        // how long one line or piece of a literal may take
 	struct room_share share; // what a long command has been granted, until frame_skip
+	struct holders *tellers; // among them is `held`, while the rest of such a command is awaited
+	struct holder held;
 
 	struct buf text; // the command
 	enum ec fault;   // what makes the command useless though it was read to its end

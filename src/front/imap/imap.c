@@ -84,6 +84,7 @@ static void set_limits(struct imap *im)
 	im->frame.line_max = in ? IMAP_LINE_MAX : IMAP_LOGIN_LINE_MAX;
 	im->frame.command_max = memory;
 	im->frame.share.room = &im->s->front->room;
+	im->frame.tellers = &im->s->front->tellers;
 	im->frame.share.account = im->handle.account; // 0 before login: of nobody
 	im->frame.drop_max = !in ? IMAP_LOGIN_MEMORY : drop < UINT64_MAX / 2 ? drop * 2 : drop;
 	im->frame.piece_ms = in ? IMAP_ANSWER_MS : IMAP_LOGIN_MS;
@@ -308,6 +309,8 @@ FIB static enum ec take_command(struct cx *cx, struct imap *im)
 	buf_clear(&im->code);
 	if (e == E_OK)
 		e = frame_read(cx, &im->frame);
+	if (im->frame.held.evicted)
+		im->bye = "[LIMIT] A long command came too slowly while others waited";
 	if (e == E_OK || e == E_SYNTAX || e == E_TOOBIG || (e == E_TEMP && im->frame.fault == e))
 		e = do_command(cx, im);
 	arena_reset(&im->cmd);
