@@ -171,7 +171,7 @@ FIB static void newcomer_must_wait(struct cx *cx, struct scene *s)
 	struct intake b = intake_start(&front, &io, 0);
 
 	cx_deadline_in(cx, 20);
-	MUST(put_chunk(cx, &b) == E_TIMEOUT);
+	MUST(put_chunk(cx, &b) == E_TEMP);
 	cx_deadline_in(cx, 0);
 	for (unsigned i = 0; i < s->n; i++)
 		MUST(!s->sender[i].body.held.evicted);

@@ -119,16 +119,17 @@ void chunks_on_shortage(struct chunks *c, void (*shortage)(void *arg), void *arg
 /// Waits in the queue, asking for room now and then.
 FIB static enum ec waiting_wait(struct cx *cx, struct chunks *c, struct waiting *w)
 {
-	int64_t deadline_ns = cx->deadline_ns;
+	int64_t deadline_ns = cx->deadline_ns, patience_ns = clock_mono_ns() + (int64_t)CHUNKS_WAIT_MS * 1000000;
+	int64_t until_ns = deadline_ns && deadline_ns < patience_ns ? deadline_ns : patience_ns;
 	enum ec e;
 
 	do {
 		if (c->shortage)
 			c->shortage(c->shortage_arg);
 		cx->deadline_ns = clock_mono_ns() + (int64_t)CHUNKS_SHORT_MS * 1000000;
-		bool last = deadline_ns && deadline_ns <= cx->deadline_ns;
+		bool last = until_ns <= cx->deadline_ns;
 		if (last)
-			cx->deadline_ns = deadline_ns;
+			cx->deadline_ns = until_ns;
 		e = fib_event_wait(cx, &w->given);
 		if (last)
 			break;
@@ -154,6 +155,8 @@ FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r)
 		chunks_give(c, chunk_range(w.chunk));
 	else if (e != E_OK)
 		waiting_remove(c, &w);
+	if (e == E_TIMEOUT)
+		e = E_TEMP; // the server is busy; its client was not silent
 	if (e != E_OK)
 		return wrap(cx, e, "waiting for a free chunk of %u", c->total);
 	*r = chunk_range(w.chunk);

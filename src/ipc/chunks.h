@@ -10,7 +10,7 @@
 #include "fiber/fiber.h"
 #include "ipc/verbs.h"
 
-enum { CHUNK_OCTETS = 65536, CHUNKS_SHORT_MS = 1000 };
+enum { CHUNK_OCTETS = 65536, CHUNKS_SHORT_MS = 1000, CHUNKS_WAIT_MS = 30000 };
 
 struct chunks;
 /// Makes an arena of `n` chunks: memfd, sealed against resizing, mapped. Before the sandbox closes. errors: E_IO,
@@ -21,7 +21,8 @@ int chunks_fd(const struct chunks *c);
 uint64_t chunks_octets(const struct chunks *c);
 
 /// Takes one chunk, its content undefined (it may hold older mail of other sessions: never send more than was filled).
-/// out: *r — the whole chunk. yields: waits for one, first come first served. errors: E_TIMEOUT, E_CANCELED.
+/// out: *r — the whole chunk. yields: waits for one, first come first served,
+/// to the deadline or CHUNKS_WAIT_MS. errors: E_TEMP (none came free), E_CANCELED.
 FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r);
 /// Calls `shortage` whenever a fiber begins to wait for a chunk, and each CHUNKS_SHORT_MS while it waits: who can give
 /// some back should. It may not wait. NULL: nobody.

@@ -343,27 +343,36 @@ FIB static void read_frames(struct cx *, void *arg)
 	client_unref(c);
 }
 
-/// Asks again for what one bucket watches. Sending may wait and the list change meanwhile, so each round looks for one
-/// that this socket was not asked for yet.
+/// One that this socket was not asked for yet, or NULL.
+static struct client_watch *unwatched(const struct client *c, unsigned bucket)
+{
+	struct client_watch *w = c->watches[bucket];
+
+	while (w && w->epoch == c->epoch)
+		w = w->next;
+	return w;
+}
+
+/// Asks again for what one bucket watches. Waiting for our turn to send, the list may change: only then it is looked
+/// at.
 FIB static void rewatch_bucket(struct client *c, unsigned bucket)
 {
 	uint64_t epoch = c->epoch;
-	struct client_watch *w = c->watches[bucket];
+	struct client_watch *w = unwatched(c, bucket);
 	struct cx quiet = { 0 };
 
 	while (w && c->epoch == epoch) {
-		if (w->epoch == epoch) {
-			w = w->next;
-			continue;
-		}
-		struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
-		struct frame_head head = { .verb = VERB_watch, .seq = UINT64_MAX }; // nobody waits for the answer
-		w->epoch = epoch;
 		if (fib_lock(&quiet, &c->sending) != E_OK)
 			abort(); // a wait without deadline that nobody can cancel
-		(void)frame_send(c, &head, &req, NULL);
+		w = c->epoch == epoch ? unwatched(c, bucket) : NULL;
+		if (w) {
+			struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
+			struct frame_head head = { .verb = VERB_watch,
+				.seq = UINT64_MAX }; // nobody waits for the answer
+			w->epoch = epoch;
+			(void)frame_send(c, &head, &req, NULL);
+		}
 		fib_unlock(&c->sending);
-		w = c->watches[bucket];
 	}
 }
 

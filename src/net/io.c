@@ -267,6 +267,8 @@ FIB static enum ec read_some(
 
 struct sl io_input(const struct io *io)
 {
+	if (!io->in)
+		return (struct sl){ 0 };
 	return (struct sl){ io->in + io->in_at, io->in_n - io->in_at };
 }
 

@@ -167,6 +167,7 @@ void change_drop_all(struct change *c);
 
 /// Called on the writer's thread after each commit batch, for every cell that changed (notifications are hints).
 typedef void store_watch(void *arg, struct cell_id id, uint64_t version);
+/// Once it returns the one before is not being called and never will be. Not from within a watch.
 void store_set_watch(struct store *s, store_watch *fn, void *arg);
 
 struct store_stats {

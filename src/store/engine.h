@@ -58,6 +58,8 @@ struct writer {
 	bool stop, started;
 	store_watch *watch;
 	void *watch_arg;
+	bool telling;          // `watch` is being called
+	pthread_cond_t silent; // it is not any more
 	struct store_stats stats;
 	// below: the writer's thread only
 	struct txn txn;

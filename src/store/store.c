@@ -267,6 +267,7 @@ static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r
 	if (e)
 		return e;
 	journal_fill_reserve(&s->journal);
+	s->writer.on_reserve = s->journal.reserves < JOURNAL_RESERVES; // a full disk: only what frees space
 	s->writer.applied = r->applied;
 	return E_OK;
 }

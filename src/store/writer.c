@@ -369,9 +369,16 @@ static void tell_watcher(struct writer *w)
 	pthread_mutex_lock(&w->lock);
 	store_watch *watch = w->watch;
 	void *arg = w->watch_arg;
+	w->telling = watch != NULL;
 	pthread_mutex_unlock(&w->lock);
-	for (size_t i = 0; watch && i < t->changed_n; i++)
+	if (!watch)
+		return;
+	for (size_t i = 0; i < t->changed_n; i++)
 		watch(arg, t->changed[i].id, t->changed[i].version);
+	pthread_mutex_lock(&w->lock);
+	w->telling = false;
+	pthread_cond_broadcast(&w->silent);
+	pthread_mutex_unlock(&w->lock);
 }
 
 /// Step 7.
@@ -558,6 +565,7 @@ enum ec writer_start(struct cx *cx, struct store *s)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&w->wake, &attr);
+	pthread_cond_init(&w->silent, NULL);
 	pthread_condattr_destroy(&attr);
 	list_init(&w->waiting);
 	list_init(&w->held);
@@ -581,6 +589,7 @@ void writer_stop(struct store *s)
 	w->started = false;
 	txn_free(&w->txn);
 	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->silent);
 	pthread_mutex_destroy(&w->lock);
 }
 
@@ -629,6 +638,8 @@ enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(st
 void store_set_watch(struct store *s, store_watch *fn, void *arg)
 {
 	pthread_mutex_lock(&s->writer.lock);
+	while (s->writer.telling) // whoever was told may be gone after this
+		pthread_cond_wait(&s->writer.silent, &s->writer.lock);
 	s->writer.watch = fn;
 	s->writer.watch_arg = arg;
 	pthread_mutex_unlock(&s->writer.lock);

@@ -79,8 +79,7 @@ FIB static uint8_t *place(struct cx *cx, struct smtp *m, uint8_t scratch[SCRATCH
 		e = intake_room(cx, b, &p, room);
 	if (e != E_OK) {
 		log_failure(cx, LOG_WARN, "smtp.data.store", e);
-		intake_fail(cx, b,
-			e == E_TIMEOUT ? E_TEMP : e); // no chunk came free: the server is busy, not the client slow
+		intake_fail(cx, b, e);
 	}
 	if (b->err == E_OK)
 		return p;
@@ -153,7 +152,7 @@ FIB static enum ec message_end(struct cx *cx, struct smtp *m)
 	if (b->err == E_OK && !b->fronted) {
 		enum ec e = put_trace(cx, m);
 		if (e != E_OK)
-			intake_fail(cx, b, e == E_TIMEOUT ? E_TEMP : e);
+			intake_fail(cx, b, e);
 	}
 	if (b->err != E_OK)
 		return smtp_refuse(cx, m, smtp_words(b->err, false), true);

@@ -150,6 +150,8 @@ FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m)
 	struct chunks *arena = client_chunks(m->store);
 	const uint8_t *status = NULL;
 	struct range lane;
+
+	intake_whole(&m->mail.body);
 	enum ec e = chunks_take(cx, arena, &lane);
 
 	if (e != E_OK)
