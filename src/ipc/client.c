@@ -461,13 +461,13 @@ static struct client_watch *watch_like(struct client *c, const struct client_wat
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)
 {
 	struct client_watch **at = w->event ? watch_bucket(c, w->handle->account, w->mbox) : NULL;
-	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox };
 	struct ans_watch ans;
 
 	while (at && *at && *at != w)
 		at = &(*at)->next;
 	if (!at || !*at)
-		return;
+		return; // it never began: it may have no handle to look at
+	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox };
 	*at = w->next;
 	w->event = NULL;
 	if (watch_like(c, w))

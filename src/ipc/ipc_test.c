@@ -363,6 +363,8 @@ static void canceled(struct cx *cx)
 		.handle = &(struct handle){ .account = 5 }, .mbox = 1, .event = &(struct fib_event){ .set = false }
 	};
 	client_watch_remove(cx, client, &w); // not in the list: nothing asked
+	struct client_watch never = { 0 };
+	client_watch_remove(cx, client, &never); // has no handle even
 	callers_go(add_upload, 0, 1);
 	cx->canceled = false;
 	f[0] = store_must(&s, VERB_upload_add);
