@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/num.h"
 #include "front/imap/fetch_body.h"
 #include "proto/proxy.h"
@@ -280,18 +279,13 @@ enum ec front_listen(struct cx *cx, struct front *f, enum port_kind kind, int fd
 	return e ? wrap(cx, e, "listening for %s", ports[kind].name) : E_OK;
 }
 
-static void make_room(void *arg)
-{
-	holders_make_room(arg, false, clock_mono_ns());
-}
-
 void front_set_room(struct front *f)
 {
 	struct room want = room_make(body_work_room_most(f->conf));
 
 	// What is in use stays so: limits only grow.
 	f->room.wait_ms = want.wait_ms;
-	f->room.shortage = make_room;
+	f->room.shortage = holders_shortage;
 	f->room.shortage_arg = &f->tellers;
 	f->room.limit = max_size(f->room.limit, want.limit);
 	f->room.user_limit = max_size(f->room.user_limit, want.user_limit);

@@ -18,7 +18,7 @@ void holder_begin(struct cx *cx, struct holders *all, struct holder *h, struct i
 	if (h->link)
 		return;
 	*h = (struct holder){ .next = all->first, .link = &all->first, .cx = cx, .io = io };
-	h->began_ns = clock_mono_ns();
+	h->since_ns = clock_mono_ns();
 	h->octets = octets_of(h);
 	if (h->next)
 		h->next->link = &h->next;
@@ -35,14 +35,21 @@ void holder_end(struct holder *h)
 	h->link = NULL;
 }
 
-/// Octets a second, or UINT64_MAX where it is safe.
-static uint64_t pace(const struct holder *h, int64_t now_ns)
+/// Octets a second, or UINT64_MAX where it is safe. Who was quick is looked at anew from now on: what came long ago
+/// buys no time.
+static uint64_t pace(struct holder *h, int64_t now_ns)
 {
-	int64_t ms = (now_ns - h->began_ns) / 1000000;
+	int64_t ms = (now_ns - h->since_ns) / 1000000;
+	uint64_t octets = octets_of(h);
 
 	if (h->waiting || h->evicted || ms < HOLDER_SAFE_MS)
 		return UINT64_MAX;
-	return (octets_of(h) - h->octets) * 1000 / (uint64_t)ms;
+	uint64_t its = (octets - h->octets) * 1000 / (uint64_t)ms;
+	if (its >= HOLDER_PACE && ms >= 2 * HOLDER_SAFE_MS) {
+		h->since_ns = now_ns;
+		h->octets = octets;
+	}
+	return its;
 }
 
 bool holders_make_room(struct holders *all, bool upload, int64_t now_ns)
@@ -60,8 +67,13 @@ bool holders_make_room(struct holders *all, bool upload, int64_t now_ns)
 	if (!slowest)
 		return false;
 	LOG(slowest->cx, LOG_NOTICE, "session.slow", kv_u("octets", octets_of(slowest) - slowest->octets),
-		kv_i("ms", (now_ns - slowest->began_ns) / 1000000));
+		kv_i("ms", (now_ns - slowest->since_ns) / 1000000));
 	slowest->evicted = true;
 	fib_cancel(slowest->cx);
 	return true;
+}
+
+void holders_shortage(void *holders)
+{
+	holders_make_room(holders, false, clock_mono_ns());
 }

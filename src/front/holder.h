@@ -27,10 +27,10 @@ struct holder {
 	struct holder *next, **link;
 	struct cx *cx; // of its fiber
 	struct io *io;
-	int64_t began_ns;
-	uint64_t octets; // of io when it began
-	bool upload;     // it has one, and with it disk
-	bool waiting;    // for others: its pace is not its client's fault
+	int64_t since_ns; // when it began, or was last found quick enough
+	uint64_t octets;  // of io then
+	bool upload;      // it has one, and with it disk
+	bool waiting;     // for others: its pace is not its client's fault
 	bool evicted;
 };
 
@@ -43,3 +43,5 @@ void holder_end(struct holder *h);
 /// in:  upload — only of those that have one; now_ns — monotonic clock.
 /// out: true — there will be room.
 bool holders_make_room(struct holders *all, bool upload, int64_t now_ns);
+/// The same for whoever calls when something runs short (chunks_on_shortage, room). in: holders — struct holders.
+void holders_shortage(void *holders);

@@ -51,7 +51,7 @@ static unsigned calls;
 static void make_room(void *)
 {
 	if (age_at_call_2 && ++calls == 2)
-		age_at_call_2->began_ns -= (int64_t)1000000 * 1000000;
+		age_at_call_2->since_ns -= (int64_t)1000000 * 1000000;
 	holders_make_room(&front.holders, false, clock_mono_ns());
 }
 
@@ -87,7 +87,7 @@ FIB static void send_and_stall(struct cx *cx, void *arg)
 	s->body = intake_start(&front, &s->io, 0);
 	for (unsigned i = 0; s->end == E_OK && i < s->chunks; i++) {
 		s->end = put_chunk(cx, &s->body);
-		s->body.held.began_ns = clock_mono_ns() - s->age_ms * 1000000;
+		s->body.held.since_ns = clock_mono_ns() - s->age_ms * 1000000;
 	}
 	s->filled = true;
 	while (s->end == E_OK)
@@ -207,6 +207,25 @@ static void test_later_to_blame(void **)
 	play(&s);
 }
 
+/// Who was quick and then falls silent can be blamed for that, however much came before.
+FIB static void silent_after_much(struct cx *cx, struct scene *s)
+{
+	struct holder *h = &s->sender[0].body.held;
+	int64_t now_ns = clock_mono_ns();
+
+	(void)cx;
+	MUST(!holders_make_room(&front.holders, false, now_ns + (int64_t)25000 * 1000000) && !h->evicted);
+	MUST(!holders_make_room(&front.holders, false, now_ns + (int64_t)30000 * 1000000)); // safe again for a while
+	MUST(holders_make_room(&front.holders, false, now_ns + (int64_t)36000 * 1000000) && h->evicted);
+}
+static void test_silent_after_much(void **)
+{
+	struct scene s = { .n = 1, .act = silent_after_much };
+
+	s.sender[0] = (struct sender){ .chunks = 40 }; // 2.6 MB: 100 KB a second, at first
+	play(&s);
+}
+
 /// All places for uploads are taken: the slowest of those gives one, the newcomer gets it a little later.
 FIB static void newcomer_needs_upload(struct cx *cx, struct scene *s)
 {
@@ -276,6 +295,7 @@ int main(void)
 		cmocka_unit_test(test_arena_full),
 		cmocka_unit_test(test_none_to_blame),
 		cmocka_unit_test(test_later_to_blame),
+		cmocka_unit_test(test_silent_after_much),
 		cmocka_unit_test(test_uploads_full),
 		cmocka_unit_test(test_uploads_busy),
 		cmocka_unit_test(test_disk_full),

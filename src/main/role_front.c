@@ -6,7 +6,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "front/front.h"
@@ -183,11 +182,6 @@ static enum ec preload_charsets(struct front_role *r)
 	return E_OK;
 }
 
-static void make_room(void *arg)
-{
-	holders_make_room(arg, false, clock_mono_ns());
-}
-
 static enum ec begin(struct cx *cx, struct front_role *r)
 {
 	struct fib_conf fibers = { .offload_threads = HEAVY_SEATS };
@@ -196,7 +190,7 @@ static enum ec begin(struct cx *cx, struct front_role *r)
 	if (e == E_OK)
 		e = client_new(cx, ARENA_CHUNKS, &r->front.store);
 	if (e == E_OK)
-		chunks_on_shortage(client_chunks(r->front.store), make_room, &r->front.holders);
+		chunks_on_shortage(client_chunks(r->front.store), holders_shortage, &r->front.holders);
 	if (e == E_OK)
 		e = preload_charsets(r);
 	if (e == E_OK)
