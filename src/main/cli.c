@@ -446,7 +446,7 @@ static enum ec start_store(struct cx *cx, struct place *p, struct own_store *own
 	enum ec e = place_secret(cx, p);
 
 	if (e == E_OK)
-		e = place_data_fd(cx, p, &dir);
+		e = place_data_fd(cx, p, false, &dir);
 	if (e != E_OK)
 		return e;
 	e = role_spawn(cx, ROLE_STORE, 0, dir, &own->pid, &own->channel);

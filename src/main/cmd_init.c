@@ -30,7 +30,7 @@ static enum ec create(struct cx *cx, const struct init *in, const char *name, un
 
 static enum ec make_folders(struct cx *cx, const struct init *in)
 {
-	static const char *const folders[] = { "tls", "run", "data" };
+	static const char *const folders[] = { "tls", "run" };
 	char path[4096];
 	enum ec e = file_folder(cx, in->dir, 0700);
 

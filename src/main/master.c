@@ -479,7 +479,7 @@ static enum ec master_begin(struct cx *cx, struct master *m)
 	if (e == E_OK)
 		e = place_secret(cx, m->place);
 	if (e == E_OK)
-		e = place_data_fd(cx, m->place, &m->data_fd);
+		e = place_data_fd(cx, m->place, true, &m->data_fd);
 	if (e == E_OK)
 		e = listen_control(cx, m);
 	if (e == E_OK)

@@ -18,9 +18,12 @@ struct place {
 [[nodiscard]] enum ec place_certificates(struct cx *cx, struct place *p);
 /// Reads data/../secret, made at the first start. errors: E_IO, E_CORRUPT.
 [[nodiscard]] enum ec place_secret(struct cx *cx, struct place *p);
-/// The data folder as a descriptor, made where missing; as root it is given to the store's user. errors: E_IO,
-/// E_DENIED.
-[[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, int *fd);
+/// The data folder as a descriptor, made where missing.
+///
+/// in:     give — started by root, a folder of root's is given to the store's user. Without it only a folder that is made
+///         now is; one that belongs to anybody else always stays his.
+/// errors: E_IO, E_DENIED.
+[[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
 /// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
 [[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
 /// What a role gets. `for_store`: the secret besides.

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,6 +33,11 @@ void role_ids(enum role r, uid_t *uid, gid_t *gid)
 	struct passwd *pw = getpwnam(name);
 	*uid = pw ? pw->pw_uid : OWN_UID_BASE + (uid_t)r;
 	*gid = pw ? pw->pw_gid : OWN_UID_BASE + (gid_t)r;
+}
+
+bool role_is_ours(uid_t uid)
+{
+	return uid == 0 || (uid >= OWN_UID_BASE && uid < OWN_UID_BASE + ROLES);
 }
 
 /// In the child between fork and exec: only calls that are safe there.
@@ -59,6 +65,7 @@ static void become_role(enum role r, const char *title, int exe, int dir_fd, int
 enum ec role_spawn(struct cx *cx, enum role r, unsigned number, int dir_fd, pid_t *pid, int *channel)
 {
 	char title[64];
+	struct stat st;
 	uid_t uid;
 	gid_t gid;
 	int pair[2];
@@ -67,6 +74,10 @@ enum ec role_spawn(struct cx *cx, enum role r, unsigned number, int dir_fd, pid_
 	if (e != E_OK)
 		return e;
 	role_ids(r, &uid, &gid);
+	if (r == ROLE_STORE && fstat(dir_fd, &st) == 0) {
+		uid = st.st_uid;
+		gid = st.st_gid;
+	}
 	snprintf(title, sizeof title, r == ROLE_STORE ? "hongyan: %s" : "hongyan: front %s %u", names[r], number);
 	// opened while we may: after the change of user /proc/self/exe is not ours to read
 	int exe = open("/proc/self/exe", O_PATH | O_CLOEXEC);

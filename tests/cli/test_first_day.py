@@ -1,5 +1,5 @@
 """What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
-import subprocess
+import os, shutil, subprocess
 
 import pytest
 
@@ -81,3 +81,23 @@ def test_expired_certificate_is_found(place, tmp_path):
     conf.write_text(f'certificates = {{"{crt} {key}"}}\n')
     failed = place.run("-c", str(conf), "config", "check", conf=False, check=False)
     assert failed.returncode == 1 and "has expired" in failed.stderr, failed
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take what is another's")
+@pytest.mark.parametrize("owner", [12345, 0])
+def test_root_takes_nothing_away(tmp_path, owner):
+    """Root's commands, and root's `serve`, leave an ordinary user's installation his; what is root's, only `serve` gives away."""
+    (tmp_path / "his").mkdir()
+    server = Server(tmp_path / "his", users=("alice",))
+    for path in [server.folder, *server.folder.rglob("*")]:
+        os.chown(path, owner, owner)
+    owners = lambda: {p.stat().st_uid for p in (server.dir / "data").rglob("*")} | {(server.dir / "data").stat().st_uid}
+    (server.dir / "secret").unlink()
+    server.run("store", "check")
+    server.run("user", "add", "more@example.test", "--no-password")
+    assert owners() == {owner} and (server.dir / "secret").stat().st_uid == owner
+    server.start()
+    server.deliver(LETTER.format(1))
+    server.stop()
+    assert (owners() == {owner}) == (owner != 0)
+    shutil.rmtree(server.folder)
