@@ -345,6 +345,18 @@ def test_pop3_retr(fresh, mode, inbox, archive):
             assert imap.select("Archive") == ("OK", [b"%d" % archive])
 
 
+def test_accepted_mail_names_its_recipients(fresh):
+    """Where a letter went can be found by its recipient; the line stays one line."""
+    with fresh() as server:
+        with server.smtp() as client:
+            client.sendmail("a@b.example", [f"alice+{i}@{server.domain}" for i in range(12)], MAIL.format("x"))
+            client.sendmail("a@b.example", [server.address("bob")], MAIL.format("y"))
+        server.wait_log('rcpt="bob@example.test"')
+        many, one = [line for line in server.log_text().splitlines() if " smtp.accept " in line]
+        assert many.count(' rcpt="') == 10 and 'rcpt="alice+9@example.test"' in many and many.endswith(" more=2")
+        assert " rcpts=12 " in many and one.endswith('rcpt="bob@example.test"')
+
+
 def test_pop3_lock(fresh):
     with fresh(options="pop3_lock = true") as server:
         first = server.pop3()
