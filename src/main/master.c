@@ -504,6 +504,7 @@ int master_serve(struct cx *cx, struct place *place)
 		cx_story(cx, story, sizeof story);
 		fprintf(stderr, text_of("hongyan: cannot start: %s\n"), story);
 	} else {
+		role_check_descriptors(cx, &place->config);
 		plan_children(&m);
 		while (!is_over(&m)) {
 			if (m.stop_ms)

@@ -108,19 +108,27 @@ static enum log_level level_named(struct sl name)
 	return LOG_INFO;
 }
 
-/// Each session and each stream of a body holds a descriptor: as many as the system allows, and a word where those are
-/// few.
-static void raise_descriptors(struct cx *cx, enum role r, const struct config *config)
+void role_check_descriptors(struct cx *cx, const struct config *config)
 {
-	rlim_t need = r == ROLE_STORE ? STORE_DESCRIPTORS : (rlim_t)config->sessions_max + FRONT_DESCRIPTORS;
+	rlim_t front = (rlim_t)config->sessions_max + FRONT_DESCRIPTORS;
+	rlim_t need = front > STORE_DESCRIPTORS ? front : STORE_DESCRIPTORS;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max < need)
+		LOG(cx, LOG_WARN, "descriptors.few", kv_u("limit", l.rlim_max), kv_u("need", need),
+			kv_sl("do", SL("raise LimitNOFILE (ulimit -n) or lower sessions_max")));
+}
+
+/// Each session and each stream of a body holds a descriptor: as many as the system allows. Where those are few, the
+/// master has said so.
+static void raise_descriptors(void)
+{
 	struct rlimit l;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
 		return;
 	l.rlim_cur = l.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_max < need)
-		LOG(cx, LOG_WARN, "descriptors.few", kv_u("limit", l.rlim_max), kv_u("need", need),
-			kv_sl("do", SL("raise LimitNOFILE (ulimit -n) or lower sessions_max")));
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle *bundle, struct config *config)
@@ -140,7 +148,7 @@ enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle
 	if (e == E_OK)
 		log_setup(names[r], level_named(config->log_level));
 	if (e == E_OK)
-		raise_descriptors(cx, r, config);
+		raise_descriptors();
 	buf_free(&why);
 	return e;
 }

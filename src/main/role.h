@@ -21,6 +21,9 @@ void role_ids(enum role r, uid_t *uid, gid_t *gid);
 /// Whether nobody in particular owns what this user owns: root, or one of the numbers of our own.
 bool role_is_ours(uid_t uid);
 
+/// Says in the log, for all roles at once, where a process may open fewer descriptors than its sessions need.
+void role_check_descriptors(struct cx *cx, const struct config *config);
+
 /// Bodies of the processes: they return the exit code. The channel is CHANNEL_FD.
 int role_store_main(void);
 int role_front_main(enum role r);

@@ -357,6 +357,13 @@ def test_accepted_mail_names_its_recipients(fresh):
         assert " rcpts=12 " in many and one.endswith('rcpt="bob@example.test"')
 
 
+def test_few_descriptors_are_said_once(fresh):
+    with fresh(options="sessions_max = 1000000") as server:
+        said = [line for line in server.log_text().splitlines() if " descriptors.few " in line]
+        assert len(said) == 1 and "need=1000256" in said[0]
+        assert server.log_text().index("descriptors.few") < server.log_text().index("server.ready")
+
+
 def test_pop3_lock(fresh):
     with fresh(options="pop3_lock = true") as server:
         first = server.pop3()
