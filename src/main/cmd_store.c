@@ -14,14 +14,15 @@ int cmd_serve(struct cx *cx, struct cli *cli)
 
 int cmd_config_check(struct cx *cx, struct cli *cli)
 {
+	char since[CERT_TIME];
 	enum ec e = place_certificates(cx, &cli->place);
 
 	if (e != E_OK)
 		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
 	for (size_t i = 0; i < cli->place.n_certs; i++)
-		if (cert_has_expired(buf_sl(&cli->place.certs[i])))
-			return cli_fail(
-				cli, NULL, "%s: certificate %zu has expired; clients will refuse it", cli->conf, i + 1);
+		if (cert_has_expired(buf_sl(&cli->place.certs[i]), since))
+			return cli_fail(cli, NULL, "%s: certificate %zu has expired (%s); clients will refuse it",
+				cli->conf, i + 1, since);
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else

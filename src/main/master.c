@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "main/cert.h"
 #include "main/file.h"
 #include "main/role.h"
 #include "main/text.h"
@@ -308,6 +309,22 @@ static void accept_control(struct cx *cx, struct master *m)
 	close(fd);
 }
 
+/// What works and yet cannot be meant: to the log, and in words where somebody looks on.
+static void warn_certificates(struct cx *cx, const struct place *p)
+{
+	char since[CERT_TIME];
+
+	for (size_t i = 0; i < p->n_certs; i++) {
+		struct sl file = p->config.certificates.item[i];
+		if (!cert_has_expired(buf_sl(&p->certs[i]), since))
+			continue;
+		LOG(cx, LOG_WARN, "certificate.expired", kv_sl("file", file), kv_word("since", since));
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, text_of("hongyan: certificate %.*s has expired (%s); clients will refuse it\n"),
+				SLF(file), since);
+	}
+}
+
 /// A reload that does not parse or whose certificates do not fit changes nothing.
 static void reload(struct cx *cx, struct master *m)
 {
@@ -330,13 +347,15 @@ static void reload(struct cx *cx, struct master *m)
 			place_close(&fresh);
 		}
 	}
-	if (e == E_OK)
+	if (e == E_OK) {
 		LOG(cx, LOG_INFO, "server.reloaded", kv_u("certificates", m->place->n_certs));
-	else if (why.n)
+		warn_certificates(cx, m->place);
+	} else if (why.n) {
 		LOG(cx, LOG_ERROR, "server.reload.failed", kv_word("code", ec_name(e)),
 			kv_sl("why", sl_trim(buf_sl(&why))));
-	else
+	} else {
 		log_failure(cx, LOG_ERROR, "server.reload.failed", e);
+	}
 	buf_free(&why);
 }
 
@@ -504,6 +523,7 @@ int master_serve(struct cx *cx, struct place *place)
 		cx_story(cx, story, sizeof story);
 		fprintf(stderr, text_of("hongyan: cannot start: %s\n"), story);
 	} else {
+		warn_certificates(cx, place);
 		role_check_descriptors(cx, &place->config);
 		plan_children(&m);
 		while (!is_over(&m)) {

@@ -1,5 +1,5 @@
 """What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
-import os, shutil, subprocess
+import os, shutil, signal, subprocess
 
 import pytest
 
@@ -66,8 +66,8 @@ def test_init_makes_nothing_of_wrong_words(place, tmp_path):
     assert "me@example.test" in place.run("-c", str(new / "hongyan.conf"), "postmaster", conf=False).lower()
 
 
-def test_expired_certificate_is_found(place, tmp_path):
-    """The server would take it, and every client refuse it."""
+def expired_certificate(tmp_path):
+    """(certificate, key) files."""
     key, crt, ca = tmp_path / "key.pem", tmp_path / "crt.pem", tmp_path / "ca.cnf"
     for name in ("index", "serial"):
         (tmp_path / name).write_text("01\n" if name == "serial" else "")
@@ -77,10 +77,30 @@ def test_expired_certificate_is_found(place, tmp_path):
                   f"ca -batch -selfsign -keyfile {key} -in {crt}.csr -out {crt} -notext -config {ca} "
                   "-startdate 20200101000000Z -enddate 20210101000000Z"):
         subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    return crt, key
+
+
+def test_expired_certificate_is_found(place, tmp_path):
+    """The server would take it, and every client refuse it."""
+    crt, key = expired_certificate(tmp_path)
     conf = tmp_path / "c.conf"
     conf.write_text(f'certificates = {{"{crt} {key}"}}\n')
     failed = place.run("-c", str(conf), "config", "check", conf=False, check=False)
-    assert failed.returncode == 1 and "has expired" in failed.stderr, failed
+    assert failed.returncode == 1 and "has expired (2021-01-01T00:00:00Z)" in failed.stderr, failed
+
+
+def test_expired_certificate_is_logged(tmp_path):
+    """At the start and at each reload: mail goes on, but somebody should know."""
+    crt, key = expired_certificate(tmp_path)
+    server = Server(users=())
+    text = server.conf.read_text().replace("tls/server.pem", f"{crt} {key}")
+    server.conf.write_text(text)
+    with server:
+        said = f'certificate.expired file="{crt} {key}" since=2021-01-01T00:00:00Z'
+        server.wait_log(said)
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log(said, at)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can take what is another's")
