@@ -6,6 +6,7 @@
 #include "main/cert.h"
 #include "main/commands.h"
 #include "main/master.h"
+#include "main/text.h"
 
 int cmd_serve(struct cx *cx, struct cli *cli)
 {
@@ -23,6 +24,11 @@ int cmd_config_check(struct cx *cx, struct cli *cli)
 		if (cert_has_expired(buf_sl(&cli->place.certs[i]), since))
 			return cli_fail(cli, NULL, "%s: certificate %zu has expired (%s); clients will refuse it",
 				cli->conf, i + 1, since);
+	if (config_is_shut(&cli->place.config))
+		fprintf(stderr, "%s: %s\n", cli->conf,
+			text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; mail from "
+		                "other "
+				"servers is taken"));
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else

@@ -360,6 +360,11 @@ void config_free(struct config *c)
 	arena_free(&c->memory);
 }
 
+bool config_is_shut(const struct config *c)
+{
+	return c->certificates.n == 0 && sl_eq(c->plain_login, SL("never"));
+}
+
 static void print_value(struct buf *b, const struct config *c, const struct option *o)
 {
 	const struct config_list *l = field_const(c, o);

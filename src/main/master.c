@@ -314,6 +314,15 @@ static void warn_certificates(struct cx *cx, const struct place *p)
 {
 	char since[CERT_TIME];
 
+	if (config_is_shut(&p->config)) {
+		LOG(cx, LOG_WARN, "login.impossible",
+			kv_sl("do", SL("name a certificate, or set plain_login to loopback")));
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "hongyan: %s\n",
+				text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; "
+			                "mail "
+					"from other servers is taken"));
+	}
 	for (size_t i = 0; i < p->n_certs; i++) {
 		struct sl file = p->config.certificates.item[i];
 		if (!cert_has_expired(buf_sl(&p->certs[i]), since))

@@ -121,3 +121,14 @@ def test_root_takes_nothing_away(tmp_path, owner):
     server.stop()
     assert (owners() == {owner}) == (owner != 0)
     shutil.rmtree(server.folder)
+
+
+def test_nobody_can_log_in_is_said():
+    """Serving port 25 alone may be wanted: it is a warning."""
+    server = Server(users=())
+    server.conf.write_text(server.conf.read_text().replace('{"tls/server.pem"}', "{}"))
+    done = server.run("config", "check", check=False)
+    assert done.returncode == 0 and "nobody can log in" in done.stderr, done
+    with server:
+        assert "login.impossible" in server.log_text()
+        server.deliver(LETTER.format(1), to=("postmaster",))
