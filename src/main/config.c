@@ -360,9 +360,82 @@ void config_free(struct config *c)
 	arena_free(&c->memory);
 }
 
+static bool is_same(const struct config *a, const struct config *b, const struct option *o)
+{
+	const struct config_list *l = field_const(a, o), *m = field_const(b, o);
+	bool same = true;
+
+	switch (o->type) {
+	case T_TEXT:
+	case T_WORD: return sl_eq(*(const struct sl *)field_const(a, o), *(const struct sl *)field_const(b, o));
+	case T_BOOL: return *(const bool *)field_const(a, o) == *(const bool *)field_const(b, o);
+	case T_NUMBER:
+	case T_SIZE:
+	case T_PORT: return *(const int64_t *)field_const(a, o) == *(const int64_t *)field_const(b, o);
+	case T_LIST: break;
+	}
+	same = l->n == m->n;
+	for (size_t i = 0; same && i < l->n; i++)
+		same = sl_eq(l->item[i], m->item[i]);
+	return same;
+}
+
+/// errors: E_TEMP (no memory for a text).
+static enum ec copy_value(struct config *to, const struct config *from, const struct option *o)
+{
+	const struct config_list *l = field_const(from, o);
+	struct config_list *m = field(to, o);
+	bool ok = true;
+
+	switch (o->type) {
+	case T_BOOL: *(bool *)field(to, o) = *(const bool *)field_const(from, o); return E_OK;
+	case T_NUMBER:
+	case T_SIZE:
+	case T_PORT: *(int64_t *)field(to, o) = *(const int64_t *)field_const(from, o); return E_OK;
+	case T_TEXT:
+	case T_WORD: {
+		struct sl copy = arena_copy(&to->memory, *(const struct sl *)field_const(from, o));
+		*(struct sl *)field(to, o) = copy;
+		return copy.p ? E_OK : E_TEMP;
+	}
+	case T_LIST: break;
+	}
+	m->n = l->n;
+	for (size_t i = 0; i < l->n; i++) {
+		m->item[i] = arena_copy(&to->memory, l->item[i]);
+		ok &= m->item[i].p != NULL;
+	}
+	return ok ? E_OK : E_TEMP;
+}
+
+enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *old, struct buf *names)
+{
+	for (size_t i = 0; i < ARRAY_N(options); i++) {
+		const struct option *o = &options[i];
+		if (!o->restart || is_same(fresh, old, o))
+			continue;
+		buf_printf(names, "%s%s", names->n ? " " : "", o->name);
+		if (copy_value(fresh, old, o) != E_OK)
+			return fail(cx, E_TEMP, "no memory for the configuration");
+	}
+	return names->err;
+}
+
 bool config_is_shut(const struct config *c)
 {
 	return c->certificates.n == 0 && sl_eq(c->plain_login, SL("never"));
+}
+
+/// So that libconfuse reads it back: "${" would be a variable of the environment.
+static void print_quoted(struct buf *b, struct sl s)
+{
+	buf_puts(b, "\"");
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == '$')
+			buf_puts(b, "\\");
+		buf_addc(b, s.p[i]);
+	}
+	buf_puts(b, "\"");
 }
 
 static void print_value(struct buf *b, const struct config *c, const struct option *o)
@@ -371,15 +444,17 @@ static void print_value(struct buf *b, const struct config *c, const struct opti
 
 	switch (o->type) {
 	case T_TEXT:
-	case T_WORD: buf_printf(b, "\"%.*s\"", SLF(*(const struct sl *)field_const(c, o))); break;
+	case T_WORD: print_quoted(b, *(const struct sl *)field_const(c, o)); break;
 	case T_BOOL: buf_puts(b, *(const bool *)field_const(c, o) ? "true" : "false"); break;
 	case T_NUMBER:
 	case T_SIZE:
 	case T_PORT: buf_num(b, (uint64_t) * (const int64_t *)field_const(c, o)); break;
 	case T_LIST:
 		buf_puts(b, "{");
-		for (size_t i = 0; i < l->n; i++)
-			buf_printf(b, "%s\"%.*s\"", i ? ", " : "", SLF(l->item[i]));
+		for (size_t i = 0; i < l->n; i++) {
+			buf_puts(b, i ? ", " : "");
+			print_quoted(b, l->item[i]);
+		}
 		buf_puts(b, "}");
 		break;
 	}

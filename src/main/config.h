@@ -43,6 +43,11 @@ struct config {
 /// errors: E_SYNTAX — `why` says file, line, what is wrong and a guess, one line each problem.
 [[nodiscard]] enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct config *out, struct buf *why);
 void config_free(struct config *c);
+/// At a reload: what needs a restart keeps the old value.
+///
+/// out:    *names gets the names of those options that differ, with blanks between.
+/// errors: E_TEMP.
+[[nodiscard]] enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *old, struct buf *names);
 /// Whether nobody can log in: without a certificate there is no TLS, and `plain_login` asks for it.
 bool config_is_shut(const struct config *c);
 /// Appends every option with its value, its default and its sentence: as a commented file, or as JSON.

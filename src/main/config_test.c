@@ -87,6 +87,34 @@ static void test_values(void **state)
 	cx_end(&cx);
 }
 
+static void test_keep(void **state)
+{
+	(void)state;
+	struct config old, fresh;
+	struct buf why = BUF(4096), names = BUF(4096), printed = BUF(1 << 20);
+	struct cx cx = { 0 };
+	struct sl before = SL("data = \"a\\\"b\\\\c\\${HOME}\"\nlisten = {\"127.0.0.1\"}\nscram = false\n");
+	struct sl after = SL("port_imap = 1\nhostname = \"new\"\n");
+	assert_int_equal(config_parse(&cx, SL("c"), before, &old, &why), E_OK);
+	assert_true(sl_eq(old.data, SL("a\"b\\c${HOME}")));
+	assert_int_equal(config_parse(&cx, SL("c"), after, &fresh, &why), E_OK);
+	assert_int_equal(config_keep(&cx, &fresh, &old, &names), E_OK);
+	assert_true(sl_eq(buf_sl(&names), SL("listen port_imap data scram")));
+	config_free(&old);
+	assert_int_equal(fresh.port[PORT_IMAP], 143);
+	assert_int_equal(fresh.listen.n, 1);
+	assert_true(!fresh.scram && sl_eq(fresh.hostname, SL("new")));
+	config_print(&printed, &fresh, false);
+	config_free(&fresh);
+	assert_int_equal(config_parse(&cx, SL("c"), buf_sl(&printed), &fresh, &why), E_OK);
+	assert_true(sl_eq(fresh.data, SL("a\"b\\c${HOME}")) && sl_eq(fresh.listen.item[0], SL("127.0.0.1")));
+	config_free(&fresh);
+	buf_free(&why);
+	buf_free(&names);
+	buf_free(&printed);
+	cx_end(&cx);
+}
+
 static void test_edit(void **state)
 {
 	(void)state;
@@ -101,6 +129,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_edit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -320,7 +320,7 @@ static void warn_certificates(struct cx *cx, const struct place *p)
 		if (isatty(STDERR_FILENO))
 			fprintf(stderr, "hongyan: %s\n",
 				text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; "
-			                "mail "
+					"mail "
 					"from other servers is taken"));
 	}
 	for (size_t i = 0; i < p->n_certs; i++) {
@@ -338,13 +338,15 @@ static void warn_certificates(struct cx *cx, const struct place *p)
 static void reload(struct cx *cx, struct master *m)
 {
 	struct place fresh;
-	struct buf why = BUF(16384);
+	struct buf why = BUF(16384), waiting = BUF(4096);
 
 	text_choose_english(); // what is wrong goes to the log
 	enum ec e = place_open(cx, m->place->path, &fresh, &why);
 
 	if (e == E_OK) {
 		e = place_certificates(cx, &fresh);
+		if (e == E_OK)
+			e = place_keep(cx, &fresh, m->place, &waiting);
 		if (e == E_OK) {
 			memcpy(fresh.store_secret, m->place->store_secret, STORE_SECRET);
 			place_close(m->place);
@@ -358,6 +360,8 @@ static void reload(struct cx *cx, struct master *m)
 	}
 	if (e == E_OK) {
 		LOG(cx, LOG_INFO, "server.reloaded", kv_u("certificates", m->place->n_certs));
+		if (waiting.n)
+			LOG(cx, LOG_WARN, "reload.needs-restart", kv_sl("options", buf_sl(&waiting)));
 		warn_certificates(cx, m->place);
 	} else if (why.n) {
 		LOG(cx, LOG_ERROR, "server.reload.failed", kv_word("code", ec_name(e)),
@@ -366,6 +370,7 @@ static void reload(struct cx *cx, struct master *m)
 		log_failure(cx, LOG_ERROR, "server.reload.failed", e);
 	}
 	buf_free(&why);
+	buf_free(&waiting);
 }
 
 static void stop_begin(struct cx *cx, struct master *m)

@@ -203,6 +203,17 @@ enum ec place_control(struct cx *cx, struct place *p, char out[108])
 			    text_of("run: a socket's path has at most 107 octets; use a shorter folder"));
 }
 
+enum ec place_keep(struct cx *cx, struct place *fresh, const struct place *old, struct buf *names)
+{
+	enum ec e = config_keep(cx, &fresh->config, &old->config, names);
+
+	if (e != E_OK || names->n == 0)
+		return e;
+	buf_clear(&fresh->text);
+	config_print(&fresh->text, &fresh->config, false);
+	return fresh->text.err ? fail(cx, fresh->text.err, "the configuration is too long") : E_OK;
+}
+
 struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store)
 {
 	struct bundle b = { .path = sl_cstr(p->path), .text = buf_sl(&p->text), .n_certs = for_store ? 0 : p->n_certs };

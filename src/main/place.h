@@ -26,6 +26,9 @@ struct place {
 [[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
 /// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
 [[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
+/// Before `fresh` takes the place of `old` at a reload: what needs a restart keeps the old value, for the master and for
+/// the roles, which read the text. out: *names — the options that wait for a restart. errors: E_TEMP, E_TOOBIG.
+[[nodiscard]] enum ec place_keep(struct cx *cx, struct place *fresh, const struct place *old, struct buf *names);
 /// What a role gets. `for_store`: the secret besides.
 struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store);
 void place_close(struct place *p);

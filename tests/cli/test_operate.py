@@ -208,6 +208,27 @@ def test_reload(fresh):
         assert imap.select("INBOX")[0] == "OK"
 
 
+def test_reload_keeps_what_needs_a_restart(fresh):
+    """Also for a role that is started again; what needs none counts at once."""
+    with fresh(options='fronts = 1') as server:
+        text = server.conf.read_text()
+        port = server.port("pop3")
+        server.conf.write_text(text.replace(f"port_pop3 = {port}", "port_pop3 = 0").replace('"64M"', '"512T"') + 'hostname = "new.test"\n')
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log('reload.needs-restart options="port_pop3 disk_reserve"', at)
+        at = server.log.stat().st_size
+        os.kill(server.roles()["store"][0], signal.SIGKILL)
+        server.wait_log("role.died", at)
+        server.deliver(MAIL.format("still has room"))
+        server.pop3().quit()
+        with server.smtp() as client:
+            assert b"new.test" in client.ehlo()[1]
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("needs-restart", at)  # until it is done
+
+
 def test_end_in_answers(fresh):
     """SIGTERM: an answer under way is finished, sessions at rest are told, and the end comes within 10 s."""
     big = "Subject: big\r\n\r\n" + ("x" * 76 + "\r\n") * 130000
