@@ -23,7 +23,8 @@ enum { CLI_CHUNKS = 64, STORE_READY_MS = 600000 };
 
 static void print_command(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, "  %s%s%s %s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", text_of(c->arguments));
+	fprintf(f, "  %s%s%s%s%s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", *c->arguments ? " " : "",
+		text_of(c->arguments));
 	fprintf(f, "      %s\n", text_of(c->sentence));
 }
 
@@ -46,8 +47,8 @@ static void print_all(FILE *f)
 
 static void print_help(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, text_of("usage: hongyan [-c FILE] [--json] %s%s%s %s\n\n%s\n"), c->group, c->verb ? " " : "",
-		c->verb ? c->verb : "", text_of(c->arguments), text_of(c->sentence));
+	fprintf(f, text_of("usage: hongyan [-c FILE] [--json] %s%s%s%s%s\n\n%s\n"), c->group, c->verb ? " " : "",
+		c->verb ? c->verb : "", *c->arguments ? " " : "", text_of(c->arguments), text_of(c->sentence));
 	if (c->options && c->options->name)
 		fputs(text_of("\noptions:\n"), f);
 	for (const struct cli_option *o = c->options; o && o->name; o++)
@@ -129,6 +130,15 @@ void cli_say(const char *fmt, ...)
 	va_start(ap, fmt);
 	vprintf(text_of(fmt), ap);
 	va_end(ap);
+}
+
+void json_puts(json_t *o)
+{
+	char *text = o ? json_dumps(o, 0) : NULL;
+
+	puts(text ? text : "{}");
+	free(text);
+	json_decref(o);
 }
 
 const char *cli_words(enum ec e)
@@ -300,6 +310,8 @@ static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help
 			cli->json = true;
 		} else if (!only_words && strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli->conf = argv[++i];
+		} else if (!only_words && strcmp(argv[i], "-c") == 0) {
+			return cli_fail(cli, NULL, "-c needs a value: FILE"), false;
 		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
 			if (!take_option(cli, argv, argc, &i))
 				return false;
@@ -356,6 +368,8 @@ int cli_main(int argc, char **argv)
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli.conf = argv[++i];
+		} else if (strcmp(argv[i], "-c") == 0) {
+			return cli_fail(NULL, NULL, "-c needs a value: FILE"), CLI_USAGE;
 		} else if (strcmp(argv[i], "--json") == 0) {
 			cli.json = true;
 		} else if (strcmp(argv[i], "--version") == 0) {
@@ -534,7 +548,15 @@ int cli_store(struct cx *cx, struct cli *cli, cli_with *fn)
 	}
 	if (e == E_OK)
 		e = run_fibers(cx, &r, fd);
-	if (e != E_OK)
+	if (e == E_EXISTS)
+		cli_fail(cli, cx,
+			"the store is open in another process: another command, or a server that this user may not "
+		        "reach");
+	else if (e == E_FULL)
+		cli_fail(cli, cx, "the store cannot be opened: the disk is full");
+	else if (e == E_DENIED)
+		cli_fail(cli, cx, "may not open the store; run this as its owner or as root");
+	else if (e != E_OK)
 		cli_fail(cli, cx, "cannot reach the store");
 	stop_store(&own);
 	return r.code;

@@ -115,7 +115,7 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 static void say_next(const struct cli *cli, const struct init *in)
 {
 	if (cli->json) {
-		printf("{\"conf\": \"%s/hongyan.conf\", \"ca\": \"%s/tls/ca.pem\"}\n", in->dir, in->dir);
+		json_puts(json_pack("{s:s+, s:s+}", "conf", in->dir, "/hongyan.conf", "ca", in->dir, "/tls/ca.pem"));
 		return;
 	}
 	cli_say("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"

@@ -139,6 +139,10 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 		m->skipped++;
 		return E_OK;
 	}
+	if (l->text.n > (uint64_t)m->cli->place.config.message_max)
+		return fail(cx, E_TOOBIG,
+			text_of("a message of %zu octets; message_max in the configuration allows %lld"), l->text.n,
+			(long long)m->cli->place.config.message_max);
 	login_renew(cx, m->store, &m->handle); // a large import may last days
 	while (e == E_OK && n < INLINE_CHUNKS && (n == 0 || (size_t)n * CHUNK_OCTETS < l->text.n)) {
 		e = chunks_take(cx, chunks, &own[n]);
@@ -228,6 +232,8 @@ FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu}\n", (unsigned long long)m.messages);
+	else if (m.messages == 1)
+		cli_say("1 message is in.\n");
 	else
 		cli_say("%llu messages are in.\n", (unsigned long long)m.messages);
 	return CLI_OK;
@@ -465,6 +471,8 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 	if (cli->json)
 		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
 			(unsigned long long)m.skipped);
+	else if (m.messages == 1)
+		cli_say("1 message written to %s.\n", dest);
 	else
 		cli_say("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
 	return m.skipped ? CLI_FAILED : CLI_OK;

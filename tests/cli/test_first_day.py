@@ -1,9 +1,9 @@
 """What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
-import os, shutil, signal, subprocess
+import fcntl, json, os, pty, shutil, signal, subprocess, termios, time
 
 import pytest
 
-from server import Server
+from server import PROGRAM, Server
 
 LETTER = "From: a@example.test\r\nSubject: letter {}\r\n\r\nhello\r\n"
 
@@ -132,3 +132,54 @@ def test_nobody_can_log_in_is_said():
     with server:
         assert "login.impossible" in server.log_text()
         server.deliver(LETTER.format(1), to=("postmaster",))
+
+
+def test_postmaster_in_the_way(place):
+    """Who takes the mail of the user that init made is told that it does not come."""
+    said = place.run("postmaster", "alice@example.test")
+    assert "hongyan user remove postmaster@example.test" in said and "abuse@" not in said, said
+    assert json.loads(place.run("--json", "postmaster")) == {"postmaster": "alice@example.test"}
+    place.run("user", "remove", "postmaster@example.test")
+    assert place.run("postmaster").count("\n") == 1
+
+
+def test_one_message_is_singular(place, tmp_path):
+    (tmp_path / "one.eml").write_text(LETTER.format(1))
+    assert place.run("import", str(tmp_path / "one.eml"), "--user", "alice@example.test") == "1 message is in.\n"
+
+
+def test_too_large_to_be_imported(tmp_path):
+    server = Server(options='message_max = "64K"', users=("alice",))
+    (tmp_path / "big.eml").write_text(LETTER.format(1) + ("x" * 70 + "\r\n") * 1000)
+    failed = server.run("import", str(tmp_path / "big.eml"), "--user", "alice@example.test", check=False)
+    server.close()
+    assert failed.returncode == 1 and "message_max in the configuration allows 65536" in failed.stderr, failed
+
+
+def test_json_of_init(tmp_path):
+    folder = tmp_path / 'a "b'
+    said = subprocess.run([PROGRAM, "--json", "init", str(folder), "--domain", "example.test"], capture_output=True, text=True)
+    assert json.loads(said.stdout)["conf"] == f"{folder}/hongyan.conf"
+
+
+def test_store_that_another_command_holds(place):
+    with open(place.dir / "data/lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        failed = place.run("user", "list", check=False)
+    assert failed.returncode == 1 and "open in another process" in failed.stderr, failed
+
+
+def test_end_at_the_password_prompt(place):
+    """The terminal echoes again."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([PROGRAM, "-c", str(place.conf), "user", "passwd", "alice@example.test"], stdin=theirs, stderr=theirs)
+    said, end = b"", time.monotonic() + 60
+    while b"Password" not in said and time.monotonic() < end:
+        said += os.read(ours, 100)
+    echo = lambda: bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+    while echo() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not echo()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == -signal.SIGINT and echo()
+    os.close(ours), os.close(theirs)
