@@ -16,8 +16,20 @@ int cmd_serve(struct cx *cx, struct cli *cli)
 int cmd_config_check(struct cx *cx, struct cli *cli)
 {
 	char since[CERT_TIME];
-	enum ec e = place_certificates(cx, &cli->place);
+	struct buf why = BUF(16384);
+	struct place *p = &cli->place;
+	enum ec e = place_certificates(cx, p);
 
+	config_doubts(&p->config, sl_cstr(cli->conf), buf_sl(&p->text), &why);
+	fwrite(why.p, 1, why.n, stderr);
+	bool doubts = why.n;
+	buf_free(&why);
+	if (doubts)
+		return cli_fail(cli, NULL, "%s has errors", cli->conf);
+	char parent[4096];
+	if (!place_has_parent(p, parent))
+		return cli_fail(cli, NULL, "%s: the folder in which `data` is to be made does not exist: %s", cli->conf,
+			parent);
 	if (e != E_OK)
 		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
 	for (size_t i = 0; i < cli->place.n_certs; i++)
@@ -27,7 +39,7 @@ int cmd_config_check(struct cx *cx, struct cli *cli)
 	if (config_is_shut(&cli->place.config))
 		fprintf(stderr, "%s: %s\n", cli->conf,
 			text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; mail from "
-		                "other "
+				"other "
 				"servers is taken"));
 	if (cli->json)
 		printf("{\"ok\": true}\n");

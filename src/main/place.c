@@ -187,6 +187,20 @@ enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 	return e;
 }
 
+bool place_has_parent(struct place *p, char parent[4096])
+{
+	struct sl data = config_file(&p->config, sl_cstr(p->path), p->config.data);
+
+	while (data.n > 1 && data.p[data.n - 1] == '/')
+		data.n--;
+	size_t slash = sl_rfind(data, '/');
+	if (slash >= data.n)
+		data = SL(".");
+	else
+		data = slash ? sl_head(data, slash) : SL("/");
+	return path_of(parent, data) && access(parent, F_OK) == 0;
+}
+
 enum ec place_control(struct cx *cx, struct place *p, char out[108])
 {
 	char path[4096];

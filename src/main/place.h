@@ -24,6 +24,8 @@ struct place {
 ///         now is; one that belongs to anybody else always stays his.
 /// errors: E_IO, E_DENIED.
 [[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
+/// Whether the folder in which the data folder lies, or would be made, exists. out: parent — its path.
+bool place_has_parent(struct place *p, char parent[4096]);
 /// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
 [[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
 /// Before `fresh` takes the place of `old` at a reload: what needs a restart keeps the old value, for the master and for
