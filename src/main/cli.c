@@ -102,25 +102,57 @@ static void print_manual(FILE *f)
 
 // ---- words
 
+/// {"error": words, "code": name} as one line on standard error.
+static void fail_json(struct sl words, enum ec e)
+{
+	json_t *o = json_pack("{s:s%, s:s}", "error", words.p, words.n, "code", e == E_OK ? "failed" : ec_name(e));
+	char *text = o ? json_dumps(o, 0) : NULL;
+
+	fprintf(stderr, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(o);
+}
+
+static int fail_with(const struct cli *cli, const struct cx *cx, enum ec e, const char *fmt, va_list ap)
+{
+	char words[2048], story[1024] = "";
+	const struct cli_command *c = cli ? cli->command : NULL;
+
+	vsnprintf(words, sizeof words, text_of(fmt), ap);
+	if (cx && cx->diag.n)
+		cx_story(cx, story, sizeof story);
+	if (cli && cli->json) {
+		struct buf all = BUF(8192);
+		buf_printf(&all, *story ? "%s [%s]" : "%s%s", words, story);
+		fail_json(buf_sl(&all), e == E_OK && cx && cx->diag.n ? cx->diag.frames[0].code : e);
+		buf_free(&all);
+		return CLI_FAILED;
+	}
+	fputs("hongyan", stderr);
+	if (c)
+		fprintf(stderr, " %s%s%s", c->group, c->verb ? " " : "", c->verb ? c->verb : "");
+	fprintf(stderr, *story ? ": %s [%s]\n" : ": %s%s\n", words, story);
+	return CLI_FAILED;
+}
+
 int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
 {
-	char story[1024] = "";
 	va_list ap;
 
-	fputs("hongyan", stderr);
-	if (cli && cli->command)
-		fprintf(stderr, " %s%s%s", cli->command->group, cli->command->verb ? " " : "",
-			cli->command->verb ? cli->command->verb : "");
-	fputs(": ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, text_of(fmt), ap);
+	int code = fail_with(cli, cx, E_OK, fmt, ap);
 	va_end(ap);
-	if (cx && cx->diag.n) {
-		cx_story(cx, story, sizeof story);
-		fprintf(stderr, " [%s]", story);
-	}
-	fputs("\n", stderr);
-	return CLI_FAILED;
+	return code;
+}
+
+int cli_fail_as(const struct cli *cli, const struct cx *cx, enum ec e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int code = fail_with(cli, cx, e, fmt, ap);
+	va_end(ap);
+	return code;
 }
 
 void cli_say(const char *fmt, ...)
@@ -341,7 +373,10 @@ static int run_command(struct cli *cli)
 	if (!cli->command->no_place)
 		e = place_open(&cx, cli->conf, &cli->place, &why);
 	if (e == E_SYNTAX && why.n) {
-		fwrite(why.p, 1, why.n, stderr);
+		if (cli->json)
+			fail_json(sl_trim(buf_sl(&why)), e);
+		else
+			fwrite(why.p, 1, why.n, stderr);
 		code = CLI_FAILED;
 	} else if (e == E_DENIED) {
 		code = cli_fail(cli, &cx, "may not read the configuration; run this as its owner or as root");
@@ -410,7 +445,8 @@ int cli_main(int argc, char **argv)
 			cli_fail(&cli, NULL, "one word too many: %s", cli.arg[cli.command->max_args]);
 		else
 			cli_fail(&cli, NULL, "a word is missing");
-		print_help(stderr, cli.command);
+		if (!cli.json)
+			print_help(stderr, cli.command);
 		return CLI_USAGE;
 	}
 	return run_command(&cli);
@@ -549,15 +585,15 @@ int cli_store(struct cx *cx, struct cli *cli, cli_with *fn)
 	if (e == E_OK)
 		e = run_fibers(cx, &r, fd);
 	if (e == E_EXISTS)
-		cli_fail(cli, cx,
+		cli_fail_as(cli, cx, e,
 			"the store is open in another process: another command, or a server that this user may not "
-		        "reach");
+			"reach");
 	else if (e == E_FULL)
-		cli_fail(cli, cx, "the store cannot be opened: the disk is full");
+		cli_fail_as(cli, cx, e, "the store cannot be opened: the disk is full");
 	else if (e == E_DENIED)
-		cli_fail(cli, cx, "may not open the store; run this as its owner or as root");
+		cli_fail_as(cli, cx, e, "may not open the store; run this as its owner or as root");
 	else if (e != E_OK)
-		cli_fail(cli, cx, "cannot reach the store");
+		cli_fail_as(cli, cx, e, "cannot reach the store");
 	stop_store(&own);
 	return r.code;
 }

@@ -62,7 +62,7 @@ FIB static int list(struct cx *cx, struct cli *cli, struct client *store, enum l
 		puts(text);
 	free(text);
 	json_decref(all);
-	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "the list %s", cli_words(e));
+	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "the list %s", cli_words(e));
 }
 
 static void print_domain(const struct cli *cli, json_t *all, const struct pl_entry *e)
@@ -302,7 +302,7 @@ FIB static int fill_user_add(struct cx *cx, struct cli *cli, struct client *stor
 		!cli_get_size(cli, "quota-messages", (uint64_t)cli->place.config.quota_messages, &req->quota_messages))
 		return CLI_USAGE;
 	if (has_user(cx, store, FIELD_SL(req->address))) // said before a password is asked for
-		return cli_fail(cli, NULL, "%s %s", cli->arg[0], cli_words(E_EXISTS));
+		return cli_fail_as(cli, NULL, E_EXISTS, "%s %s", cli->arg[0], cli_words(E_EXISTS));
 	if (cli_get(cli, "no-password"))
 		return CLI_OK;
 	return take_password(cli, &req->password.n, req->password.p, sizeof req->password.p);
@@ -375,7 +375,7 @@ FIB static int fill_alias_add(struct cx *cx, struct cli *cli, struct client *sto
 		req->replace = cli_get(cli, "replace") != NULL;
 	}
 	buf_free(&targets);
-	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "%s %s", cli->arg[0], cli_words(e));
+	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "%s %s", cli->arg[0], cli_words(e));
 }
 
 /// A verb that changes one thing, named by the command's first word.
@@ -437,9 +437,9 @@ static int say_done(const struct cli *cli, struct cx *cx, const struct change *c
 		return CLI_OK;
 	for (size_t i = 0; i < ARRAY_N(c->why); i++)
 		if (c->why[i].e == e)
-			return cli_fail(cli, NULL, c->why[i].words, cli->arg[0]);
+			return cli_fail_as(cli, NULL, e, c->why[i].words, cli->arg[0]);
 	bool trouble = e == E_IO || e == E_TEMP || e == E_CORRUPT;
-	return cli_fail(cli, trouble ? cx : NULL, "%s %s", cli->arg[0], cli_words(e));
+	return cli_fail_as(cli, trouble ? cx : NULL, e, "%s %s", cli->arg[0], cli_words(e));
 }
 
 FIB static int change(struct cx *cx, struct cli *cli, struct client *store)
@@ -475,7 +475,7 @@ FIB static void say_in_the_way(struct cx *cx, struct client *store, struct sl ow
 		buf_printf(&user, "%s%.*s", words[i], SLF(domain));
 		if (!sl_eq_ci(buf_sl(&user), owner) && has_user(cx, store, buf_sl(&user)))
 			cli_say("But there is a user %.*s, who keeps what comes to that very address. To read it: "
-			        "hongyan user "
+				"hongyan user "
 				"passwd %.*s; to have it go to the owner: hongyan user remove %.*s\n",
 				SLF(buf_sl(&user)), SLF(buf_sl(&user)), SLF(buf_sl(&user)));
 		buf_free(&user);
@@ -493,7 +493,7 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	if (e == E_OK)
 		e = call_postmaster(cx, store, &req, &ans);
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "%s %s", address, cli_words(e));
+		return cli_fail_as(cli, NULL, e, "%s %s", address, cli_words(e));
 	if (cli->json)
 		json_puts(json_pack("{s:s%}", "postmaster", (const char *)ans.address.p, (size_t)ans.address.n));
 	else

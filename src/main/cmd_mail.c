@@ -223,12 +223,12 @@ FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 	enum ec e = log_in(cx, &m);
 
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "user %s %s", cli_get(cli, "user"), cli_words(e));
+		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	for (int i = 0; e == E_OK && i < cli->n_args; i++)
 		e = import_one(cx, &m, cli->arg[i]);
 	cli_progress_end(&m.bar);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "stopped after %llu messages, which are safe: the next one %s",
+		return cli_fail_as(cli, cx, e, "stopped after %llu messages, which are safe: the next one %s",
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu}\n", (unsigned long long)m.messages);
@@ -454,7 +454,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 	enum ec e = log_in(cx, &m);
 
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "user %s %s", cli_get(cli, "user"), cli_words(e));
+		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	if (sl_ends_ci(sl_cstr(dest), SL(".mbox")))
 		e = export_to_mbox(cx, &m, dest);
 	else if (mailbox)
@@ -466,7 +466,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 		return cli_fail(cli, NULL,
 			"%s holds something already, and nothing is overwritten; name a new folder or file", dest);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "stopped after %llu messages: the next thing %s",
+		return cli_fail_as(cli, cx, e, "stopped after %llu messages: the next thing %s",
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,

@@ -11,7 +11,7 @@ from server import PROGRAM, ROOT, free_base
 MAIN = ROOT / "src/main"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = {"en": {"LC_ALL": "C"}, "zh": {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}}
-CALLS = "text_of|T|cli_say|cli_fail|cli_progress_begin"  # what takes a text of the table, as its first literal
+CALLS = "text_of|T|cli_say|cli_fail|cli_fail_as|cli_progress_begin"  # what takes a text of the table, as its first literal
 
 
 def run(*words, lang="en", input="", code=0, cwd="/"):
@@ -246,7 +246,11 @@ def test_json_is_english(place):
         said = run(*conf, *words, lang=lang).stdout
         json.loads(said)
         assert not CHINESE.search(said)
-    assert not CHINESE.search(run(*conf, "user", "remove", "nobody@example.test", lang=lang, code=1).stderr)
+    for words in (("user", "remove", "nobody@example.test"), ("user", "passwd", "nobody@example.test"), ("alias", "remove", "x")):
+        done = run(*conf, *words, lang=lang, code=1)
+        failed = json.loads(done.stderr)
+        assert set(failed) == {"error", "code"} and not CHINESE.search(done.stderr) and not done.stdout
+    assert json.loads(run(*conf, "user", "remove", "nobody@example.test", code=1).stderr)["code"].lower() == "notfound"
 
 
 def test_serve(place):
