@@ -43,7 +43,8 @@ struct config {
 /// errors: E_SYNTAX — `why` says file, line, what is wrong and a guess, one line each problem.
 [[nodiscard]] enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct config *out, struct buf *why);
 void config_free(struct config *c);
-/// What parses and surely is not meant: an option given twice, two services on one port. Appends a line for each to *why.
+/// What parses and surely is not meant: an option given twice, two services on one port. Appends a line for each to
+/// *why.
 void config_doubts(const struct config *c, struct sl path, struct sl text, struct buf *why);
 /// At a reload: what needs a restart keeps the old value.
 ///
