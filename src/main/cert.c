@@ -1,6 +1,8 @@
 /// cert — X.509 by OpenSSL: two keys, two certificates.
 #include "main/cert.h"
 
+#include <time.h>
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -126,12 +128,26 @@ enum ec cert_make(struct cx *cx, const struct sl *names, size_t n, struct buf *c
 	return ok ? E_OK : fail(cx, E_TEMP, "OpenSSL could not make a certificate");
 }
 
-bool cert_has_expired(struct sl pem)
+static void print_time(const ASN1_TIME *at, char out[CERT_TIME])
+{
+	struct tm t;
+	char text[64] = "";
+
+	if (ASN1_TIME_to_tm(at, &t))
+		snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02dZ", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+			t.tm_hour, t.tm_min, t.tm_sec);
+	memcpy(out, text, CERT_TIME - 1);
+	out[CERT_TIME - 1] = 0;
+}
+
+bool cert_has_expired(struct sl pem, char since[CERT_TIME])
 {
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
 	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
 	bool over = cert && X509_cmp_current_time(X509_get0_notAfter(cert)) < 0;
 
+	if (over)
+		print_time(X509_get0_notAfter(cert), since);
 	X509_free(cert);
 	BIO_free(bio);
 	return over;

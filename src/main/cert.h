@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/cx.h"
 
+enum { CERT_TIME = 24 };
+
 /// Makes an authority (ECDSA P-256, 10 years) and one server certificate signed by it (825 days) for the names, with IP
 /// addresses 127.0.0.1 and ::1 besides.
 ///
@@ -15,4 +17,5 @@
 	struct buf *ca_key_pem, struct buf *server_pem);
 
 /// Whether the first certificate of a PEM text has expired: clients refuse it. False where there is none.
-bool cert_has_expired(struct sl pem);
+/// out: since — "2026-01-31T12:00:00Z", empty where it cannot be told; written where it has expired.
+bool cert_has_expired(struct sl pem, char since[CERT_TIME]);

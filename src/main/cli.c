@@ -23,7 +23,8 @@ enum { CLI_CHUNKS = 64, STORE_READY_MS = 600000 };
 
 static void print_command(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, "  %s%s%s %s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", text_of(c->arguments));
+	fprintf(f, "  %s%s%s%s%s\n", c->group, c->verb ? " " : "", c->verb ? c->verb : "", *c->arguments ? " " : "",
+		text_of(c->arguments));
 	fprintf(f, "      %s\n", text_of(c->sentence));
 }
 
@@ -46,8 +47,8 @@ static void print_all(FILE *f)
 
 static void print_help(FILE *f, const struct cli_command *c)
 {
-	fprintf(f, text_of("usage: hongyan [-c FILE] [--json] %s%s%s %s\n\n%s\n"), c->group, c->verb ? " " : "",
-		c->verb ? c->verb : "", text_of(c->arguments), text_of(c->sentence));
+	fprintf(f, text_of("usage: hongyan [-c FILE] [--json] %s%s%s%s%s\n\n%s\n"), c->group, c->verb ? " " : "",
+		c->verb ? c->verb : "", *c->arguments ? " " : "", text_of(c->arguments), text_of(c->sentence));
 	if (c->options && c->options->name)
 		fputs(text_of("\noptions:\n"), f);
 	for (const struct cli_option *o = c->options; o && o->name; o++)
@@ -101,25 +102,57 @@ static void print_manual(FILE *f)
 
 // ---- words
 
+/// {"error": words, "code": name} as one line on standard error.
+static void fail_json(struct sl words, enum ec e)
+{
+	json_t *o = json_pack("{s:s%, s:s}", "error", words.p, words.n, "code", e == E_OK ? "failed" : ec_name(e));
+	char *text = o ? json_dumps(o, 0) : NULL;
+
+	fprintf(stderr, "%s\n", text ? text : "{}");
+	free(text);
+	json_decref(o);
+}
+
+static int fail_with(const struct cli *cli, const struct cx *cx, enum ec e, const char *fmt, va_list ap)
+{
+	char words[2048], story[1024] = "";
+	const struct cli_command *c = cli ? cli->command : NULL;
+
+	vsnprintf(words, sizeof words, text_of(fmt), ap);
+	if (cx && cx->diag.n)
+		cx_story(cx, story, sizeof story);
+	if (cli && cli->json) {
+		struct buf all = BUF(8192);
+		buf_printf(&all, *story ? "%s [%s]" : "%s%s", words, story);
+		fail_json(buf_sl(&all), e == E_OK && cx && cx->diag.n ? cx->diag.frames[0].code : e);
+		buf_free(&all);
+		return CLI_FAILED;
+	}
+	fputs("hongyan", stderr);
+	if (c)
+		fprintf(stderr, " %s%s%s", c->group, c->verb ? " " : "", c->verb ? c->verb : "");
+	fprintf(stderr, *story ? ": %s [%s]\n" : ": %s%s\n", words, story);
+	return CLI_FAILED;
+}
+
 int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...)
 {
-	char story[1024] = "";
 	va_list ap;
 
-	fputs("hongyan", stderr);
-	if (cli && cli->command)
-		fprintf(stderr, " %s%s%s", cli->command->group, cli->command->verb ? " " : "",
-			cli->command->verb ? cli->command->verb : "");
-	fputs(": ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, text_of(fmt), ap);
+	int code = fail_with(cli, cx, E_OK, fmt, ap);
 	va_end(ap);
-	if (cx && cx->diag.n) {
-		cx_story(cx, story, sizeof story);
-		fprintf(stderr, " [%s]", story);
-	}
-	fputs("\n", stderr);
-	return CLI_FAILED;
+	return code;
+}
+
+int cli_fail_as(const struct cli *cli, const struct cx *cx, enum ec e, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	int code = fail_with(cli, cx, e, fmt, ap);
+	va_end(ap);
+	return code;
 }
 
 void cli_say(const char *fmt, ...)
@@ -129,6 +162,15 @@ void cli_say(const char *fmt, ...)
 	va_start(ap, fmt);
 	vprintf(text_of(fmt), ap);
 	va_end(ap);
+}
+
+void json_puts(json_t *o)
+{
+	char *text = o ? json_dumps(o, 0) : NULL;
+
+	puts(text ? text : "{}");
+	free(text);
+	json_decref(o);
 }
 
 const char *cli_words(enum ec e)
@@ -300,6 +342,8 @@ static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help
 			cli->json = true;
 		} else if (!only_words && strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli->conf = argv[++i];
+		} else if (!only_words && strcmp(argv[i], "-c") == 0) {
+			return cli_fail(cli, NULL, "-c needs a value: FILE"), false;
 		} else if (!only_words && strncmp(argv[i], "--", 2) == 0) {
 			if (!take_option(cli, argv, argc, &i))
 				return false;
@@ -329,7 +373,10 @@ static int run_command(struct cli *cli)
 	if (!cli->command->no_place)
 		e = place_open(&cx, cli->conf, &cli->place, &why);
 	if (e == E_SYNTAX && why.n) {
-		fwrite(why.p, 1, why.n, stderr);
+		if (cli->json)
+			fail_json(sl_trim(buf_sl(&why)), e);
+		else
+			fwrite(why.p, 1, why.n, stderr);
 		code = CLI_FAILED;
 	} else if (e == E_DENIED) {
 		code = cli_fail(cli, &cx, "may not read the configuration; run this as its owner or as root");
@@ -356,6 +403,8 @@ int cli_main(int argc, char **argv)
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli.conf = argv[++i];
+		} else if (strcmp(argv[i], "-c") == 0) {
+			return cli_fail(NULL, NULL, "-c needs a value: FILE"), CLI_USAGE;
 		} else if (strcmp(argv[i], "--json") == 0) {
 			cli.json = true;
 		} else if (strcmp(argv[i], "--version") == 0) {
@@ -396,7 +445,8 @@ int cli_main(int argc, char **argv)
 			cli_fail(&cli, NULL, "one word too many: %s", cli.arg[cli.command->max_args]);
 		else
 			cli_fail(&cli, NULL, "a word is missing");
-		print_help(stderr, cli.command);
+		if (!cli.json)
+			print_help(stderr, cli.command);
 		return CLI_USAGE;
 	}
 	return run_command(&cli);
@@ -446,7 +496,7 @@ static enum ec start_store(struct cx *cx, struct place *p, struct own_store *own
 	enum ec e = place_secret(cx, p);
 
 	if (e == E_OK)
-		e = place_data_fd(cx, p, &dir);
+		e = place_data_fd(cx, p, false, &dir);
 	if (e != E_OK)
 		return e;
 	e = role_spawn(cx, ROLE_STORE, 0, dir, &own->pid, &own->channel);
@@ -534,8 +584,16 @@ int cli_store(struct cx *cx, struct cli *cli, cli_with *fn)
 	}
 	if (e == E_OK)
 		e = run_fibers(cx, &r, fd);
-	if (e != E_OK)
-		cli_fail(cli, cx, "cannot reach the store");
+	if (e == E_EXISTS)
+		cli_fail_as(cli, cx, e,
+			"the store is open in another process: another command, or a server that this user may not "
+			"reach");
+	else if (e == E_FULL)
+		cli_fail_as(cli, cx, e, "the store cannot be opened: the disk is full");
+	else if (e == E_DENIED)
+		cli_fail_as(cli, cx, e, "may not open the store; run this as its owner or as root");
+	else if (e != E_OK)
+		cli_fail_as(cli, cx, e, "cannot reach the store");
 	stop_store(&own);
 	return r.code;
 }

@@ -2,6 +2,7 @@
 /// cli — the command line: a table of commands, their options, and a connection to the store.
 ///
 /// Exit codes: 0 done, 1 not done (one line on standard error says why and what to do), 2 the words were wrong.
+#include <jansson.h>
 #include <limits.h>
 #include <stdbool.h>
 
@@ -50,10 +51,15 @@ bool cli_get_size(const struct cli *cli, const char *name, uint64_t otherwise, u
 int cli_main(int argc, char **argv);
 
 /// Prints "hongyan <command>: <words>" to standard error, with the story of cx in brackets where `cx` has one; returns
-/// CLI_FAILED. in: fmt — a text of text.def.
+/// CLI_FAILED. With --json it is an object of one line: {"error": words, "code": name}. in: fmt — a text of text.def.
 [[gnu::format(printf, 3, 4)]] int cli_fail(const struct cli *cli, const struct cx *cx, const char *fmt, ...);
+/// The same for a failure whose code is known: `--json` tells it.
+[[gnu::format(printf, 4, 5)]] int cli_fail_as(
+	const struct cli *cli, const struct cx *cx, enum ec e, const char *fmt, ...);
 /// Prints to standard output. in: fmt — a text of text.def.
 [[gnu::format(printf, 1, 2)]] void cli_say(const char *fmt, ...);
+/// Prints an object of jansson as one line to standard output, and ends it.
+void json_puts(json_t *o);
 /// What an error of the store means to the operator, as the end of a sentence: "does not exist".
 const char *cli_words(enum ec e);
 

@@ -1,5 +1,6 @@
 /// cmd_directory — domains, users, aliases: changes from one table, and lists page by page.
 #include <jansson.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <termios.h>
 #include <unistd.h>
@@ -61,7 +62,7 @@ FIB static int list(struct cx *cx, struct cli *cli, struct client *store, enum l
 		puts(text);
 	free(text);
 	json_decref(all);
-	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "the list %s", cli_words(e));
+	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "the list %s", cli_words(e));
 }
 
 static void print_domain(const struct cli *cli, json_t *all, const struct pl_entry *e)
@@ -188,17 +189,34 @@ static bool read_line(struct buf *b)
 	return true;
 }
 
+/// The terminal as it was before a password was asked for: a signal handler gets nothing handed over.
+static struct termios was;
+
+/// Ctrl-C at the prompt: a shell that is left behind without echo looks dead.
+static void restore_and_end(int number)
+{
+	tcsetattr(STDIN_FILENO, TCSANOW, &was);
+	signal(number, SIG_DFL);
+	raise(number); // delivered when this returns
+}
+
 static bool ask_hidden(const char *prompt, struct buf *b)
 {
-	struct termios was, silent;
+	static const int ends[] = { SIGINT, SIGTERM, SIGQUIT, SIGHUP };
+	struct sigaction before[ARRAY_N(ends)], now = { .sa_handler = restore_and_end };
+	struct termios silent;
 
 	fputs(prompt, stderr);
 	tcgetattr(STDIN_FILENO, &was);
+	for (size_t i = 0; i < ARRAY_N(ends); i++)
+		sigaction(ends[i], &now, &before[i]);
 	silent = was;
 	silent.c_lflag &= ~(tcflag_t)ECHO;
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
 	bool ok = read_line(b);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &was);
+	for (size_t i = 0; i < ARRAY_N(ends); i++)
+		sigaction(ends[i], &before[i], NULL);
 	fputs("\n", stderr);
 	return ok;
 }
@@ -263,13 +281,28 @@ static int take_password(const struct cli *cli, uint16_t *n, uint8_t *p, size_t 
 	return code;
 }
 
-FIB static int fill_user_add(struct cx *, struct cli *cli, struct client *, void *to)
+/// Whether a user of this name, in the form of a field, exists.
+FIB static bool has_user(struct cx *cx, struct client *store, struct sl name)
+{
+	struct req_admin_login req = { 0 };
+	struct ans_admin_login ans;
+	bool has = field_set(req.user, name) == E_OK && call_admin_login(cx, store, &req, &ans) == E_OK;
+
+	cx_forget(cx);
+	return has;
+}
+
+FIB static int fill_user_add(struct cx *cx, struct cli *cli, struct client *store, void *to)
 {
 	struct req_user_add *req = to;
 
+	if (cli_get(cli, "no-password") && cli_get(cli, "password-stdin"))
+		return cli_fail(cli, NULL, "--password-stdin and --no-password exclude each other"), CLI_USAGE;
 	if (!cli_get_size(cli, "quota", (uint64_t)cli->place.config.quota_octets, &req->quota_octets) ||
 		!cli_get_size(cli, "quota-messages", (uint64_t)cli->place.config.quota_messages, &req->quota_messages))
 		return CLI_USAGE;
+	if (has_user(cx, store, FIELD_SL(req->address))) // said before a password is asked for
+		return cli_fail_as(cli, NULL, E_EXISTS, "%s %s", cli->arg[0], cli_words(E_EXISTS));
 	if (cli_get(cli, "no-password"))
 		return CLI_OK;
 	return take_password(cli, &req->password.n, req->password.p, sizeof req->password.p);
@@ -342,7 +375,7 @@ FIB static int fill_alias_add(struct cx *cx, struct cli *cli, struct client *sto
 		req->replace = cli_get(cli, "replace") != NULL;
 	}
 	buf_free(&targets);
-	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "%s %s", cli->arg[0], cli_words(e));
+	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "%s %s", cli->arg[0], cli_words(e));
 }
 
 /// A verb that changes one thing, named by the command's first word.
@@ -404,9 +437,9 @@ static int say_done(const struct cli *cli, struct cx *cx, const struct change *c
 		return CLI_OK;
 	for (size_t i = 0; i < ARRAY_N(c->why); i++)
 		if (c->why[i].e == e)
-			return cli_fail(cli, NULL, c->why[i].words, cli->arg[0]);
+			return cli_fail_as(cli, NULL, e, c->why[i].words, cli->arg[0]);
 	bool trouble = e == E_IO || e == E_TEMP || e == E_CORRUPT;
-	return cli_fail(cli, trouble ? cx : NULL, "%s %s", cli->arg[0], cli_words(e));
+	return cli_fail_as(cli, trouble ? cx : NULL, e, "%s %s", cli->arg[0], cli_words(e));
 }
 
 FIB static int change(struct cx *cx, struct cli *cli, struct client *store)
@@ -431,6 +464,24 @@ int cmd_change(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, change);
 }
 
+/// A user whose own name is postmaster@ or abuse@ keeps his mail, whoever owns these words.
+FIB static void say_in_the_way(struct cx *cx, struct client *store, struct sl owner)
+{
+	static const char *const words[] = { "postmaster", "abuse" };
+	struct sl domain = sl_from(owner, sl_rfind(owner, '@'));
+
+	for (size_t i = 0; i < ARRAY_N(words); i++) {
+		struct buf user = BUF(512);
+		buf_printf(&user, "%s%.*s", words[i], SLF(domain));
+		if (!sl_eq_ci(buf_sl(&user), owner) && has_user(cx, store, buf_sl(&user)))
+			cli_say("But there is a user %.*s, who keeps what comes to that very address. To read it: "
+				"hongyan user "
+				"passwd %.*s; to have it go to the owner: hongyan user remove %.*s\n",
+				SLF(buf_sl(&user)), SLF(buf_sl(&user)), SLF(buf_sl(&user)));
+		buf_free(&user);
+	}
+}
+
 FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct req_postmaster req = { 0 };
@@ -442,11 +493,13 @@ FIB static int postmaster(struct cx *cx, struct cli *cli, struct client *store)
 	if (e == E_OK)
 		e = call_postmaster(cx, store, &req, &ans);
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "%s %s", address, cli_words(e));
+		return cli_fail_as(cli, NULL, e, "%s %s", address, cli_words(e));
 	if (cli->json)
-		printf("{\"postmaster\": \"%.*s\"}\n", SLF(FIELD_SL(ans.address)));
+		json_puts(json_pack("{s:s%}", "postmaster", (const char *)ans.address.p, (size_t)ans.address.n));
 	else
 		cli_say("Mail for postmaster and abuse goes to %.*s.\n", SLF(FIELD_SL(ans.address)));
+	if (!cli->json)
+		say_in_the_way(cx, store, FIELD_SL(ans.address));
 	return CLI_OK;
 }
 

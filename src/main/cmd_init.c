@@ -30,7 +30,7 @@ static enum ec create(struct cx *cx, const struct init *in, const char *name, un
 
 static enum ec make_folders(struct cx *cx, const struct init *in)
 {
-	static const char *const folders[] = { "tls", "run", "data" };
+	static const char *const folders[] = { "tls", "run" };
 	char path[4096];
 	enum ec e = file_folder(cx, in->dir, 0700);
 
@@ -95,7 +95,7 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 		return cli_fail(cli, NULL, "the domain's name is too long");
 	enum ec e = call_domain_add(cx, store, &domain, &domain_ans);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "domain %s %s", cli_get(cli, "domain"), cli_words(e));
+		return cli_fail_as(cli, cx, e, "domain %s %s", cli_get(cli, "domain"), cli_words(e));
 	if (given)
 		buf_puts(&address, given);
 	else
@@ -107,7 +107,8 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 		e = call_user_add(cx, store, &user, &user_ans);
 	if (e == E_OK)
 		e = call_postmaster(cx, store, &owner, &owner_ans);
-	int code = e == E_OK ? CLI_OK : cli_fail(cli, cx, "postmaster %.*s %s", SLF(buf_sl(&address)), cli_words(e));
+	int code =
+		e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "postmaster %.*s %s", SLF(buf_sl(&address)), cli_words(e));
 	buf_free(&address);
 	return code;
 }
@@ -115,7 +116,7 @@ FIB static int fill(struct cx *cx, struct cli *cli, struct client *store)
 static void say_next(const struct cli *cli, const struct init *in)
 {
 	if (cli->json) {
-		printf("{\"conf\": \"%s/hongyan.conf\", \"ca\": \"%s/tls/ca.pem\"}\n", in->dir, in->dir);
+		json_puts(json_pack("{s:s+, s:s+}", "conf", in->dir, "/hongyan.conf", "ca", in->dir, "/tls/ca.pem"));
 		return;
 	}
 	cli_say("Made %s for %s: configuration, certificate authority (tls/ca.pem), store.\n\n"

@@ -139,6 +139,10 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 		m->skipped++;
 		return E_OK;
 	}
+	if (l->text.n > (uint64_t)m->cli->place.config.message_max)
+		return fail(cx, E_TOOBIG,
+			text_of("a message of %zu octets; message_max in the configuration allows %lld"), l->text.n,
+			(long long)m->cli->place.config.message_max);
 	login_renew(cx, m->store, &m->handle); // a large import may last days
 	while (e == E_OK && n < INLINE_CHUNKS && (n == 0 || (size_t)n * CHUNK_OCTETS < l->text.n)) {
 		e = chunks_take(cx, chunks, &own[n]);
@@ -219,15 +223,17 @@ FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 	enum ec e = log_in(cx, &m);
 
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "user %s %s", cli_get(cli, "user"), cli_words(e));
+		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	for (int i = 0; e == E_OK && i < cli->n_args; i++)
 		e = import_one(cx, &m, cli->arg[i]);
 	cli_progress_end(&m.bar);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "stopped after %llu messages, which are safe: the next one %s",
+		return cli_fail_as(cli, cx, e, "stopped after %llu messages, which are safe: the next one %s",
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu}\n", (unsigned long long)m.messages);
+	else if (m.messages == 1)
+		cli_say("1 message is in.\n");
 	else
 		cli_say("%llu messages are in.\n", (unsigned long long)m.messages);
 	return CLI_OK;
@@ -448,7 +454,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 	enum ec e = log_in(cx, &m);
 
 	if (e != E_OK)
-		return cli_fail(cli, NULL, "user %s %s", cli_get(cli, "user"), cli_words(e));
+		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	if (sl_ends_ci(sl_cstr(dest), SL(".mbox")))
 		e = export_to_mbox(cx, &m, dest);
 	else if (mailbox)
@@ -460,11 +466,13 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 		return cli_fail(cli, NULL,
 			"%s holds something already, and nothing is overwritten; name a new folder or file", dest);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "stopped after %llu messages: the next thing %s",
+		return cli_fail_as(cli, cx, e, "stopped after %llu messages: the next thing %s",
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
 			(unsigned long long)m.skipped);
+	else if (m.messages == 1)
+		cli_say("1 message written to %s.\n", dest);
 	else
 		cli_say("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
 	return m.skipped ? CLI_FAILED : CLI_OK;

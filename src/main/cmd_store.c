@@ -6,6 +6,7 @@
 #include "main/cert.h"
 #include "main/commands.h"
 #include "main/master.h"
+#include "main/text.h"
 
 int cmd_serve(struct cx *cx, struct cli *cli)
 {
@@ -14,14 +15,37 @@ int cmd_serve(struct cx *cx, struct cli *cli)
 
 int cmd_config_check(struct cx *cx, struct cli *cli)
 {
-	enum ec e = place_certificates(cx, &cli->place);
+	char since[CERT_TIME];
+	struct buf why = BUF(16384);
+	struct place *p = &cli->place;
+	enum ec e = place_certificates(cx, p);
 
+	config_doubts(&p->config, sl_cstr(cli->conf), buf_sl(&p->text), &why);
+	if (why.n && !cli->json)
+		fwrite(why.p, 1, why.n, stderr);
+	int code = CLI_OK;
+	if (why.n && cli->json)
+		code = cli_fail_as(cli, NULL, E_SYNTAX, "%.*s", SLF(sl_trim(buf_sl(&why))));
+	else if (why.n)
+		code = cli_fail(cli, NULL, "%s has errors", cli->conf);
+	buf_free(&why);
+	if (code != CLI_OK)
+		return code;
+	char parent[4096];
+	if (!place_has_parent(p, parent))
+		return cli_fail(cli, NULL, "%s: the folder in which `data` is to be made does not exist: %s", cli->conf,
+			parent);
 	if (e != E_OK)
 		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
 	for (size_t i = 0; i < cli->place.n_certs; i++)
-		if (cert_has_expired(buf_sl(&cli->place.certs[i])))
-			return cli_fail(
-				cli, NULL, "%s: certificate %zu has expired; clients will refuse it", cli->conf, i + 1);
+		if (cert_has_expired(buf_sl(&cli->place.certs[i]), since))
+			return cli_fail(cli, NULL, "%s: certificate %zu has expired (%s); clients will refuse it",
+				cli->conf, i + 1, since);
+	if (config_is_shut(&cli->place.config))
+		fprintf(stderr, "%s: %s\n", cli->conf,
+			text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; mail from "
+				"other "
+				"servers is taken"));
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else
@@ -76,7 +100,7 @@ FIB static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
 			print_figures(cli, (struct sl){ chunks_at(chunks, req.out), ans.octets });
 		chunks_give(chunks, req.out);
 	}
-	return e == E_OK ? CLI_OK : cli_fail(cli, cx, "figures of the store: it %s", cli_words(e));
+	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "figures of the store: it %s", cli_words(e));
 }
 
 int cmd_store_stats(struct cx *cx, struct cli *cli)
@@ -128,7 +152,7 @@ FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
 	}
 	json_decref(faults);
 	if (e != E_OK)
-		return cli_fail(cli, cx, "checking the store: it %s", cli_words(e));
+		return cli_fail_as(cli, cx, e, "checking the store: it %s", cli_words(e));
 	return n_faults ? cli_fail(cli, NULL, "%llu faults found", (unsigned long long)n_faults) : CLI_OK;
 }
 

@@ -56,7 +56,7 @@ static const struct option options[] = {
 		"A bare LF becomes CRLF and a bare CR a space (fix), or the message is refused (reject)." },
 	{ "quota_full", T_WORD, "reject", 0, 0, "reject defer", AT(quota_full), false,
 		"A full mailbox refuses mail at once (552) or asks the sender to try again (452)." },
-	{ "quota", T_SIZE, "0", 0, INT64_MAX, NULL, AT(quota_octets), false,
+	{ "quota", T_SIZE, "0", 0, 1LL << 60, NULL, AT(quota_octets), false,
 		"Storage of a new user; 0 is without limit." },
 	{ "quota_messages", T_NUMBER, "0", 0, UINT32_MAX, NULL, AT(quota_messages), false,
 		"Messages of a new user; 0 is without limit." },
@@ -127,12 +127,29 @@ static void complain(const struct reading *r, unsigned line, const char *what)
 	buf_printf(r->why, "%.*s:%u: %s\n", SLF(r->path), line, text_of(what));
 }
 
+/// As one would write it: 1K, 2G.
+static void size_words(char out[32], int64_t v)
+{
+	static const char units[] = "\0KMGT";
+	unsigned u = 0;
+
+	for (; v && v % 1024 == 0 && u < 4; u++)
+		v /= 1024;
+	snprintf(out, 32, "%lld%.1s", (long long)v, &units[u]);
+}
+
 static void complain_option(const struct reading *r, unsigned line, const struct option *o, const char *what)
 {
 	buf_printf(r->why, "%.*s:%u: %s: %s", SLF(r->path), line, o->name, what);
 	if (o->words)
 		buf_printf(r->why, text_of(" (one of: %s)"), o->words);
-	if (o->type == T_NUMBER || o->type == T_PORT || o->type == T_SIZE)
+	if (o->type == T_SIZE) {
+		char min[32], max[32];
+		size_words(min, o->min);
+		size_words(max, o->max);
+		buf_printf(r->why, text_of(" (%s to %s)"), min, max);
+	}
+	if (o->type == T_NUMBER || o->type == T_PORT)
 		buf_printf(r->why, text_of(" (%lld to %lld)"), (long long)o->min, (long long)o->max);
 	buf_puts(r->why, "\n");
 }
@@ -253,14 +270,20 @@ static void blank_comments(char *p)
 	}
 }
 
+static bool is_line_of(struct sl line, struct sl name)
+{
+	return sl_starts(line, name) &&
+	       (line.n == name.n || !strchr("_abcdefghijklmnopqrstuvwxyz0123456789", line.p[name.n]));
+}
+
 /// The line that begins with `name`, for complaints about values.
 static unsigned line_of(struct sl text, const char *name)
 {
 	unsigned line = 1;
 
 	for (struct sl rest = text; rest.n; line++) {
-		struct sl at = sl_trim(sl_cut(&rest, '\n')), word = sl_cstr(name);
-		if (sl_starts(at, word) && (at.n == word.n || !strchr("_abcdefghijklmnopqrstuvwxyz", at.p[word.n])))
+		struct sl at = sl_trim(sl_cut(&rest, '\n'));
+		if (is_line_of(at, sl_cstr(name)))
 			return line;
 	}
 	return 1;
@@ -355,9 +378,131 @@ enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct confi
 	return E_OK;
 }
 
+/// An option that is given again, without "+=": only the last counts.
+static void doubt_twice(const struct reading *r, const struct option *o, struct sl text)
+{
+	unsigned line = 1, n = 0;
+
+	for (struct sl rest = text; rest.n; line++) {
+		struct sl at = sl_trim(sl_cut(&rest, '\n'));
+		if (!is_line_of(at, sl_cstr(o->name)))
+			continue;
+		struct sl sign = sl_trim(sl_from(at, strlen(o->name)));
+		if (++n > 1 && !sl_starts(sign, SL("+")))
+			complain_option(r, line, o, text_of("is given twice; only the last counts"));
+	}
+}
+
+/// Whether one address is in both lists, or is all addresses in one of them.
+static bool may_meet(const struct config_list *a, const struct config_list *b)
+{
+	for (size_t i = 0; i < a->n; i++)
+		for (size_t k = 0; k < b->n; k++)
+			if (sl_eq(a->item[i], b->item[k]) || sl_eq(a->item[i], SL("0.0.0.0")) ||
+				sl_eq(b->item[k], SL("0.0.0.0")) || sl_eq(a->item[i], SL("::")) ||
+				sl_eq(b->item[k], SL("::")))
+				return true;
+	return false;
+}
+
+void config_doubts(const struct config *c, struct sl path, struct sl text, struct buf *why)
+{
+	struct reading r = { path, why };
+
+	for (size_t i = 0; i < ARRAY_N(options); i++)
+		doubt_twice(&r, &options[i], text);
+	for (unsigned i = 0; i < PORT_KINDS; i++)
+		for (unsigned k = i + 1; k < PORT_KINDS; k++) {
+			bool lmtp = i == PORT_LMTP || k == PORT_LMTP;
+			char name[64];
+			snprintf(name, sizeof name, "port_%s", port_name((enum port_kind)k));
+			if (c->port[i] && c->port[i] == c->port[k] && (!lmtp || may_meet(&c->listen, &c->lmtp_listen)))
+				buf_printf(why, text_of("%.*s:%u: %s is the port of %s already\n"), SLF(path),
+					line_of(text, name), name, port_name((enum port_kind)i));
+		}
+}
+
 void config_free(struct config *c)
 {
 	arena_free(&c->memory);
+}
+
+static bool is_same(const struct config *a, const struct config *b, const struct option *o)
+{
+	const struct config_list *l = field_const(a, o), *m = field_const(b, o);
+	bool same = true;
+
+	switch (o->type) {
+	case T_TEXT:
+	case T_WORD: return sl_eq(*(const struct sl *)field_const(a, o), *(const struct sl *)field_const(b, o));
+	case T_BOOL: return *(const bool *)field_const(a, o) == *(const bool *)field_const(b, o);
+	case T_NUMBER:
+	case T_SIZE:
+	case T_PORT: return *(const int64_t *)field_const(a, o) == *(const int64_t *)field_const(b, o);
+	case T_LIST: break;
+	}
+	same = l->n == m->n;
+	for (size_t i = 0; same && i < l->n; i++)
+		same = sl_eq(l->item[i], m->item[i]);
+	return same;
+}
+
+/// errors: E_TEMP (no memory for a text).
+static enum ec copy_value(struct config *to, const struct config *from, const struct option *o)
+{
+	const struct config_list *l = field_const(from, o);
+	struct config_list *m = field(to, o);
+	bool ok = true;
+
+	switch (o->type) {
+	case T_BOOL: *(bool *)field(to, o) = *(const bool *)field_const(from, o); return E_OK;
+	case T_NUMBER:
+	case T_SIZE:
+	case T_PORT: *(int64_t *)field(to, o) = *(const int64_t *)field_const(from, o); return E_OK;
+	case T_TEXT:
+	case T_WORD: {
+		struct sl copy = arena_copy(&to->memory, *(const struct sl *)field_const(from, o));
+		*(struct sl *)field(to, o) = copy;
+		return copy.p ? E_OK : E_TEMP;
+	}
+	case T_LIST: break;
+	}
+	m->n = l->n;
+	for (size_t i = 0; i < l->n; i++) {
+		m->item[i] = arena_copy(&to->memory, l->item[i]);
+		ok &= m->item[i].p != NULL;
+	}
+	return ok ? E_OK : E_TEMP;
+}
+
+enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *old, struct buf *names)
+{
+	for (size_t i = 0; i < ARRAY_N(options); i++) {
+		const struct option *o = &options[i];
+		if (!o->restart || is_same(fresh, old, o))
+			continue;
+		buf_printf(names, "%s%s", names->n ? " " : "", o->name);
+		if (copy_value(fresh, old, o) != E_OK)
+			return fail(cx, E_TEMP, "no memory for the configuration");
+	}
+	return names->err;
+}
+
+bool config_is_shut(const struct config *c)
+{
+	return c->certificates.n == 0 && sl_eq(c->plain_login, SL("never"));
+}
+
+/// So that libconfuse reads it back: "${" would be a variable of the environment.
+static void print_quoted(struct buf *b, struct sl s)
+{
+	buf_puts(b, "\"");
+	for (size_t i = 0; i < s.n; i++) {
+		if (s.p[i] == '"' || s.p[i] == '\\' || s.p[i] == '$')
+			buf_puts(b, "\\");
+		buf_addc(b, s.p[i]);
+	}
+	buf_puts(b, "\"");
 }
 
 static void print_value(struct buf *b, const struct config *c, const struct option *o)
@@ -366,15 +511,17 @@ static void print_value(struct buf *b, const struct config *c, const struct opti
 
 	switch (o->type) {
 	case T_TEXT:
-	case T_WORD: buf_printf(b, "\"%.*s\"", SLF(*(const struct sl *)field_const(c, o))); break;
+	case T_WORD: print_quoted(b, *(const struct sl *)field_const(c, o)); break;
 	case T_BOOL: buf_puts(b, *(const bool *)field_const(c, o) ? "true" : "false"); break;
 	case T_NUMBER:
 	case T_SIZE:
 	case T_PORT: buf_num(b, (uint64_t) * (const int64_t *)field_const(c, o)); break;
 	case T_LIST:
 		buf_puts(b, "{");
-		for (size_t i = 0; i < l->n; i++)
-			buf_printf(b, "%s\"%.*s\"", i ? ", " : "", SLF(l->item[i]));
+		for (size_t i = 0; i < l->n; i++) {
+			buf_puts(b, i ? ", " : "");
+			print_quoted(b, l->item[i]);
+		}
 		buf_puts(b, "}");
 		break;
 	}

@@ -43,6 +43,16 @@ struct config {
 /// errors: E_SYNTAX — `why` says file, line, what is wrong and a guess, one line each problem.
 [[nodiscard]] enum ec config_parse(struct cx *cx, struct sl path, struct sl text, struct config *out, struct buf *why);
 void config_free(struct config *c);
+/// What parses and surely is not meant: an option given twice, two services on one port. Appends a line for each to
+/// *why.
+void config_doubts(const struct config *c, struct sl path, struct sl text, struct buf *why);
+/// At a reload: what needs a restart keeps the old value.
+///
+/// out:    *names gets the names of those options that differ, with blanks between.
+/// errors: E_TEMP.
+[[nodiscard]] enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *old, struct buf *names);
+/// Whether nobody can log in: without a certificate there is no TLS, and `plain_login` asks for it.
+bool config_is_shut(const struct config *c);
 /// Appends every option with its value, its default and its sentence: as a commented file, or as JSON.
 void config_print(struct buf *b, const struct config *c, bool json);
 /// Appends the options' part of the manual page (roff).

@@ -39,6 +39,7 @@ static const struct {
 	{ "not a number", "recipients_max = \"many\"\n", "c:1: recipients_max: not a number (100 to 10000)" },
 	{ "size with a wrong unit", "message_max = 5X\n", "c:1: message_max: not a number" },
 	{ "suffix on a count", "recipients_max = 1K\n", "c:1: recipients_max: not a number" },
+	{ "size out of range", "message_max = 1\n", "c:1: message_max: out of range (1K to 2G)" },
 	{ "address", "listen = {\"127.0.0.1\", \"here\"}\n", "c:1: listen: not an IP address" },
 	{ "network bits", "proxy_networks = {\"10.0.0.1/8\"}\n", "c:1: proxy_networks: not a network" },
 	{ "empty name", "hostname = \"\"\n", "c:1: hostname: must not be empty" },
@@ -87,6 +88,63 @@ static void test_values(void **state)
 	cx_end(&cx);
 }
 
+static const struct {
+	const char *text, *says;
+} doubts[] = {
+	{ "scram = false\nport_imap = 1\n", "" },
+	{ "scram = false\n\nscram = true\n", "c:3: scram: is given twice; only the last counts\n" },
+	{ "listen = {\"::1\"}\nlisten += {\"127.0.0.1\"}\n", "" },
+	{ "port_imaps = 143\n", "c:1: port_imaps is the port of imap already\n" },
+	{ "port_imaps = 0\nport_imap = 0\n", "" },
+	{ "port_lmtp = 25\n", "c:1: port_lmtp is the port of smtp already\n" },
+	{ "port_lmtp = 25\nlisten = {\"192.0.2.1\"}\n", "" },
+};
+
+static void test_doubts(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(doubts); i++) {
+		struct config c;
+		struct buf why = BUF(4096);
+		struct cx cx = { 0 };
+		struct sl text = sl_cstr(doubts[i].text);
+		CHECK(config_parse(&cx, SL("c"), text, &c, &why) == E_OK, doubts[i].text);
+		config_doubts(&c, SL("c"), text, &why);
+		CHECK(sl_eq(buf_sl(&why), sl_cstr(doubts[i].says)), doubts[i].text);
+		config_free(&c);
+		buf_free(&why);
+		cx_end(&cx);
+	}
+}
+
+static void test_keep(void **state)
+{
+	(void)state;
+	struct config old, fresh;
+	struct buf why = BUF(4096), names = BUF(4096), printed = BUF(1 << 20);
+	struct cx cx = { 0 };
+	struct sl before = SL("data = \"a\\\"b\\\\c\\${HOME}\"\nlisten = {\"127.0.0.1\"}\nscram = false\n");
+	struct sl after = SL("port_imap = 1\nhostname = \"new\"\n");
+	assert_int_equal(config_parse(&cx, SL("c"), before, &old, &why), E_OK);
+	assert_true(sl_eq(old.data, SL("a\"b\\c${HOME}")));
+	assert_int_equal(config_parse(&cx, SL("c"), after, &fresh, &why), E_OK);
+	assert_int_equal(config_keep(&cx, &fresh, &old, &names), E_OK);
+	assert_true(sl_eq(buf_sl(&names), SL("listen port_imap data scram")));
+	config_free(&old);
+	assert_int_equal(fresh.port[PORT_IMAP], 143);
+	assert_int_equal(fresh.listen.n, 1);
+	assert_true(!fresh.scram && sl_eq(fresh.hostname, SL("new")));
+	config_print(&printed, &fresh, false);
+	config_free(&fresh);
+	assert_int_equal(config_parse(&cx, SL("c"), buf_sl(&printed), &fresh, &why), E_OK);
+	assert_true(sl_eq(fresh.data, SL("a\"b\\c${HOME}")) && sl_eq(fresh.listen.item[0], SL("127.0.0.1")));
+	config_free(&fresh);
+	buf_free(&why);
+	buf_free(&names);
+	buf_free(&printed);
+	cx_end(&cx);
+}
+
 static void test_edit(void **state)
 {
 	(void)state;
@@ -101,6 +159,8 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_doubts),
+		cmocka_unit_test(test_keep),
 		cmocka_unit_test(test_edit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,6 +20,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "main/cert.h"
 #include "main/file.h"
 #include "main/role.h"
 #include "main/text.h"
@@ -308,17 +309,44 @@ static void accept_control(struct cx *cx, struct master *m)
 	close(fd);
 }
 
+/// What works and yet cannot be meant: to the log, and in words where somebody looks on.
+static void warn_certificates(struct cx *cx, const struct place *p)
+{
+	char since[CERT_TIME];
+
+	if (config_is_shut(&p->config)) {
+		LOG(cx, LOG_WARN, "login.impossible",
+			kv_sl("do", SL("name a certificate, or set plain_login to loopback")));
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, "hongyan: %s\n",
+				text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; "
+					"mail "
+					"from other servers is taken"));
+	}
+	for (size_t i = 0; i < p->n_certs; i++) {
+		struct sl file = p->config.certificates.item[i];
+		if (!cert_has_expired(buf_sl(&p->certs[i]), since))
+			continue;
+		LOG(cx, LOG_WARN, "certificate.expired", kv_sl("file", file), kv_word("since", since));
+		if (isatty(STDERR_FILENO))
+			fprintf(stderr, text_of("hongyan: certificate %.*s has expired (%s); clients will refuse it\n"),
+				SLF(file), since);
+	}
+}
+
 /// A reload that does not parse or whose certificates do not fit changes nothing.
 static void reload(struct cx *cx, struct master *m)
 {
 	struct place fresh;
-	struct buf why = BUF(16384);
+	struct buf why = BUF(16384), waiting = BUF(4096);
 
 	text_choose_english(); // what is wrong goes to the log
 	enum ec e = place_open(cx, m->place->path, &fresh, &why);
 
 	if (e == E_OK) {
 		e = place_certificates(cx, &fresh);
+		if (e == E_OK)
+			e = place_keep(cx, &fresh, m->place, &waiting);
 		if (e == E_OK) {
 			memcpy(fresh.store_secret, m->place->store_secret, STORE_SECRET);
 			place_close(m->place);
@@ -330,14 +358,19 @@ static void reload(struct cx *cx, struct master *m)
 			place_close(&fresh);
 		}
 	}
-	if (e == E_OK)
+	if (e == E_OK) {
 		LOG(cx, LOG_INFO, "server.reloaded", kv_u("certificates", m->place->n_certs));
-	else if (why.n)
+		if (waiting.n)
+			LOG(cx, LOG_WARN, "reload.needs-restart", kv_sl("options", buf_sl(&waiting)));
+		warn_certificates(cx, m->place);
+	} else if (why.n) {
 		LOG(cx, LOG_ERROR, "server.reload.failed", kv_word("code", ec_name(e)),
 			kv_sl("why", sl_trim(buf_sl(&why))));
-	else
+	} else {
 		log_failure(cx, LOG_ERROR, "server.reload.failed", e);
+	}
 	buf_free(&why);
+	buf_free(&waiting);
 }
 
 static void stop_begin(struct cx *cx, struct master *m)
@@ -479,7 +512,7 @@ static enum ec master_begin(struct cx *cx, struct master *m)
 	if (e == E_OK)
 		e = place_secret(cx, m->place);
 	if (e == E_OK)
-		e = place_data_fd(cx, m->place, &m->data_fd);
+		e = place_data_fd(cx, m->place, true, &m->data_fd);
 	if (e == E_OK)
 		e = listen_control(cx, m);
 	if (e == E_OK)
@@ -504,6 +537,8 @@ int master_serve(struct cx *cx, struct place *place)
 		cx_story(cx, story, sizeof story);
 		fprintf(stderr, text_of("hongyan: cannot start: %s\n"), story);
 	} else {
+		warn_certificates(cx, place);
+		role_check_descriptors(cx, &place->config);
 		plan_children(&m);
 		while (!is_over(&m)) {
 			if (m.stop_ms)

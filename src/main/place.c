@@ -88,6 +88,17 @@ enum ec place_certificates(struct cx *cx, struct place *p)
 	return e;
 }
 
+/// What root makes in an installation belongs to whom its configuration belongs to.
+static enum ec give_to_owner(struct cx *cx, const struct place *p, const char *path)
+{
+	struct stat conf;
+
+	if (geteuid() != 0 || stat(p->path, &conf) < 0 || conf.st_uid == 0)
+		return E_OK;
+	return lchown(path, conf.st_uid, conf.st_gid) == 0 ? E_OK
+	                                                   : fail(cx, file_errno(errno), "giving %s away: %m", path);
+}
+
 /// The secret lies beside the data folder, so that a copied data folder alone does not carry it.
 static enum ec secret_path(struct cx *cx, struct place *p, char out[4096])
 {
@@ -109,6 +120,8 @@ enum ec place_secret(struct cx *cx, struct place *p)
 	if (e == E_NOTFOUND) {
 		random_octets(fresh, sizeof fresh);
 		e = file_create(cx, path, 0600, (struct sl){ fresh, sizeof fresh });
+		if (e == E_OK)
+			e = give_to_owner(cx, p, path);
 		buf_add(&b, (struct sl){ fresh, sizeof fresh });
 		explicit_bzero(fresh, sizeof fresh);
 	}
@@ -123,7 +136,7 @@ enum ec place_secret(struct cx *cx, struct place *p)
 	return e;
 }
 
-/// As root: everything in the folder belongs to the store's user. Links are not followed.
+/// Everything in the folder belongs to the store's user from now on. Links are not followed.
 static enum ec give_to_store(struct cx *cx, char *path)
 {
 	char *paths[] = { path, NULL };
@@ -142,16 +155,20 @@ static enum ec give_to_store(struct cx *cx, char *path)
 	return bad ? fail(cx, E_IO, "giving %s to the store's user: %m", path) : E_OK;
 }
 
-enum ec place_data_fd(struct cx *cx, struct place *p, int *fd)
+enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 {
 	char path[4096];
 	struct stat st;
 	uid_t uid;
 	gid_t gid;
 
+	role_ids(ROLE_STORE, &uid, &gid);
 	if (!path_of(path, config_file(&p->config, sl_cstr(p->path), p->config.data)))
 		return fail(cx, E_TOOBIG, "data: path too long");
+	bool fresh = access(path, F_OK) < 0;
 	enum ec e = file_folder(cx, path, 0700);
+	if (e == E_OK && fresh)
+		e = give_to_owner(cx, p, path);
 	if (e != E_OK)
 		return wrap(cx, e, "%s", text_of("the data folder"));
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -161,14 +178,27 @@ enum ec place_data_fd(struct cx *cx, struct place *p, int *fd)
 			close(dir);
 		return e;
 	}
-	role_ids(ROLE_STORE, &uid, &gid);
-	if (geteuid() == 0 && st.st_uid != uid)
+	if (geteuid() == 0 && (give || fresh) && st.st_uid != uid && role_is_ours(st.st_uid))
 		e = give_to_store(cx, path);
 	if (e == E_OK)
 		*fd = dir;
 	else
 		close(dir);
 	return e;
+}
+
+bool place_has_parent(struct place *p, char parent[4096])
+{
+	struct sl data = config_file(&p->config, sl_cstr(p->path), p->config.data);
+
+	while (data.n > 1 && data.p[data.n - 1] == '/')
+		data.n--;
+	size_t slash = sl_rfind(data, '/');
+	if (slash >= data.n)
+		data = SL(".");
+	else
+		data = slash ? sl_head(data, slash) : SL("/");
+	return path_of(parent, data) && access(parent, F_OK) == 0;
 }
 
 enum ec place_control(struct cx *cx, struct place *p, char out[108])
@@ -185,6 +215,17 @@ enum ec place_control(struct cx *cx, struct place *p, char out[108])
 	return ok ? E_OK
 	          : fail(cx, E_TOOBIG, "%s",
 			    text_of("run: a socket's path has at most 107 octets; use a shorter folder"));
+}
+
+enum ec place_keep(struct cx *cx, struct place *fresh, const struct place *old, struct buf *names)
+{
+	enum ec e = config_keep(cx, &fresh->config, &old->config, names);
+
+	if (e != E_OK || names->n == 0)
+		return e;
+	buf_clear(&fresh->text);
+	config_print(&fresh->text, &fresh->config, false);
+	return fresh->text.err ? fail(cx, fresh->text.err, "the configuration is too long") : E_OK;
 }
 
 struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store)

@@ -18,11 +18,19 @@ struct place {
 [[nodiscard]] enum ec place_certificates(struct cx *cx, struct place *p);
 /// Reads data/../secret, made at the first start. errors: E_IO, E_CORRUPT.
 [[nodiscard]] enum ec place_secret(struct cx *cx, struct place *p);
-/// The data folder as a descriptor, made where missing; as root it is given to the store's user. errors: E_IO,
-/// E_DENIED.
-[[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, int *fd);
+/// The data folder as a descriptor, made where missing.
+///
+/// in:     give — started by root, a folder of root's is given to the store's user. Without it only a folder that
+///         is made now is; one that belongs to anybody else always stays his.
+/// errors: E_IO, E_DENIED.
+[[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
+/// Whether the folder in which the data folder lies, or would be made, exists. out: parent — its path.
+bool place_has_parent(struct place *p, char parent[4096]);
 /// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
 [[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
+/// Before `fresh` takes the place of `old` at a reload: what needs a restart keeps the old value, for the master and
+/// for the roles, which read the text. out: *names — the options that wait for a restart. errors: E_TEMP, E_TOOBIG.
+[[nodiscard]] enum ec place_keep(struct cx *cx, struct place *fresh, const struct place *old, struct buf *names);
 /// What a role gets. `for_store`: the secret besides.
 struct bundle place_bundle(const struct place *p, const uint8_t ticket_key[TICKET_KEY], bool for_store);
 void place_close(struct place *p);

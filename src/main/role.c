@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -32,6 +33,11 @@ void role_ids(enum role r, uid_t *uid, gid_t *gid)
 	struct passwd *pw = getpwnam(name);
 	*uid = pw ? pw->pw_uid : OWN_UID_BASE + (uid_t)r;
 	*gid = pw ? pw->pw_gid : OWN_UID_BASE + (gid_t)r;
+}
+
+bool role_is_ours(uid_t uid)
+{
+	return uid == 0 || (uid >= OWN_UID_BASE && uid < OWN_UID_BASE + ROLES);
 }
 
 /// In the child between fork and exec: only calls that are safe there.
@@ -59,6 +65,7 @@ static void become_role(enum role r, const char *title, int exe, int dir_fd, int
 enum ec role_spawn(struct cx *cx, enum role r, unsigned number, int dir_fd, pid_t *pid, int *channel)
 {
 	char title[64];
+	struct stat st;
 	uid_t uid;
 	gid_t gid;
 	int pair[2];
@@ -67,6 +74,10 @@ enum ec role_spawn(struct cx *cx, enum role r, unsigned number, int dir_fd, pid_
 	if (e != E_OK)
 		return e;
 	role_ids(r, &uid, &gid);
+	if (r == ROLE_STORE && fstat(dir_fd, &st) == 0) {
+		uid = st.st_uid;
+		gid = st.st_gid;
+	}
 	snprintf(title, sizeof title, r == ROLE_STORE ? "hongyan: %s" : "hongyan: front %s %u", names[r], number);
 	// opened while we may: after the change of user /proc/self/exe is not ours to read
 	int exe = open("/proc/self/exe", O_PATH | O_CLOEXEC);
@@ -97,19 +108,27 @@ static enum log_level level_named(struct sl name)
 	return LOG_INFO;
 }
 
-/// Each session and each stream of a body holds a descriptor: as many as the system allows, and a word where those are
-/// few.
-static void raise_descriptors(struct cx *cx, enum role r, const struct config *config)
+void role_check_descriptors(struct cx *cx, const struct config *config)
 {
-	rlim_t need = r == ROLE_STORE ? STORE_DESCRIPTORS : (rlim_t)config->sessions_max + FRONT_DESCRIPTORS;
+	rlim_t front = (rlim_t)config->sessions_max + FRONT_DESCRIPTORS;
+	rlim_t need = front > STORE_DESCRIPTORS ? front : STORE_DESCRIPTORS;
+	struct rlimit l;
+
+	if (getrlimit(RLIMIT_NOFILE, &l) == 0 && l.rlim_max < need)
+		LOG(cx, LOG_WARN, "descriptors.few", kv_u("limit", l.rlim_max), kv_u("need", need),
+			kv_sl("do", SL("raise LimitNOFILE (ulimit -n) or lower sessions_max")));
+}
+
+/// Each session and each stream of a body holds a descriptor: as many as the system allows. Where those are few, the
+/// master has said so.
+static void raise_descriptors(void)
+{
 	struct rlimit l;
 
 	if (getrlimit(RLIMIT_NOFILE, &l) != 0)
 		return;
 	l.rlim_cur = l.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &l) != 0 || l.rlim_max < need)
-		LOG(cx, LOG_WARN, "descriptors.few", kv_u("limit", l.rlim_max), kv_u("need", need),
-			kv_sl("do", SL("raise LimitNOFILE (ulimit -n) or lower sessions_max")));
+	(void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle *bundle, struct config *config)
@@ -129,7 +148,7 @@ enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle
 	if (e == E_OK)
 		log_setup(names[r], level_named(config->log_level));
 	if (e == E_OK)
-		raise_descriptors(cx, r, config);
+		raise_descriptors();
 	buf_free(&why);
 	return e;
 }

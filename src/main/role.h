@@ -11,12 +11,18 @@ const char *role_name(enum role r);
 /// Starts one role of this binary in a new process, with one end of a channel as descriptor 3.
 ///
 /// in:     role, number (shown in its process title); dir_fd — its working directory, or -1.
-///         As root the role runs as its own user: hongyan-<role> where that exists, else a number of our own.
+///         As root a front runs as its own user, hongyan-<role> where that exists, else a number of our own; the
+///         store as the owner of its folder, so that what it writes stays his.
 /// out:    *pid, *channel (the master's end).
 /// errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec role_spawn(struct cx *cx, enum role r, unsigned number, int dir_fd, pid_t *pid, int *channel);
 /// The user and group a role runs as when started by root.
 void role_ids(enum role r, uid_t *uid, gid_t *gid);
+/// Whether nobody in particular owns what this user owns: root, or one of the numbers of our own.
+bool role_is_ours(uid_t uid);
+
+/// Says in the log, for all roles at once, where a process may open fewer descriptors than its sessions need.
+void role_check_descriptors(struct cx *cx, const struct config *config);
 
 /// Bodies of the processes: they return the exit code. The channel is CHANNEL_FD.
 int role_store_main(void);

@@ -1,9 +1,9 @@
 """What an administrator does on the first day, and the mistakes that are made then: each costs nothing but a message."""
-import subprocess
+import fcntl, json, os, pty, shutil, signal, subprocess, termios, time
 
 import pytest
 
-from server import Server
+from server import PROGRAM, Server
 
 LETTER = "From: a@example.test\r\nSubject: letter {}\r\n\r\nhello\r\n"
 
@@ -66,8 +66,8 @@ def test_init_makes_nothing_of_wrong_words(place, tmp_path):
     assert "me@example.test" in place.run("-c", str(new / "hongyan.conf"), "postmaster", conf=False).lower()
 
 
-def test_expired_certificate_is_found(place, tmp_path):
-    """The server would take it, and every client refuse it."""
+def expired_certificate(tmp_path):
+    """(certificate, key) files."""
     key, crt, ca = tmp_path / "key.pem", tmp_path / "crt.pem", tmp_path / "ca.cnf"
     for name in ("index", "serial"):
         (tmp_path / name).write_text("01\n" if name == "serial" else "")
@@ -77,7 +77,109 @@ def test_expired_certificate_is_found(place, tmp_path):
                   f"ca -batch -selfsign -keyfile {key} -in {crt}.csr -out {crt} -notext -config {ca} "
                   "-startdate 20200101000000Z -enddate 20210101000000Z"):
         subprocess.run(["openssl", *words.split()], check=True, capture_output=True)
+    return crt, key
+
+
+def test_expired_certificate_is_found(place, tmp_path):
+    """The server would take it, and every client refuse it."""
+    crt, key = expired_certificate(tmp_path)
     conf = tmp_path / "c.conf"
     conf.write_text(f'certificates = {{"{crt} {key}"}}\n')
     failed = place.run("-c", str(conf), "config", "check", conf=False, check=False)
-    assert failed.returncode == 1 and "has expired" in failed.stderr, failed
+    assert failed.returncode == 1 and "has expired (2021-01-01T00:00:00Z)" in failed.stderr, failed
+
+
+def test_expired_certificate_is_logged(tmp_path):
+    """At the start and at each reload: mail goes on, but somebody should know."""
+    crt, key = expired_certificate(tmp_path)
+    server = Server(users=())
+    text = server.conf.read_text().replace("tls/server.pem", f"{crt} {key}")
+    server.conf.write_text(text)
+    with server:
+        said = f'certificate.expired file="{crt} {key}" since=2021-01-01T00:00:00Z'
+        server.wait_log(said)
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log(said, at)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can take what is another's")
+@pytest.mark.parametrize("owner", [12345, 0])
+def test_root_takes_nothing_away(tmp_path, owner):
+    """Root's commands, and root's `serve`, leave an ordinary user's installation his; what is root's, only `serve` gives away."""
+    (tmp_path / "his").mkdir()
+    server = Server(tmp_path / "his", users=("alice",))
+    for path in [server.folder, *server.folder.rglob("*")]:
+        os.chown(path, owner, owner)
+    owners = lambda: {p.stat().st_uid for p in (server.dir / "data").rglob("*")} | {(server.dir / "data").stat().st_uid}
+    (server.dir / "secret").unlink()
+    server.run("store", "check")
+    server.run("user", "add", "more@example.test", "--no-password")
+    assert owners() == {owner} and (server.dir / "secret").stat().st_uid == owner
+    server.start()
+    server.deliver(LETTER.format(1))
+    server.stop()
+    assert (owners() == {owner}) == (owner != 0)
+    shutil.rmtree(server.folder)
+
+
+def test_nobody_can_log_in_is_said():
+    """Serving port 25 alone may be wanted: it is a warning."""
+    server = Server(users=())
+    server.conf.write_text(server.conf.read_text().replace('{"tls/server.pem"}', "{}"))
+    done = server.run("config", "check", check=False)
+    assert done.returncode == 0 and "nobody can log in" in done.stderr, done
+    with server:
+        assert "login.impossible" in server.log_text()
+        server.deliver(LETTER.format(1), to=("postmaster",))
+
+
+def test_postmaster_in_the_way(place):
+    """Who takes the mail of the user that init made is told that it does not come."""
+    said = place.run("postmaster", "alice@example.test")
+    assert "hongyan user remove postmaster@example.test" in said and "abuse@" not in said, said
+    assert json.loads(place.run("--json", "postmaster")) == {"postmaster": "alice@example.test"}
+    place.run("user", "remove", "postmaster@example.test")
+    assert place.run("postmaster").count("\n") == 1
+
+
+def test_one_message_is_singular(place, tmp_path):
+    (tmp_path / "one.eml").write_text(LETTER.format(1))
+    assert place.run("import", str(tmp_path / "one.eml"), "--user", "alice@example.test") == "1 message is in.\n"
+
+
+def test_too_large_to_be_imported(tmp_path):
+    server = Server(options='message_max = "64K"', users=("alice",))
+    (tmp_path / "big.eml").write_text(LETTER.format(1) + ("x" * 70 + "\r\n") * 1000)
+    failed = server.run("import", str(tmp_path / "big.eml"), "--user", "alice@example.test", check=False)
+    server.close()
+    assert failed.returncode == 1 and "message_max in the configuration allows 65536" in failed.stderr, failed
+
+
+def test_json_of_init(tmp_path):
+    folder = tmp_path / 'a "b'
+    said = subprocess.run([PROGRAM, "--json", "init", str(folder), "--domain", "example.test"], capture_output=True, text=True)
+    assert json.loads(said.stdout)["conf"] == f"{folder}/hongyan.conf"
+
+
+def test_store_that_another_command_holds(place):
+    with open(place.dir / "data/lock", "r+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        failed = place.run("user", "list", check=False)
+    assert failed.returncode == 1 and "open in another process" in failed.stderr, failed
+
+
+def test_end_at_the_password_prompt(place):
+    """The terminal echoes again."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen([PROGRAM, "-c", str(place.conf), "user", "passwd", "alice@example.test"], stdin=theirs, stderr=theirs)
+    said, end = b"", time.monotonic() + 60
+    while b"Password" not in said and time.monotonic() < end:
+        said += os.read(ours, 100)
+    echo = lambda: bool(termios.tcgetattr(theirs)[3] & termios.ECHO)
+    while echo() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert not echo()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(30) == -signal.SIGINT and echo()
+    os.close(ours), os.close(theirs)

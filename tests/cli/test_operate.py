@@ -208,6 +208,27 @@ def test_reload(fresh):
         assert imap.select("INBOX")[0] == "OK"
 
 
+def test_reload_keeps_what_needs_a_restart(fresh):
+    """Also for a role that is started again; what needs none counts at once."""
+    with fresh(options='fronts = 1') as server:
+        text = server.conf.read_text()
+        port = server.port("pop3")
+        server.conf.write_text(text.replace(f"port_pop3 = {port}", "port_pop3 = 0").replace('"64M"', '"512T"') + 'hostname = "new.test"\n')
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log('reload.needs-restart options="port_pop3 disk_reserve"', at)
+        at = server.log.stat().st_size
+        os.kill(server.roles()["store"][0], signal.SIGKILL)
+        server.wait_log("role.died", at)
+        server.deliver(MAIL.format("still has room"))
+        server.pop3().quit()
+        with server.smtp() as client:
+            assert b"new.test" in client.ehlo()[1]
+        at = server.log.stat().st_size
+        server.process.send_signal(signal.SIGHUP)
+        server.wait_log("needs-restart", at)  # until it is done
+
+
 def test_end_in_answers(fresh):
     """SIGTERM: an answer under way is finished, sessions at rest are told, and the end comes within 10 s."""
     big = "Subject: big\r\n\r\n" + ("x" * 76 + "\r\n") * 130000
@@ -343,6 +364,25 @@ def test_pop3_retr(fresh, mode, inbox, archive):
         with server.imap() as imap:
             assert imap.select("INBOX") == ("OK", [b"%d" % inbox])
             assert imap.select("Archive") == ("OK", [b"%d" % archive])
+
+
+def test_accepted_mail_names_its_recipients(fresh):
+    """Where a letter went can be found by its recipient; the line stays one line."""
+    with fresh() as server:
+        with server.smtp() as client:
+            client.sendmail("a@b.example", [f"alice+{i}@{server.domain}" for i in range(12)], MAIL.format("x"))
+            client.sendmail("a@b.example", [server.address("bob")], MAIL.format("y"))
+        server.wait_log('rcpt="bob@example.test"')
+        many, one = [line for line in server.log_text().splitlines() if " smtp.accept " in line]
+        assert many.count(' rcpt="') == 10 and 'rcpt="alice+9@example.test"' in many and many.endswith(" more=2")
+        assert " rcpts=12 " in many and one.endswith('rcpt="bob@example.test"')
+
+
+def test_few_descriptors_are_said_once(fresh):
+    with fresh(options="sessions_max = 1000000") as server:
+        said = [line for line in server.log_text().splitlines() if " descriptors.few " in line]
+        assert len(said) == 1 and "need=1000256" in said[0]
+        assert server.log_text().index("descriptors.few") < server.log_text().index("server.ready")
 
 
 def test_pop3_lock(fresh):

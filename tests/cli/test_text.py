@@ -11,7 +11,7 @@ from server import PROGRAM, ROOT, free_base
 MAIN = ROOT / "src/main"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 LANGUAGES = {"en": {"LC_ALL": "C"}, "zh": {"LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}}
-CALLS = "text_of|T|cli_say|cli_fail|cli_progress_begin"  # what takes a text of the table, as its first literal
+CALLS = "text_of|T|cli_say|cli_fail|cli_fail_as|cli_progress_begin"  # what takes a text of the table, as its first literal
 
 
 def run(*words, lang="en", input="", code=0, cwd="/"):
@@ -165,6 +165,10 @@ MISTAKES = [
     ("user add a@example.test b@example.test", "", 2, "one word too many: b@example.test"),
     ("user add x --colour", "", 2, "unknown option"),
     ("user add x --quota", "", 2, "needs a value"),
+    ("user add postmaster@example.test", "", 1, "exists already"),
+    ("user add x@example.test --no-password --password-stdin", "x\n", 2, "exclude each other"),
+    ("user list -c", "", 2, "-c needs a value"),
+    ("-c", "", 2, "-c needs a value"),
     ("domain remove example.test", "", 1, "still has users"),
     ("domain remove nowhere.test", "", 1, "does not exist"),
     ("domain add b.test --alias-of nowhere.test", "", 1, "--alias-of does not"),
@@ -203,11 +207,13 @@ def test_no_configuration():
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("text", ["colour = 1", "hostnam = \"x\"", "port_imap = 99999", "sandbox = \"maybe\"", "pop3_lock = 7",
-                                  "recipients_max = \"x\"", "hostname = \"\"", "hostname = \"a b\"", "listen = {\"here\"}"])
+                                  "recipients_max = \"x\"", "hostname = \"\"", "hostname = \"a b\"", "listen = {\"here\"}",
+                                  "message_max = 1", "port_imap = 25", "pop3_lock = true\npop3_lock = false",
+                                  "certificates = {}\ndata = \"nowhere/data\""])
 def test_wrong_configuration(tmp_path, lang, text):
     (tmp_path / "c.conf").write_text(text + "\n")
     said = run("-c", tmp_path / "c.conf", "config", "check", lang=lang, code=1).stderr
-    assert said.startswith(f"{tmp_path}/c.conf:1: ")
+    assert re.search(rf"{tmp_path}/c.conf:[12]: |{tmp_path}/c.conf[:：]", said)
     check(said.replace(str(tmp_path), ""), lang)
 
 
@@ -240,7 +246,11 @@ def test_json_is_english(place):
         said = run(*conf, *words, lang=lang).stdout
         json.loads(said)
         assert not CHINESE.search(said)
-    assert not CHINESE.search(run(*conf, "user", "remove", "nobody@example.test", lang=lang, code=1).stderr)
+    for words in (("user", "remove", "nobody@example.test"), ("user", "passwd", "nobody@example.test"), ("alias", "remove", "x")):
+        done = run(*conf, *words, lang=lang, code=1)
+        failed = json.loads(done.stderr)
+        assert set(failed) == {"error", "code"} and not CHINESE.search(done.stderr) and not done.stdout
+    assert json.loads(run(*conf, "user", "remove", "nobody@example.test", code=1).stderr)["code"].lower() == "notfound"
 
 
 def test_serve(place):

@@ -11,7 +11,8 @@
 ///           message to the others again with every try, for days.
 ///
 /// Events:
-///   smtp.accept id= from= rcpts= octets= ms=   the message is on disk for at least one recipient
+///   smtp.accept id= from= rcpts= octets= ms= rcpt= … more=   the message is on disk for at least one recipient; each
+///                                              of the first RCPTS_LOGGED by name, how many more there are
 ///   smtp.deliver.partial id= from= lost=       so many accounts did not get it
 ///   smtp.deliver.failed why= code=             the store could not take it
 ///   smtp.reject id= from= code= why= octets=   a message was refused after its octets came
@@ -21,6 +22,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+
+/// How many recipients an event names, and so many octets of all together: the line has room for 2 KiB.
+enum { RCPTS_LOGGED = 10, RCPTS_LOGGED_OCTETS = 900 };
 
 /// What became of a message for some of its targets.
 struct tally {
@@ -81,16 +85,34 @@ FIB enum ec smtp_refuse(struct cx *cx, struct smtp *m, struct smtp_words w, bool
 	return e;
 }
 
+/// Whom a message went to is what an operator is asked for later.
+static void log_stored(struct cx *cx, const struct smtp *m, struct sl id)
+{
+	struct kv kvs[5 + RCPTS_LOGGED + 2] = { kv_sl("id", id), kv_sl("from", m->mail.from),
+		kv_u("rcpts", m->mail.n_rcpts), kv_u("octets", m->mail.data.octets),
+		kv_i("ms", (clock_mono_ns() - m->mail.began_ns) / 1000000) };
+	size_t n = 5, octets = 0;
+	uint32_t named = 0;
+
+	for (const struct smtp_rcpt *r = m->mail.rcpts; r && named < RCPTS_LOGGED; r = r->next, named++) {
+		octets += r->address.n;
+		if (named && octets > RCPTS_LOGGED_OCTETS)
+			break;
+		kvs[n++] = kv_sl("rcpt", r->address);
+	}
+	if (named < m->mail.n_rcpts)
+		kvs[n] = kv_u("more", m->mail.n_rcpts - named);
+	log_event(cx, LOG_INFO, "smtp.accept", kvs);
+}
+
 static void log_accept(struct cx *cx, struct smtp *m, const struct tally *all)
 {
 	struct sl id = { m->mail.id, SMTP_ID_MAX };
 
-	if (all->stored)
-		LOG(cx, LOG_INFO, "smtp.accept", kv_sl("id", id), kv_sl("from", m->mail.from),
-			kv_u("rcpts", m->mail.n_rcpts), kv_u("octets", m->mail.data.octets),
-			kv_i("ms", (clock_mono_ns() - m->mail.began_ns) / 1000000));
-	if (all->stored)
+	if (all->stored) {
+		log_stored(cx, m, id);
 		m->bad = 0; // a client that brings mail may err now and then
+	}
 	if (all->stored && all->failed)
 		LOG(cx, LOG_WARN, "smtp.deliver.partial", kv_sl("id", id), kv_sl("from", m->mail.from),
 			kv_u("lost", all->failed));
