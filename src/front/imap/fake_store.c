@@ -401,9 +401,11 @@ static enum ec do_expunge(struct fake_box *b, const struct req_mbox_expunge *r, 
 	return E_OK;
 }
 
+/// Copies never carry keywords here.
 static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req_mbox_copy *r, struct ans_mbox_copy *a)
 {
 	struct writer w = writer_at(r->out);
+	uint64_t lost = 0;
 
 	if (to->n + b->n > FAKE_MESSAGES)
 		return E_QUOTA;
@@ -414,6 +416,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 			continue;
 		put_uid(&w, b->m[i].uid);
 		add_message(to, to->uidnext, buf_sl(&b->m[i].body))->flags = b->m[i].flags;
+		lost |= b->m[i].keywords;
 		a->count++;
 	}
 	b->modseq++;
@@ -424,6 +427,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 			i++;
 	}
 	a->modseq = b->modseq;
+	a->lost_keywords = (uint32_t)__builtin_popcountll(lost);
 	return E_OK;
 }
 

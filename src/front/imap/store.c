@@ -25,6 +25,8 @@ uint8_t store_flags(unsigned system)
 			 (system & IMAP_DRAFT ? FLAG_DRAFT : 0));
 }
 
+#define KEYWORDS_USED_UP "The mailbox has used up its 64 keywords; a new mailbox has room for others"
+
 FIB static enum ec keyword_bit(struct cx *cx, struct imap *im, uint64_t mbox, struct sl name, uint64_t *bits)
 {
 	struct req_mbox_keyword req = { .handle = im->handle, .mbox = mbox };
@@ -35,7 +37,7 @@ FIB static enum ec keyword_bit(struct cx *cx, struct imap *im, uint64_t mbox, st
 		e = call_mbox_keyword(cx, im->store, &req, &ans);
 	if (e == E_OK)
 		*bits |= (uint64_t)1 << ans.bit;
-	return e == E_LIMIT ? imap_refuse(im, e, "LIMIT", "The mailbox has as many keywords as it can") : e;
+	return e == E_LIMIT ? imap_refuse(im, e, "LIMIT", KEYWORDS_USED_UP) : e;
 }
 
 FIB enum ec store_keyword_bits(
@@ -122,7 +124,8 @@ FIB static enum ec tell_flags(struct cx *cx, struct imap *im, const struct uids 
 	return sent != E_OK ? sent : e;
 }
 
-/// A keyword that the view does not know was made: FLAGS is told before the first message that has it.
+/// A keyword that the view does not know was made: FLAGS is told before the first message that has it. After a refusal
+/// all of them are told, so that the client sees those that others made, and that no more can be made.
 FIB static enum ec tell_new_keywords(struct cx *cx, struct imap *im, uint64_t keywords)
 {
 	struct buf b = BUF(IMAP_LINES_MAX);
@@ -144,8 +147,10 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 	if (e != E_OK || uids.n == 0)
 		return e;
 	e = store_keywords(cx, im, st, &keywords);
-	if (e == E_OK)
-		e = tell_new_keywords(cx, im, keywords);
+	if (e == E_OK || e == E_LIMIT) {
+		enum ec told = tell_new_keywords(cx, im, e == E_OK ? keywords : UINT64_MAX);
+		e = told != E_OK ? told : e;
+	}
 	if (e == E_OK)
 		e = change_flags(cx, im, st, keywords, &uids);
 	if (e == E_OK && !st->silent)
@@ -209,10 +214,11 @@ FIB enum ec imap_expunge_run(struct cx *cx, struct imap *im, const struct imap_c
 // ---- COPY, MOVE
 
 /// What was copied so far: which source UIDs became which. `whole` is false where one answer had no room for all.
+/// `lost_keywords`: the destination had no bit for one of a message.
 struct copied {
 	uint32_t uidvalidity;
 	struct seqset from, to;
-	bool whole;
+	bool whole, lost_keywords;
 };
 
 static enum ec note_copied(
@@ -257,6 +263,8 @@ FIB static enum ec copy_part(struct cx *cx, struct imap *im, struct req_mbox_cop
 	e = call_mbox_copy(cx, im->store, req, &ans);
 	if (e == E_OK && ans.out_full)
 		done->whole = false;
+	if (e == E_OK && ans.lost_keywords)
+		done->lost_keywords = true;
 	if (e == E_OK && ans.count && done->whole) {
 		struct pl_uids *from;
 		size_t n;
@@ -290,6 +298,13 @@ FIB static enum ec tell_moved(struct cx *cx, struct imap *im, const struct copie
 	return sent != E_OK ? sent : e;
 }
 
+/// An untagged NO is a warning: the command succeeds.
+/// source: RFC 3501 §7.1.2, RFC 9051 §6.4.7 (flags SHOULD be preserved).
+FIB static enum ec tell_lost_keywords(struct cx *cx, struct imap *im)
+{
+	return imap_say(cx, im, "NO [LIMIT] The target mailbox has used up its 64 keywords: some were left out");
+}
+
 /// COPY and MOVE. A set of several parts that fails in the middle leaves what was done; MOVE then tells it.
 /// source: RFC 9051 §6.4.7, §6.4.8.
 FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
@@ -306,10 +321,11 @@ FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_comm
 		struct uids part = { uids.r + at, uids.n - at };
 		e = copy_part(cx, im, &req, &part, &done, &taken);
 	}
-	if (req.move) {
-		enum ec told = tell_moved(cx, im, &done);
+	enum ec told = req.move ? tell_moved(cx, im, &done) : E_OK;
+	if (told == E_OK && done.lost_keywords)
+		told = tell_lost_keywords(cx, im);
+	if (told != E_OK || req.move)
 		return e != E_OK && !imap_is_wire_error(told) ? e : told;
-	}
 	if (e == E_OK)
 		print_copyuid(&im->code, &done);
 	return e == E_NOTFOUND && !im->refusal.text ? imap_refuse(im, e, "TRYCREATE", "No such mailbox") : e;
