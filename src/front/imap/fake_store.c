@@ -358,6 +358,16 @@ static enum ec do_keyword(struct fake_box *b, const struct req_mbox_keyword *r, 
 	return E_LIMIT;
 }
 
+/// Whether one change may take so many of the messages with `flags`.
+static bool too_many(const struct fake_store *st, const struct fake_box *b, bool all, struct range set, uint8_t flags)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		n += in_set(all, set, b->m[i].uid) && (b->m[i].flags & flags) == flags;
+	return st->narrow && n > 1;
+}
+
 static enum ec do_flags(struct fake_box *b, const struct req_mbox_flags *r, struct ans_mbox_flags *a)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -494,6 +504,8 @@ static enum ec do_upload(struct fake_store *st, enum verb verb, const void *req,
 static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb, const void *req, void *ans)
 {
 	const struct req_mbox_copy *copy = req;
+	const struct req_mbox_flags *flags = req;
+	const struct req_mbox_expunge *expunge = req;
 
 	switch ((int)verb) {
 	case VERB_mbox_status: *(struct ans_mbox_status *)ans = (struct ans_mbox_status){ STATUS_OF(b) }; return E_OK;
@@ -505,8 +517,10 @@ static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb,
 	case VERB_mbox_sync: return do_sync(st, b, req, ans);
 	case VERB_mbox_keywords: return do_keywords(b, req, ans);
 	case VERB_mbox_keyword: return do_keyword(b, req, ans);
-	case VERB_mbox_flags: return do_flags(b, req, ans);
-	case VERB_mbox_expunge: return do_expunge(b, req, ans);
+	case VERB_mbox_flags: return too_many(st, b, flags->all, flags->set, 0) ? E_TOOBIG : do_flags(b, flags, ans);
+	case VERB_mbox_expunge:
+		return too_many(st, b, expunge->all, expunge->set, FLAG_DELETED) ? E_TOOBIG
+		                                                                 : do_expunge(b, expunge, ans);
 	case VERB_mbox_copy: return box_of(st, copy->to) ? do_copy(b, box_of(st, copy->to), req, ans) : E_NOTFOUND;
 	case VERB_mbox_append: return do_append(st, b, req, ans);
 	case VERB_mbox_rename:
