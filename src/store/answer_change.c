@@ -164,6 +164,7 @@ static enum ec copy_run(struct cx *cx, struct txn *t, struct request *r)
 		a->uidvalidity = res.uidvalidity;
 		a->first_uid = res.first_uid;
 		a->count = res.count;
+		a->lost_keywords = res.lost_keywords;
 		a->modseq = modseq_told(r, res.modseq);
 	}
 	return e;

@@ -31,7 +31,7 @@ static enum ec see_earlier(struct cx *cx, struct txn *t, const struct delivery *
 	return E_OK;
 }
 
-/// E_OK, E_QUOTA, E_LIMIT, or E_CONFLICT where the account or its INBOX is gone.
+/// E_OK; E_QUOTA where there is no room, UIDs being room as well; E_CONFLICT where the account or its INBOX is gone.
 static enum ec check_target(struct cx *cx, struct txn *t, const struct delivery *d, uint64_t account)
 {
 	struct mbox_op op = { .m = { account, 0 }, .quota = d->quota };
@@ -43,7 +43,7 @@ static enum ec check_target(struct cx *cx, struct txn *t, const struct delivery 
 	if (e == E_OK)
 		e = mbox_head_load(cx, txn_view(t), mbox_cell(op.m), &h);
 	if (e == E_OK && h.uidnext == UINT32_MAX)
-		e = fail(cx, E_LIMIT, "the UIDs of account %llu are used up", (unsigned long long)account);
+		e = fail(cx, E_QUOTA, "the UIDs of account %llu are used up", (unsigned long long)account);
 	if (e == E_OK)
 		e = quota_check(cx, t, &op, more, QUOTA_DELIVERY);
 	return e == E_NOTFOUND ? fail(cx, E_CONFLICT, "account %llu is gone", (unsigned long long)account) : e;

@@ -18,8 +18,8 @@ struct delivery {
 	int16_t zone_min;
 	struct quota *quota;
 };
-/// out: status[i] — E_OK or E_QUOTA for each target; *stored — how many E_OK.
-/// errors: E_CONFLICT (a target is gone), E_LIMIT (a target's UIDs are used up), E_CORRUPT, E_FULL, E_IO, E_TEMP.
-/// Nothing is stored then; it may be repeated with the same operation id.
+/// out: status[i] — E_OK or E_QUOTA (no room, or no UID left) for each target; *stored — how many E_OK.
+/// errors: E_CONFLICT (a target is gone), E_CORRUPT, E_FULL, E_IO, E_TEMP. Nothing is stored then; it may be repeated
+/// with the same operation id.
 [[nodiscard]] enum ec deliver(
 	struct cx *cx, struct txn *t, const struct delivery *d, uint8_t *status, uint32_t *stored);

@@ -132,32 +132,45 @@ static enum ec spoil_job(struct mailbed *b, struct cx *cx, struct txn *t, void *
 	return change_commit(cx, c, NULL, SL(""), &version);
 }
 
-/// A target that cannot take the message stops it before any other has it.
+/// A target whose INBOX is gone stops the message before any other has it.
 static void test_spoilt_target(void **state)
 {
-	static const struct {
-		const char *name;
-		bool drop;
-		enum ec want;
-	} cases[] = { { "INBOX without its cell", true, E_CONFLICT }, { "no UID left", false, E_LIMIT } };
+	struct street s = street_new(SL("hello"), 7);
+	struct spoil x = { .m = { s.id[2], bed_mbox(s.b, s.id[2], SL("INBOX")) }, .drop = true };
+	struct store_stats before, after;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_N(cases); i++) {
-		struct street s = street_new(SL("hello"), 7);
-		struct spoil x = { .drop = cases[i].drop };
-		struct store_stats before, after;
-		s.a.d.target = s.id;
-		x.m = (struct mbox_ref){ s.id[2], bed_mbox(s.b, s.id[2], SL("INBOX")) };
-		assert_int_equal(bed_do(s.b, spoil_job, &x), E_OK);
-		store_get_stats(s.b->s, &before);
-		for (int k = 0; k < 2; k++)
-			CHECK(bed_do(s.b, deliver_job, &s.a) == cases[i].want, cases[i].name);
-		store_get_stats(s.b->s, &after);
-		CHECK(before.bodies == after.bodies, cases[i].name);
-		for (int k = 0; k < 4; k++)
-			CHECK(k == 2 || count(&s, k) == 0, cases[i].name);
-		street_end(&s);
+	s.a.d.target = s.id;
+	assert_int_equal(bed_do(s.b, spoil_job, &x), E_OK);
+	store_get_stats(s.b->s, &before);
+	for (int k = 0; k < 2; k++)
+		assert_int_equal(bed_do(s.b, deliver_job, &s.a), E_CONFLICT);
+	store_get_stats(s.b->s, &after);
+	assert_int_equal(before.bodies, after.bodies);
+	for (int k = 0; k < 4; k++)
+		assert_true(k == 2 || count(&s, k) == 0);
+	street_end(&s);
+}
+
+/// A target whose UIDs are used up has no room; the others get the message, and once.
+static void test_no_uid_left(void **state)
+{
+	struct street s = street_new(SL("hello"), 8);
+	struct spoil x = { .m = { s.id[1], bed_mbox(s.b, s.id[1], SL("INBOX")) } };
+
+	(void)state;
+	s.a.d.target = s.id;
+	assert_int_equal(bed_do(s.b, spoil_job, &x), E_OK);
+	for (int i = 0; i < 2; i++) { // the second time is the repetition
+		memset(s.a.status, 99, sizeof s.a.status);
+		assert_int_equal(bed_do(s.b, deliver_job, &s.a), E_OK);
+		assert_int_equal(s.a.stored, 3);
+		for (int k = 0; k < 4; k++) {
+			assert_int_equal(s.a.status[k], k == 1 ? E_QUOTA : E_OK);
+			assert_int_equal(count(&s, k), k != 1);
+		}
 	}
+	street_end(&s);
 }
 
 #ifdef ENGINE_MEM
@@ -214,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_spoilt_target),
+		cmocka_unit_test(test_no_uid_left),
 #ifdef ENGINE_MEM
 		cmocka_unit_test(test_fails_anywhere),
 		cmocka_unit_test(test_batch_fails),

@@ -300,6 +300,9 @@ enum ec mailbox_gone(struct cx *cx, struct view *v, struct mbox_ref m, uint64_t 
 }
 
 // ---- keywords: row 'K' is entries bit(1) octets(1) name
+//
+// A bit means one name as long as its mailbox lives, also where no message carries it any more: sessions keep the names
+// of bits they were told, and send bits that they mapped earlier. Who has 64 names gets no 65th.
 
 static struct sl keyword_row(struct cx *cx, struct view *v, struct cell_id cell, enum ec *e)
 {
@@ -389,60 +392,27 @@ static bool keyword_ok(struct sl name)
 	return true;
 }
 
-static bool unite_keywords(void *arg, const struct pl_row *row)
-{
-	*(uint64_t *)arg |= row->keywords;
-	return true;
-}
-
-/// A bit for a new name: a free one, otherwise one that no message carries (its old name then goes).
-static enum ec keyword_bit(struct cx *cx, struct view *v, struct mbox_ref m, uint64_t used, uint8_t *bit)
-{
-	struct walk all = { .set.all = true, .expunged_after_s = INT64_MAX };
-	struct mbox_head h;
-
-	if (used == UINT64_MAX) {
-		used = 0;
-		enum ec e = mbox_head_load(cx, v, mbox_cell(m), &h);
-		if (e == E_OK)
-			e = mbox_walk(cx, v, mbox_cell(m), &h, &all, unite_keywords, &used);
-		if (e != E_OK)
-			return e;
-	}
-	if (used == UINT64_MAX)
-		return fail(cx, E_LIMIT, "all %d keywords are in use", KEYWORDS_MAX);
-	*bit = (uint8_t)__builtin_ctzll(~used);
-	return E_OK;
-}
-
 enum ec mailbox_keyword_make(struct cx *cx, struct txn *t, struct mbox_ref m, struct sl name, uint8_t *bit)
 {
 	struct view *v = txn_view(t);
 	struct keyword_search s = { .name = name };
 	struct buf row = BUF(KEYWORDS_MAX * (KEYWORD_OCTETS + 2));
 	struct mbox_head h;
-	struct sl old, was;
 	uint64_t version;
-	uint8_t b = 0, had;
+	uint8_t b;
 	enum ec e = keyword_ok(name) ? mailbox_keywords(cx, v, m, match_keyword, &s) : E_SYNTAX;
 
 	if (e == E_OK && s.found)
 		*bit = s.bit;
 	if (e != E_OK || s.found)
 		return e;
-	e = keyword_bit(cx, v, m, s.used, &b);
-	if (e == E_OK)
-		e = mbox_head_load(cx, v, mbox_cell(m), &h);
+	if (s.used == UINT64_MAX)
+		return fail(cx, E_LIMIT, "all %d keywords are in use", KEYWORDS_MAX);
+	e = mbox_head_load(cx, v, mbox_cell(m), &h);
 	if (e != E_OK)
 		return e;
-	old = keyword_row(cx, v, mbox_cell(m), &e);
-	while (keyword_next(&old, &had, &was)) {
-		if (had == b)
-			continue;
-		buf_addc(&row, had);
-		buf_addc(&row, (uint8_t)was.n);
-		buf_add(&row, was);
-	}
+	b = (uint8_t)__builtin_ctzll(~s.used);
+	buf_add(&row, keyword_row(cx, v, mbox_cell(m), &e));
 	buf_addc(&row, b);
 	buf_addc(&row, (uint8_t)name.n);
 	buf_add(&row, name);

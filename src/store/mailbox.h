@@ -106,8 +106,8 @@ struct mbox_op {
 	struct quota *quota;
 };
 
-/// The bit of a keyword, made where missing; where all are in use one that no message carries is reused. errors:
-/// E_LIMIT, E_SYNTAX (not 1*ATOM-CHAR).
+/// The bit of a keyword, made where missing. It stays that keyword's as long as the mailbox lives. errors: E_LIMIT (all
+/// have a name), E_SYNTAX (not 1*ATOM-CHAR).
 [[nodiscard]] enum ec mailbox_keyword_make(
 	struct cx *cx, struct txn *t, struct mbox_ref m, struct sl name, uint8_t *bit);
 /// Everything from recent_from on now belongs to the asking session. out: *from — the UIDs that are \Recent there.
@@ -148,7 +148,8 @@ struct expunge_result {
 
 struct copy_result {
 	uint32_t uidvalidity, first_uid, count;
-	uint64_t modseq; // of the source after a move, of the destination after a copy
+	uint32_t lost_keywords; // that the messages carried and the destination has no bit for
+	uint64_t modseq;        // of the source after a move, of the destination after a copy
 };
 /// COPY or MOVE of `set` to mailbox `to` of the same account; appends the source UIDs to *from (struct pl_uids).
 /// The destination is committed first, with the operation id; then the source. errors: E_NOTFOUND (either), E_QUOTA,

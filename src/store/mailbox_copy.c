@@ -14,8 +14,9 @@ struct outcome {
 	uint32_t uidvalidity, first_uid, count;
 	uint64_t dest_modseq;
 	uint32_t source_uidnext;
+	uint8_t lost_keywords;
 };
-enum { OUTCOME_OCTETS = 24, MOVED_OCTETS = 8 };
+enum { OUTCOME_OCTETS = 25, MOVED_OCTETS = 8 };
 
 static void outcome_encode(const struct outcome *r, uint8_t *o)
 {
@@ -24,11 +25,13 @@ static void outcome_encode(const struct outcome *r, uint8_t *o)
 	put_le32(o + 8, r->count);
 	put_le64(o + 12, r->dest_modseq);
 	put_le32(o + 20, r->source_uidnext);
+	o[24] = r->lost_keywords;
 }
 
 static void outcome_decode(const uint8_t *o, struct outcome *r)
 {
-	*r = (struct outcome){ get_le32(o), get_le32(o + 4), get_le32(o + 8), get_le64(o + 12), get_le32(o + 20) };
+	*r = (struct outcome){ get_le32(o), get_le32(o + 4), get_le32(o + 8), get_le64(o + 12), get_le32(o + 20),
+		o[24] };
 }
 
 struct copying {
@@ -110,8 +113,10 @@ static enum ec map_keywords(struct copying *k, uint64_t map[KEYWORDS_MAX])
 		e = mailbox_keyword_make(k->cx, k->t, k->to, name, &bit);
 		if (e == E_OK)
 			map[n.text.p[at]] = UINT64_C(1) << bit;
-		else if (e == E_LIMIT)
-			e = E_OK; // the copy goes without it (RFC 9051 §6.4.7: SHOULD preserve)
+		if (e == E_LIMIT) { // the copy goes without it (RFC 9051 §6.4.7: SHOULD preserve), and says so
+			k->r.lost_keywords++;
+			e = E_OK;
+		}
 	}
 	buf_free(&n.text);
 	return e;
@@ -278,7 +283,7 @@ enum ec mailbox_copy(struct cx *cx, struct txn *t, const struct mbox_op *op, uin
 	if (e == E_OK && k.grown.messages) // only now can nothing fail any more
 		quota_add(op->quota, op->m.account, (int64_t)k.grown.octets, (int64_t)k.grown.messages);
 	if (e == E_OK)
-		*out = (struct copy_result){ k.r.uidvalidity, k.r.first_uid, k.r.count, modseq };
+		*out = (struct copy_result){ k.r.uidvalidity, k.r.first_uid, k.r.count, k.r.lost_keywords, modseq };
 	buf_free(&k.msgs);
 	return e;
 }

@@ -602,13 +602,26 @@ static void test_expunged_readable(void **state)
 	mailbed_free(b);
 }
 
+/// Names keywords of `m` until all bits have one: prefix0, prefix1 …
+static void use_up_keywords(struct mailbed *b, struct mbox_ref m, const char *prefix, int from)
+{
+	char name[16];
+
+	for (int i = from; i < KEYWORDS_MAX; i++) {
+		snprintf(name, sizeof name, "%s%d", prefix, i);
+		struct keyword_args a = { m, sl_cstr(name), 99 };
+		assert_int_equal(bed_do(b, keyword_job, &a), E_OK);
+		assert_int_equal(a.bit, i);
+	}
+}
+
 static void test_keywords(void **state)
 {
 	struct mbox_ref m;
 	struct mailbed *b = one_box(&m);
 	struct append_result r;
 	struct keyword_args a = { m, SL("$Important"), 99 };
-	char name[16];
+	uint8_t bit;
 
 	(void)state;
 	assert_int_equal(bed_append_op(b, m, SL("x"), 0, 1, (struct op_id){ 0 }, &r), E_RANGE);
@@ -619,25 +632,62 @@ static void test_keywords(void **state)
 	assert_int_equal(a.bit, 0);
 	a.name = SL("a b");
 	assert_int_equal(bed_do(b, keyword_job, &a), E_SYNTAX);
-	for (int i = 1; i < KEYWORDS_MAX; i++) {
-		snprintf(name, sizeof name, "k%d", i);
-		a.name = sl_cstr(name);
-		assert_int_equal(bed_do(b, keyword_job, &a), E_OK);
-		assert_int_equal(a.bit, i);
-	}
-	assert_int_equal(bed_append_op(b, m, SL("x"), 0, ~(UINT64_C(1) << 33), (struct op_id){ 0 }, &r), E_OK);
+	use_up_keywords(b, m, "k", 1);
 	a.name = SL("new");
+	assert_int_equal(bed_do(b, keyword_job, &a), E_LIMIT); // though no message carries any: a view may show them
+	a.name = SL("K33");
 	assert_int_equal(bed_do(b, keyword_job, &a), E_OK);
-	assert_int_equal(a.bit, 33); // the one that no message carried
-	assert_int_equal(bed_append_op(b, m, SL("x"), 0, UINT64_C(1) << 33, (struct op_id){ 0 }, &r), E_OK);
-	a.name = SL("newer");
-	assert_int_equal(bed_do(b, keyword_job, &a), E_LIMIT);
+	assert_int_equal(a.bit, 33);
 	struct view *v = bed_view(b);
-	uint8_t bit;
-	assert_int_equal(mailbox_keyword_find(&b->cx, v, m, SL("k33"), &bit), E_NOTFOUND);
-	assert_int_equal(mailbox_keyword_find(&b->cx, v, m, SL("NEW"), &bit), E_OK);
+	assert_int_equal(mailbox_keyword_find(&b->cx, v, m, SL("new"), &bit), E_NOTFOUND);
 	view_close(v);
 	mailbed_free(b);
+}
+
+/// A COPY into a mailbox whose keywords are used up keeps those that it has by name and says how many were lost; a
+/// repetition says so too.
+static void test_copy_loses_keywords(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t keywords, want;
+		bool move;
+		uint32_t lost;
+	} cases[] = {
+		{ "known by another bit", 1, UINT64_C(1) << 7, false, 0 },
+		{ "one known, one not", 3, UINT64_C(1) << 7, false, 1 },
+		{ "moved", 3, UINT64_C(1) << 7, true, 1 },
+		{ "none known", 2, 0, false, 1 },
+		{ "none", 0, 0, false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct model *w = model_new(mailbed_new(), 1);
+		struct mailbed *b = w->b;
+		struct append_result r;
+		struct keyword_args known = { w->box[0].m, SL("K7"), 99 }, unknown = { w->box[0].m, SL("other"), 99 };
+		assert_int_equal(bed_do(b, keyword_job, &known), E_OK);
+		assert_int_equal(bed_do(b, keyword_job, &unknown), E_OK);
+		use_up_keywords(b, w->box[1].m, "k", 0);
+		assert_int_equal(
+			bed_append_op(b, w->box[0].m, SL("x"), 0, cases[i].keywords, (struct op_id){ 0 }, &r), E_OK);
+		struct change_args a = args_for(w, 0);
+		a.set.all = true;
+		a.move = cases[i].move;
+		a.to = w->box[1].m.mbox;
+		for (int k = 0; k < 2; k++) {
+			CHECK(bed_do(b, copy_job, &a) == E_OK, cases[i].name);
+			CHECK(a.cr.lost_keywords == cases[i].lost, cases[i].name);
+		}
+		struct pl_row row;
+		struct view *v = bed_view(b);
+		assert_int_equal(mailbox_row(&b->cx, v, w->box[1].m, 1, b->now_s, &row), E_OK);
+		view_close(v);
+		CHECK(row.keywords == cases[i].want, cases[i].name);
+		buf_free(&a.out);
+		model_free(w);
+	}
 }
 
 /// More than GONE_RANGES_MAX ranges in one go: what is older is unknown, what is newer is exact.
@@ -717,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_recent),
 		cmocka_unit_test(test_expunged_readable),
 		cmocka_unit_test(test_keywords),
+		cmocka_unit_test(test_copy_loses_keywords),
 		cmocka_unit_test(test_gone_ring),
 		cmocka_unit_test(test_model),
 #ifdef ENGINE_MEM

@@ -4,8 +4,8 @@
 /// A script is an array of lines. "C: " is sent with CRLF, "L: " without; "S: " must come next from the session,
 /// where a `*` at its end stands for anything; "X: " is done by somebody else ("deliver", "expunge UID", "flag UID
 /// BITS"), "shut" changes the password, "stop" ends the server, "away" and "back" take the store away and bring it
-/// back, "crowded" and "roomy" the room for large commands. Whenever the session
-/// waits for input, what it said must be what the script said.
+/// back, "crowded" and "roomy" the room for large commands, "narrow" lets one change take one message. Whenever the
+/// session waits for input, what it said must be what the script said.
 #include "base/buf.h"
 #include "front/imap/imap.h"
 
@@ -34,6 +34,7 @@ struct fake_box {
 struct fake_store {
 	struct fake_box box[FAKE_BOXES];
 	bool away, forgets; // forgets: what is gone is unknown
+	bool narrow;        // one change takes one message, E_TOOBIG for more
 	bool shut;          // the password was changed: no handle is good any more
 	struct client_watch *watch;
 	struct buf upload;

@@ -358,6 +358,16 @@ static enum ec do_keyword(struct fake_box *b, const struct req_mbox_keyword *r, 
 	return E_LIMIT;
 }
 
+/// Whether one change may take so many of the messages with `flags`.
+static bool too_many(const struct fake_store *st, const struct fake_box *b, bool all, struct range set, uint8_t flags)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < b->n; i++)
+		n += in_set(all, set, b->m[i].uid) && (b->m[i].flags & flags) == flags;
+	return st->narrow && n > 1;
+}
+
 static enum ec do_flags(struct fake_box *b, const struct req_mbox_flags *r, struct ans_mbox_flags *a)
 {
 	for (uint32_t i = 0; i < b->n; i++) {
@@ -401,9 +411,11 @@ static enum ec do_expunge(struct fake_box *b, const struct req_mbox_expunge *r, 
 	return E_OK;
 }
 
+/// Copies never carry keywords here.
 static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req_mbox_copy *r, struct ans_mbox_copy *a)
 {
 	struct writer w = writer_at(r->out);
+	uint64_t lost = 0;
 
 	if (to->n + b->n > FAKE_MESSAGES)
 		return E_QUOTA;
@@ -414,6 +426,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 			continue;
 		put_uid(&w, b->m[i].uid);
 		add_message(to, to->uidnext, buf_sl(&b->m[i].body))->flags = b->m[i].flags;
+		lost |= b->m[i].keywords;
 		a->count++;
 	}
 	b->modseq++;
@@ -424,6 +437,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 			i++;
 	}
 	a->modseq = b->modseq;
+	a->lost_keywords = (uint32_t)__builtin_popcountll(lost);
 	return E_OK;
 }
 
@@ -490,6 +504,8 @@ static enum ec do_upload(struct fake_store *st, enum verb verb, const void *req,
 static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb, const void *req, void *ans)
 {
 	const struct req_mbox_copy *copy = req;
+	const struct req_mbox_flags *flags = req;
+	const struct req_mbox_expunge *expunge = req;
 
 	switch ((int)verb) {
 	case VERB_mbox_status: *(struct ans_mbox_status *)ans = (struct ans_mbox_status){ STATUS_OF(b) }; return E_OK;
@@ -501,8 +517,10 @@ static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb,
 	case VERB_mbox_sync: return do_sync(st, b, req, ans);
 	case VERB_mbox_keywords: return do_keywords(b, req, ans);
 	case VERB_mbox_keyword: return do_keyword(b, req, ans);
-	case VERB_mbox_flags: return do_flags(b, req, ans);
-	case VERB_mbox_expunge: return do_expunge(b, req, ans);
+	case VERB_mbox_flags: return too_many(st, b, flags->all, flags->set, 0) ? E_TOOBIG : do_flags(b, flags, ans);
+	case VERB_mbox_expunge:
+		return too_many(st, b, expunge->all, expunge->set, FLAG_DELETED) ? E_TOOBIG
+		                                                                 : do_expunge(b, expunge, ans);
 	case VERB_mbox_copy: return box_of(st, copy->to) ? do_copy(b, box_of(st, copy->to), req, ans) : E_NOTFOUND;
 	case VERB_mbox_append: return do_append(st, b, req, ans);
 	case VERB_mbox_rename:

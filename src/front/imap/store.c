@@ -1,4 +1,5 @@
-/// store — sets of any length go to the store in parts of ROWS_SET_MAX ranges; each part is one atomic change.
+/// store — sets of any length go to the store in parts: as many ranges as a request holds, and where STORE or EXPUNGE
+/// mean more messages than one commit holds (E_TOOBIG), half of them, and so on. Each part is one atomic change.
 ///
 /// A set that names nothing never reaches the store, where an empty set would mean every message.
 #include "front/imap/store.h"
@@ -25,6 +26,8 @@ uint8_t store_flags(unsigned system)
 			 (system & IMAP_DRAFT ? FLAG_DRAFT : 0));
 }
 
+#define KEYWORDS_USED_UP "The mailbox has used up its 64 keywords; a new mailbox has room for others"
+
 FIB static enum ec keyword_bit(struct cx *cx, struct imap *im, uint64_t mbox, struct sl name, uint64_t *bits)
 {
 	struct req_mbox_keyword req = { .handle = im->handle, .mbox = mbox };
@@ -35,7 +38,7 @@ FIB static enum ec keyword_bit(struct cx *cx, struct imap *im, uint64_t mbox, st
 		e = call_mbox_keyword(cx, im->store, &req, &ans);
 	if (e == E_OK)
 		*bits |= (uint64_t)1 << ans.bit;
-	return e == E_LIMIT ? imap_refuse(im, e, "LIMIT", "The mailbox has as many keywords as it can") : e;
+	return e == E_LIMIT ? imap_refuse(im, e, "LIMIT", KEYWORDS_USED_UP) : e;
 }
 
 FIB enum ec store_keyword_bits(
@@ -46,6 +49,48 @@ FIB enum ec store_keyword_bits(
 	*bits = 0;
 	for (size_t i = 0; e == E_OK && i < names->n; i++)
 		e = keyword_bit(cx, im, mbox, names->p[i], bits);
+	return e;
+}
+
+// ---- parts
+
+typedef FIB enum ec part_run(struct cx *cx, struct imap *im, struct uids part, void *arg);
+
+/// The UID that ends the first half of `r`, which holds more than one: where the messages in view are halved, so that
+/// the one range of a large mailbox is cut in the middle of its messages.
+static uint32_t middle(const struct view *v, struct pl_uids r)
+{
+	uint32_t before = view_count_to(v, r.lo - 1), n = view_count_to(v, r.hi) - before;
+
+	return n > 1 ? view_uid(v, before + n / 2) : r.lo + (r.hi - r.lo) / 2;
+}
+
+/// Runs one part, or where it is too much for one commit its halves.
+FIB static enum ec run_part(struct cx *cx, struct imap *im, struct uids part, part_run *run, void *arg)
+{
+	enum ec e = run(cx, im, part, arg);
+	struct pl_uids cut[2] = { part.r[0], part.r[part.n - 1] };
+	struct uids first = { part.r, part.n / 2 }, second = { part.r + part.n / 2, part.n - part.n / 2 };
+
+	if (e != E_TOOBIG || cut[0].lo == cut[1].hi)
+		return e;
+	cx_forget(cx);
+	if (part.n == 1) {
+		cut[0].hi = middle(im->view, part.r[0]);
+		cut[1].lo = cut[0].hi + 1;
+		first = (struct uids){ &cut[0], 1 };
+		second = (struct uids){ &cut[1], 1 };
+	}
+	e = run_part(cx, im, first, run, arg);
+	return e == E_OK ? run_part(cx, im, second, run, arg) : e;
+}
+
+FIB static enum ec in_parts(struct cx *cx, struct imap *im, struct uids all, part_run *run, void *arg)
+{
+	enum ec e = E_OK;
+
+	for (size_t at = 0; e == E_OK && at < all.n; at += ROWS_SET_MAX)
+		e = run_part(cx, im, (struct uids){ all.r + at, min_size(all.n - at, ROWS_SET_MAX) }, run, arg);
 	return e;
 }
 
@@ -71,33 +116,22 @@ FIB static enum ec store_keywords(struct cx *cx, struct imap *im, const struct i
 	return e == E_OK && asked ? update_catch_up(cx, im) : e;
 }
 
-FIB static enum ec change_flags(
-	struct cx *cx, struct imap *im, const struct imap_store *st, uint64_t keywords, const struct uids *uids)
+/// Changes the flags of one part. arg: the request with all but its set.
+FIB static enum ec change_flags(struct cx *cx, struct imap *im, struct uids part, void *arg)
 {
-	static const enum flags_mode modes[] = {
-		[STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_DEL] = FLAGS_DEL
-	};
-	struct req_mbox_flags req = { .handle = im->handle,
-		.mbox = im->view->mbox,
-		.mode = (uint8_t)modes[st->op],
-		.flags = store_flags(st->flags.system),
-		.keywords = keywords,
-		.unchanged_since = UINT64_MAX };
+	struct req_mbox_flags *req = arg;
 	struct ans_mbox_flags ans;
 	struct set_chunk c;
-	enum ec e = E_OK;
+	enum ec e = set_chunk_take(cx, im, part.r, part.n, &c);
 
-	for (size_t at = 0; e == E_OK && at < uids->n; at += c.taken) {
-		e = set_chunk_take(cx, im, uids->r + at, uids->n - at, &c);
-		if (e != E_OK)
-			return e;
-		req.set = c.set;
-		client_op(req.op);
-		e = call_mbox_flags(cx, im->store, &req, &ans);
-		set_chunk_give(im, &c);
-		if (e == E_OK && ans.modseq)
-			update_own(im, ans.modseq);
-	}
+	if (e != E_OK)
+		return e;
+	req->set = c.set;
+	client_op(req->op);
+	e = call_mbox_flags(cx, im->store, req, &ans);
+	set_chunk_give(im, &c);
+	if (e == E_OK && ans.modseq)
+		update_own(im, ans.modseq);
 	return e;
 }
 
@@ -122,7 +156,8 @@ FIB static enum ec tell_flags(struct cx *cx, struct imap *im, const struct uids 
 	return sent != E_OK ? sent : e;
 }
 
-/// A keyword that the view does not know was made: FLAGS is told before the first message that has it.
+/// A keyword that the view does not know was made: FLAGS is told before the first message that has it. After a refusal
+/// all of them are told, so that the client sees those that others made, and that no more can be made.
 FIB static enum ec tell_new_keywords(struct cx *cx, struct imap *im, uint64_t keywords)
 {
 	struct buf b = BUF(IMAP_LINES_MAX);
@@ -136,18 +171,27 @@ FIB static enum ec tell_new_keywords(struct cx *cx, struct imap *im, uint64_t ke
 /// source: RFC 9051 §6.4.6.
 FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
+	static const enum flags_mode modes[] = {
+		[STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_DEL] = FLAGS_DEL
+	};
 	const struct imap_store *st = &cmd->store;
+	struct req_mbox_flags req = { .handle = im->handle,
+		.mbox = im->view->mbox,
+		.mode = (uint8_t)modes[st->op],
+		.flags = store_flags(st->flags.system),
+		.unchanged_since = UINT64_MAX };
 	struct uids uids;
-	uint64_t keywords;
 	enum ec e = resolve(im, &st->set, cmd->uid, &uids);
 
 	if (e != E_OK || uids.n == 0)
 		return e;
-	e = store_keywords(cx, im, st, &keywords);
+	e = store_keywords(cx, im, st, &req.keywords);
+	if (e == E_OK || e == E_LIMIT) {
+		enum ec told = tell_new_keywords(cx, im, e == E_OK ? req.keywords : UINT64_MAX);
+		e = told != E_OK ? told : e;
+	}
 	if (e == E_OK)
-		e = tell_new_keywords(cx, im, keywords);
-	if (e == E_OK)
-		e = change_flags(cx, im, st, keywords, &uids);
+		e = in_parts(cx, im, uids, change_flags, &req);
 	if (e == E_OK && !st->silent)
 		e = tell_flags(cx, im, &uids, cmd->uid);
 	return e;
@@ -155,28 +199,26 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 
 // ---- EXPUNGE
 
-/// One request. `n` 0: every message with \Deleted, which only EXPUNGE without UID may ask for.
-FIB static enum ec expunge_part(struct cx *cx, struct imap *im, const struct pl_uids *set, size_t n,
-	struct ans_mbox_expunge *ans, size_t *taken)
+/// Expunges one part. arg: unused.
+FIB static enum ec expunge(struct cx *cx, struct imap *im, struct uids part, void *)
 {
 	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox };
+	struct ans_mbox_expunge ans;
 	struct buf b = BUF(IMAP_LINES_MAX);
 	struct pl_uids *gone = NULL;
 	size_t n_gone = 0;
 	struct set_chunk c;
-	enum ec e = set_chunk_take(cx, im, set, n, &c);
+	enum ec e = set_chunk_take(cx, im, part.r, part.n, &c);
 
 	if (e != E_OK)
 		return e;
-	req.all = n == 0;
 	req.set = c.set;
 	req.out = c.out;
 	client_op(req.op);
-	e = call_mbox_expunge(cx, im->store, &req, ans);
-	if (e == E_OK && !ans->out_full)
-		e = set_chunk_uids(cx, im, &c, ans->count, &gone, &n_gone);
+	e = call_mbox_expunge(cx, im->store, &req, &ans);
+	if (e == E_OK && !ans.out_full)
+		e = set_chunk_uids(cx, im, &c, ans.count, &gone, &n_gone);
 	set_chunk_give(im, &c);
-	*taken = c.taken;
 	if (!gone) { // failed, or too many for the answer: the sync finds them
 		im->news.set = true;
 		return e;
@@ -185,34 +227,30 @@ FIB static enum ec expunge_part(struct cx *cx, struct imap *im, const struct pl_
 	if (e == E_OK)
 		e = imap_send(cx, im, &b);
 	buf_free(&b);
-	if (e == E_OK && ans->modseq)
-		update_own(im, ans->modseq);
+	if (e == E_OK && ans.modseq)
+		update_own(im, ans.modseq);
 	return e;
 }
 
+/// EXPUNGE without UID takes messages that the client has not heard of as well.
 /// source: RFC 9051 §6.4.3, §6.4.9 (UID EXPUNGE).
 FIB enum ec imap_expunge_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct ans_mbox_expunge ans;
-	struct uids uids = { 0 };
-	size_t taken = 0;
-	enum ec e;
+	struct pl_uids every = { 1, UINT32_MAX };
+	struct uids uids = { &every, 1 };
+	enum ec e = cmd->uid ? resolve(im, &cmd->expunge.set, true, &uids) : E_OK;
 
-	if (!cmd->uid)
-		return expunge_part(cx, im, NULL, 0, &ans, &taken);
-	e = resolve(im, &cmd->expunge.set, true, &uids);
-	for (size_t at = 0; e == E_OK && at < uids.n; at += taken)
-		e = expunge_part(cx, im, uids.r + at, uids.n - at, &ans, &taken);
-	return e;
+	return e == E_OK ? in_parts(cx, im, uids, expunge, NULL) : e;
 }
 
 // ---- COPY, MOVE
 
 /// What was copied so far: which source UIDs became which. `whole` is false where one answer had no room for all.
+/// `lost_keywords`: the destination had no bit for one of a message.
 struct copied {
 	uint32_t uidvalidity;
 	struct seqset from, to;
-	bool whole;
+	bool whole, lost_keywords;
 };
 
 static enum ec note_copied(
@@ -257,6 +295,8 @@ FIB static enum ec copy_part(struct cx *cx, struct imap *im, struct req_mbox_cop
 	e = call_mbox_copy(cx, im->store, req, &ans);
 	if (e == E_OK && ans.out_full)
 		done->whole = false;
+	if (e == E_OK && ans.lost_keywords)
+		done->lost_keywords = true;
 	if (e == E_OK && ans.count && done->whole) {
 		struct pl_uids *from;
 		size_t n;
@@ -290,6 +330,13 @@ FIB static enum ec tell_moved(struct cx *cx, struct imap *im, const struct copie
 	return sent != E_OK ? sent : e;
 }
 
+/// An untagged NO is a warning: the command succeeds.
+/// source: RFC 3501 §7.1.2, RFC 9051 §6.4.7 (flags SHOULD be preserved).
+FIB static enum ec tell_lost_keywords(struct cx *cx, struct imap *im)
+{
+	return imap_say(cx, im, "NO [LIMIT] The target mailbox has used up its 64 keywords: some were left out");
+}
+
 /// COPY and MOVE. A set of several parts that fails in the middle leaves what was done; MOVE then tells it.
 /// source: RFC 9051 §6.4.7, §6.4.8.
 FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
@@ -306,10 +353,11 @@ FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_comm
 		struct uids part = { uids.r + at, uids.n - at };
 		e = copy_part(cx, im, &req, &part, &done, &taken);
 	}
-	if (req.move) {
-		enum ec told = tell_moved(cx, im, &done);
+	enum ec told = req.move ? tell_moved(cx, im, &done) : E_OK;
+	if (told == E_OK && done.lost_keywords)
+		told = tell_lost_keywords(cx, im);
+	if (told != E_OK || req.move)
 		return e != E_OK && !imap_is_wire_error(told) ? e : told;
-	}
 	if (e == E_OK)
 		print_copyuid(&im->code, &done);
 	return e == E_NOTFOUND && !im->refusal.text ? imap_refuse(im, e, "TRYCREATE", "No such mailbox") : e;
