@@ -27,10 +27,10 @@ def add_users(server):
 
 
 def put_letters(server, user, letters):
-    for letter in letters:
-        eml = server.folder / "letter.eml"
-        eml.write_bytes(letter)
-        server.run("import", str(eml), "--user", f"{user}@example.org")
+    with server.imap(login=False) as imap:
+        imap.login(f"{user}@example.org", USERS[user])
+        for letter in letters:
+            assert imap.append("INBOX", None, None, letter)[0] == "OK"
 
 
 def connect(server, port):
