@@ -1,28 +1,8 @@
 /// batch_test — what becomes one batch: much at once, too much, and jobs that fail among others.
 #include <semaphore.h>
 
+#include "store/gate.h"
 #include "store/testbed.h"
-
-/// Holds the writer until it is told to go on, so that jobs gather.
-struct gate {
-	struct job job;
-	sem_t entered, go;
-};
-
-static enum ec gate_run(struct cx *cx, struct txn *t, struct job *job)
-{
-	struct gate *g = job->arg;
-
-	(void)cx, (void)t;
-	sem_post(&g->entered);
-	sem_wait(&g->go);
-	return E_OK;
-}
-
-static void gate_done(struct job *job, enum ec e)
-{
-	(void)job, (void)e;
-}
 
 struct large_put {
 	struct job job;
@@ -48,17 +28,13 @@ static void test_many_large(void **state)
 	b.conf.segment_octets = 64 << 20;
 	struct store *s = bed_open(&b);
 	struct sl body = bed_octets(BLOB_INLINE_MAX, 5);
-	struct gate gate = { .job = { .run = gate_run, .done = gate_done } };
+	struct gate gate;
 	struct large_put *l = calloc(JOBS, sizeof *l);
 	struct store_stats stats;
 	sem_t answered;
 	assert_non_null(l);
 	sem_init(&answered, 0, 0);
-	sem_init(&gate.entered, 0, 0);
-	sem_init(&gate.go, 0, 0);
-	gate.job.arg = &gate;
-	store_submit(s, &gate.job);
-	sem_wait(&gate.entered);
+	gate_close(&gate, s);
 	for (unsigned i = 0; i < JOBS; i++) {
 		l[i] = (struct large_put){
 			.job = { .run = put_run, .done = large_done, .arg = &l[i].put, .durable = true },
@@ -67,7 +43,7 @@ static void test_many_large(void **state)
 		};
 		store_submit(s, &l[i].job);
 	}
-	sem_post(&gate.go);
+	gate_open(&gate);
 	for (unsigned i = 0; i < JOBS; i++)
 		sem_wait(&answered);
 	for (unsigned i = 0; i < JOBS; i++) {
@@ -156,17 +132,13 @@ static void test_failed_among_others(void **state)
 	for (size_t i = 0; i < ARRAY_N(cases); i++) {
 		struct bed b = bed_make();
 		struct store *s = bed_open(&b);
-		struct gate gate = { .job = { .run = gate_run, .done = gate_done } };
+		struct gate gate;
 		struct steps st[64];
 		size_t n = strlen(cases[i].jobs);
 		unsigned runs = 0;
 		sem_t answered;
 		sem_init(&answered, 0, 0);
-		sem_init(&gate.entered, 0, 0);
-		sem_init(&gate.go, 0, 0);
-		gate.job.arg = &gate;
-		store_submit(s, &gate.job);
-		sem_wait(&gate.entered);
+		gate_close(&gate, s);
 		for (size_t k = 0; k < n; k++) {
 			char what = cases[i].jobs[k];
 			st[k] = (struct steps){ .job = { .run = steps_run, .done = steps_done, .durable = true },
@@ -178,7 +150,7 @@ static void test_failed_among_others(void **state)
 				.answered = &answered };
 			store_submit(s, &st[k].job);
 		}
-		sem_post(&gate.go);
+		gate_open(&gate);
 		for (size_t k = 0; k < n; k++)
 			sem_wait(&answered);
 		for (size_t k = 0; k < n; k++) {

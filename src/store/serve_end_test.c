@@ -1,8 +1,8 @@
 /// Tests of what is left when peers and requests end: chunks that are no longer theirs, passwords in freed memory.
 #include <malloc.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 
+#include "store/gate.h"
 #include "store/request.h"
 #include "store/serve_bed.h"
 
@@ -83,25 +83,6 @@ static void test_passwords_wiped(void **state)
 }
 
 #ifndef ENGINE_MEM
-/// Holds the writer, so that requests stay under way.
-struct gate {
-	struct job job;
-	sem_t entered, go;
-};
-static enum ec gate_run(struct cx *cx, struct txn *t, struct job *job)
-{
-	struct gate *g = job->arg;
-
-	(void)cx, (void)t;
-	sem_post(&g->entered);
-	sem_wait(&g->go);
-	return E_OK;
-}
-static void gate_done(struct job *job, enum ec e)
-{
-	(void)job, (void)e;
-}
-
 static void fetch_handle(struct client *admin, struct handle *h, uint64_t *inbox)
 {
 	struct req_admin_login login = { 0 };
@@ -124,7 +105,7 @@ static void test_closed_arena(void **state)
 	struct mailbed *b = mailbed_new();
 	struct serve *s = bed_serve(b);
 	struct client c = client_new(s, BY_ADMIN, 0);
-	struct gate gate = { .job = { .run = gate_run, .done = gate_done } };
+	struct gate gate;
 	struct handle h;
 	uint64_t inbox;
 	uint8_t octet;
@@ -134,17 +115,13 @@ static void test_closed_arena(void **state)
 	bed_user(b, SL("alice@example.org"), 0);
 	fetch_handle(&c, &h, &inbox);
 	assert_int_equal(bed_append(b, (struct mbox_ref){ h.account, inbox }, SL("x"), FLAG_DELETED), 1);
-	sem_init(&gate.entered, 0, 0);
-	sem_init(&gate.go, 0, 0);
-	gate.job.arg = &gate;
-	store_submit(b->s, &gate.job);
-	sem_wait(&gate.entered);
+	gate_close(&gate, b->s);
 	struct req_mbox_expunge q = { .handle = h, .mbox = inbox, .all = 1, .out = { 0, 4096 } };
 	assert_true(client_send(&c, VERB_mbox_expunge, &q, sizeof q, -1));
 	assert_int_equal(send(c.fd, "?", 1, MSG_NOSIGNAL), 1); // no frame: the peer is closed
 	assert_true(recv(c.fd, &octet, 1, 0) <= 0);
 	memset(c.arena, 0x5a, 4096);
-	sem_post(&gate.go);
+	gate_open(&gate);
 	while (bed_status(b, (struct mbox_ref){ h.account, inbox }).messages)
 		usleep(1000);
 	serve_free(s); // waits for what is under way
