@@ -353,31 +353,24 @@ static struct client_watch *unwatched(const struct client *c, unsigned bucket)
 	return w;
 }
 
-/// Asks again for what one bucket watches. Waiting for our turn to send, the list may change: only then it is looked
-/// at.
-FIB static void rewatch_bucket(struct client *c, unsigned bucket)
+/// Asks again for what one bucket watches, one after the other: a front has thousands, and their answers must not come
+/// faster than they are read. Waiting for an answer, the list may change: it is looked at anew.
+FIB static void rewatch_bucket(struct cx *cx, struct client *c, unsigned bucket)
 {
 	uint64_t epoch = c->epoch;
-	struct client_watch *w = unwatched(c, bucket);
-	struct cx quiet = { 0 };
+	struct client_watch *w;
+	struct ans_watch ans;
 
-	while (w && c->epoch == epoch) {
-		if (fib_lock(&quiet, &c->sending) != E_OK)
-			abort(); // a wait without deadline that nobody can cancel
-		w = c->epoch == epoch ? unwatched(c, bucket) : NULL;
-		if (w) {
-			struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
-			struct frame_head head = { .verb = VERB_watch,
-				.seq = UINT64_MAX }; // nobody waits for the answer
-			w->epoch = epoch;
-			(void)frame_send(c, &head, &req, NULL);
-		}
-		fib_unlock(&c->sending);
+	while (c->epoch == epoch && (w = unwatched(c, bucket))) {
+		struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
+		w->epoch = epoch;
+		if (call_watch(cx, c, &req, &ans) != E_OK)
+			cx_forget(cx); // its session learns at its next request why
 	}
 }
 
 /// Says hello on the new socket, watches again what sessions watch, sends again what has no answer.
-FIB static void greet(struct cx *, void *arg)
+FIB static void greet(struct cx *cx, void *arg)
 {
 	struct cx quiet = { 0 };
 	struct reader r = *(struct reader *)arg;
@@ -393,7 +386,7 @@ FIB static void greet(struct cx *, void *arg)
 		if (c->slots[i].used && !c->slots[i].answered && c->slots[i].req)
 			slot_send(c, &c->slots[i], c->slots[i].seq);
 	for (unsigned i = 0; i < WATCH_BUCKETS && c->epoch == r.epoch; i++)
-		rewatch_bucket(c, i);
+		rewatch_bucket(cx, c, i);
 	if (c->epoch == r.epoch)
 		watch_fire_all(c);
 	client_unref(c);

@@ -12,7 +12,7 @@
 #include "store/password.h"
 
 enum {
-	INFLIGHT_MAX = 320,  // a client keeps 256, hello and watches asked for again come on top
+	INFLIGHT_MAX = 320,  // a client keeps 256 and hello
 	UPLOADS_MAX = 1024,  // per peer
 	WATCHES_MAX = 65536, // per peer
 	POP3_LOCKS_MAX = 65536,
