@@ -718,9 +718,36 @@ static void test_index_broken(void **state)
 	bed_remove(&b);
 }
 
+/// Where there is no memory to keep an unflushed batch for a restart of the log, it is flushed at once, and what was
+/// kept before stays.
+static void test_no_room_to_keep(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	b.conf.flush_lazy_ms = 60000;
+	struct store *s = bed_open(&b);
+	struct put first = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") };
+	struct put second = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") };
+	uint64_t restarts = s->journal.made;
+
+	assert_int_equal(store_do(NULL, s, false, put_run, &first), E_OK);
+	assert_true(s->journal.kept.n > 0);
+	s->journal.kept.max = s->journal.kept.n + 1;
+	assert_int_equal(store_do(NULL, s, false, put_run, &second), E_OK);
+	assert_int_equal(s->journal.made, restarts);
+	assert_int_equal(s->journal.durable.lsn, s->journal.end.lsn);
+	bed_crash(s);
+	no_index(&b);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("a")) && has(s, cell_b, SL("b")));
+	store_close(s);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_no_room_to_keep),
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_all_calls_fail),
 		cmocka_unit_test(test_heals),

@@ -170,6 +170,10 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 {
 	if (j->fd < 0)
 		return fail(cx, E_TEMP, "the log cannot be written at present");
+	if (!flush && !buf_room(&j->kept, b->small.n)) { // full, or no memory: durable at once instead
+		buf_cut(&j->kept, j->kept.n);
+		flush = true;
+	}
 	struct journal_pos before = j->end;
 	enum ec e = disk_write(cx, j->disk, j->fd, b->iov, b->n, j->end.at);
 	if (e) {
@@ -180,19 +184,13 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 	j->end.at += b->octets;
 	j->end.lsn = b->lsn;
 	j->end.chain = b->chain;
-	if (flush || j->kept.n + b->small.n > JOURNAL_KEPT_MAX)
+	if (flush)
 		return journal_flush(cx, j);
 	if (j->kept.n == 0) {
 		j->kept_at = before;
 		j->kept_nonce = j->head.nonce;
 	}
 	buf_add(&j->kept, b->small);
-	if (j->kept.err) { // no memory to keep it: it must be durable at once
-		buf_clear(&j->kept);
-		j->end = before;
-		leave_segment(j);
-		return fail(cx, E_TEMP, "no memory for a batch that is not flushed");
-	}
 	return E_OK;
 }
 
