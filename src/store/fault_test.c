@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 
 #include "store/state.h"
 #include "store/testbed.h"
@@ -31,7 +32,8 @@ struct bad_disk {
 	pthread_mutex_t lock;
 	unsigned calls, fail_from, fail_to; // calls with these numbers fail
 	int err;
-	bool cut; // a failing write writes half of it first
+	bool cut;       // a failing write writes half of it first
+	bool truncates; // that never fails
 };
 
 static bool bad_now(struct bad_disk *d)
@@ -76,7 +78,7 @@ static int bad_fallocate(void *arg, int fd, uint64_t octets)
 static int bad_ftruncate(void *arg, int fd, uint64_t octets)
 {
 	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.ftruncate(NULL, fd, octets);
+	return bad_now(d) && !d->truncates ? -d->err : disk_real.ftruncate(NULL, fd, octets);
 }
 
 static int bad_unlink(void *arg, int dir, const char *name)
@@ -744,10 +746,32 @@ static void test_no_room_to_keep(void **state)
 	bed_remove(&b);
 }
 
+/// A batch whose flush failed and that was answered so is not found in the log by the next start.
+static void test_failed_is_not_done(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct bad_disk bad = { .err = EIO, .fail_from = UINT_MAX, .fail_to = UINT_MAX, .truncates = true };
+	struct disk disk = bad_disk_over(&bad);
+	struct store *s = bed_open_on(&b, &disk);
+	struct put lazy = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") };
+	struct put failed = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") };
+
+	assert_int_equal(store_do(NULL, s, false, put_run, &lazy), E_OK);
+	bad.fail_from = bad.calls + 2; // its write comes through
+	assert_int_equal(store_do(NULL, s, true, put_run, &failed), E_TEMP);
+	bed_crash(s);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("a")) && !has(s, cell_b, SL("b")));
+	store_close(s);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_room_to_keep),
+		cmocka_unit_test(test_failed_is_not_done),
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_all_calls_fail),
 		cmocka_unit_test(test_heals),

@@ -150,20 +150,38 @@ enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
 	return make_segment(cx, j, last, true);
 }
 
+/// Flushes the segment. After an error it must be left.
+static enum ec flush_segment(struct cx *cx, struct journal *j)
+{
+	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
+
+	j->flushes++;
+	if (rc < 0)
+		return disk_error(cx, rc, "fdatasync of the log");
+	note_durable(j);
+	return E_OK;
+}
+
 enum ec journal_flush(struct cx *cx, struct journal *j)
 {
 	if (j->fd < 0)
 		return fail(cx, E_TEMP, "the log cannot be written at present");
 	if (j->durable.segment == j->end.segment && j->durable.at == j->end.at)
 		return E_OK;
-	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
-	j->flushes++;
-	if (rc < 0) {
+	enum ec e = flush_segment(cx, j);
+	if (e)
 		leave_segment(j);
-		return disk_error(cx, rc, "fdatasync of the log");
+	return e;
+}
+
+/// Keeps a batch that stands at `at` until it is durable; there is room for it.
+static void keep(struct journal *j, const struct journal_batch *b, struct journal_pos at)
+{
+	if (j->kept.n == 0) {
+		j->kept_at = at;
+		j->kept_nonce = j->head.nonce;
 	}
-	note_durable(j);
-	return E_OK;
+	buf_add(&j->kept, b->small);
 }
 
 enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b, bool flush)
@@ -175,22 +193,19 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 		flush = true;
 	}
 	struct journal_pos before = j->end;
-	enum ec e = disk_write(cx, j->disk, j->fd, b->iov, b->n, j->end.at);
-	if (e) {
+	enum ec e = disk_write(cx, j->disk, j->fd, b->iov, b->n, before.at);
+	if (e == E_OK) {
+		j->written += b->octets;
+		j->end = (struct journal_pos){ before.segment, before.at + b->octets, b->lsn, b->chain };
+		e = flush ? flush_segment(cx, j) : E_OK;
+	}
+	if (e) { // a start that comes before the next segment shall not find what is answered as failed
+		(void)j->disk->ftruncate(j->disk->arg, j->fd, before.at);
 		leave_segment(j);
 		return wrap(cx, e, "batch %" PRIu64, b->lsn);
 	}
-	j->written += b->octets;
-	j->end.at += b->octets;
-	j->end.lsn = b->lsn;
-	j->end.chain = b->chain;
-	if (flush)
-		return journal_flush(cx, j);
-	if (j->kept.n == 0) {
-		j->kept_at = before;
-		j->kept_nonce = j->head.nonce;
-	}
-	buf_add(&j->kept, b->small);
+	if (!flush)
+		keep(j, b, before);
 	return E_OK;
 }
 
