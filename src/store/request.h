@@ -51,7 +51,8 @@ struct serve {
 	unsigned threads;
 	pthread_t *thread;
 	atomic_bool stopping;
-	pthread_mutex_t lock; // of what follows
+	_Atomic int64_t resend_at_ns; // when lost notes are made up for
+	pthread_mutex_t lock;         // of what follows
 	pthread_cond_t idle;
 	struct peer *peers;
 	uint32_t peer_count, inflight;

@@ -101,9 +101,14 @@ void peer_send(struct peer *p, const struct frame_head *head, const void *body, 
 		peer_close(p); // it does not read what it asked for
 }
 
-/// A note that did not fit is made up for by one that says: look at everything.
+/// A note that did not fit is made up for by one that says: look at everything. By the clock, since workers that have
+/// always something to do never find themselves idle.
 static void resend_notes(struct serve *s)
 {
+	int64_t now = clock_mono_ns(), at = atomic_load(&s->resend_at_ns);
+
+	if (now < at || !atomic_compare_exchange_strong(&s->resend_at_ns, &at, now + (int64_t)TICK_MS * 1000000))
+		return; // another worker does it
 	struct frame_head head = { .verb = VERB_note };
 	struct note any = { 0 };
 
@@ -425,8 +430,7 @@ static void *serve_loop(void *arg)
 	while (t && !atomic_load(&s->stopping)) {
 		struct epoll_event ev;
 		int n = epoll_wait(s->epoll, &ev, 1, TICK_MS);
-		if (n == 0)
-			resend_notes(s);
+		resend_notes(s);
 		if (n <= 0 || !ev.data.ptr)
 			continue;
 		struct peer *p = ev.data.ptr;

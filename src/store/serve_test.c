@@ -2,6 +2,8 @@
 /// can do with what is another's: foreign_test.c.
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "store/serve_town.h"
 #include "store/state.h"
@@ -440,7 +442,41 @@ static uint64_t create(struct client *c, const struct handle *h, int number)
 	return a.mbox;
 }
 
-/// Notes that a front has not read yet leave room for its answers, and what did not fit is told later.
+/// A front that asks without a pause, so that its worker never rests.
+struct restless {
+	struct client c;
+	struct handle h;
+	atomic_bool stop;
+	pthread_t thread;
+};
+
+static void *restless_run(void *arg)
+{
+	struct restless *r = arg;
+	struct req_account q = { .handle = r->h };
+	struct ans_account a;
+
+	while (!atomic_load(&r->stop))
+		must(ASK(&r->c, account, &q, &a), "account");
+	return NULL;
+}
+
+static void restless_go(struct town *t, struct restless *r, uint32_t front)
+{
+	r->c = client_new(t->s, BY_USER, front);
+	r->h = login_as(&r->c, SL("bob@example.org"));
+	assert_int_equal(pthread_create(&r->thread, NULL, restless_run, r), 0);
+}
+
+static void restless_end(struct restless *r)
+{
+	atomic_store(&r->stop, true);
+	pthread_join(r->thread, NULL);
+	client_end(&r->c);
+}
+
+/// Notes that a front has not read yet leave room for its answers, and what did not fit is told later, also where other
+/// fronts leave the workers no rest.
 static void test_notes_leave_room(void **state)
 {
 	enum { BOXES = 600 };
@@ -452,6 +488,7 @@ static void test_notes_leave_room(void **state)
 	struct ans_account a = { 0 };
 	struct ans_watch watched = { 0 };
 	uint64_t box[BOXES];
+	struct restless others[4] = { 0 };
 
 	(void)state;
 	for (int i = 0; i < BOXES; i++) {
@@ -459,16 +496,21 @@ static void test_notes_leave_room(void **state)
 		struct req_watch w = { .handle = its, .mbox = box[i], .on = 1 };
 		must(ASK(&busy, watch, &w, &watched), "watch");
 	}
+	for (uint32_t i = 0; i < ARRAY_N(others); i++)
+		restless_go(t, &others[i], 10 + i);
 	for (int i = 0; i < BOXES; i++)
 		append(&t->user, &h, box[i], SL("mail"));
 	for (int i = 0; i < 64; i++)
 		assert_true(client_send(&busy, VERB_account, &q, sizeof q, -1));
 	assert_int_equal(client_answer(&busy, &a, sizeof a), E_OK);
 	assert_true(busy.notes > 0 && busy.notes < BOXES);
-	while (busy.note.account) { // the note that says: look at everything
+	for (int i = 0; busy.note.account && i < 300; i++) { // until the note that says: look at everything
 		usleep(100000);
 		must(ASK(&busy, account, &q, &a), "account");
 	}
+	assert_int_equal(busy.note.account, 0);
+	for (size_t i = 0; i < ARRAY_N(others); i++)
+		restless_end(&others[i]);
 	client_end(&busy);
 	town_end(t);
 }
