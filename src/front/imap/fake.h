@@ -33,9 +33,11 @@ struct fake_box {
 };
 struct fake_store {
 	struct fake_box box[FAKE_BOXES];
-	bool away, forgets; // forgets: what is gone is unknown
-	bool narrow;        // one change takes one message, E_TOOBIG for more
-	bool shut;          // the password was changed: no handle is good any more
+	bool away, forgets;    // forgets: what is gone is unknown
+	bool narrow;           // one change takes one message, E_TOOBIG for more
+	bool tires;            // takes one change of flags, E_TEMP for more
+	bool shut;             // the password was changed: no handle is good any more
+	unsigned flag_changes; // since it tires
 	struct client_watch *watch;
 	struct buf upload;
 	unsigned chunks_out;  // taken and not given back

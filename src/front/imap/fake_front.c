@@ -67,6 +67,8 @@ static void one_x(struct io *io, struct sl words)
 		io->run->store.away = false;
 	else if (sl_eq(words, SL("narrow")))
 		io->run->store.narrow = true;
+	else if (sl_eq(words, SL("tires")))
+		io->run->store.tires = true;
 	else if (sl_eq(words, SL("shut")))
 		io->run->store.shut = true;
 	else if (sl_eq(words, SL("crowded")))

@@ -368,8 +368,13 @@ static bool too_many(const struct fake_store *st, const struct fake_box *b, bool
 	return st->narrow && n > 1;
 }
 
-static enum ec do_flags(struct fake_box *b, const struct req_mbox_flags *r, struct ans_mbox_flags *a)
+static enum ec do_flags(
+	struct fake_store *st, struct fake_box *b, const struct req_mbox_flags *r, struct ans_mbox_flags *a)
 {
+	if (too_many(st, b, r->all, r->set, 0))
+		return E_TOOBIG;
+	if (st->tires && st->flag_changes++)
+		return E_TEMP;
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct fake_message *m = &b->m[i];
 		if (!in_set(r->all, r->set, m->uid))
@@ -504,7 +509,6 @@ static enum ec do_upload(struct fake_store *st, enum verb verb, const void *req,
 static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb, const void *req, void *ans)
 {
 	const struct req_mbox_copy *copy = req;
-	const struct req_mbox_flags *flags = req;
 	const struct req_mbox_expunge *expunge = req;
 
 	switch ((int)verb) {
@@ -517,7 +521,7 @@ static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb,
 	case VERB_mbox_sync: return do_sync(st, b, req, ans);
 	case VERB_mbox_keywords: return do_keywords(b, req, ans);
 	case VERB_mbox_keyword: return do_keyword(b, req, ans);
-	case VERB_mbox_flags: return too_many(st, b, flags->all, flags->set, 0) ? E_TOOBIG : do_flags(b, flags, ans);
+	case VERB_mbox_flags: return do_flags(st, b, req, ans);
 	case VERB_mbox_expunge:
 		return too_many(st, b, expunge->all, expunge->set, FLAG_DELETED) ? E_TOOBIG
 		                                                                 : do_expunge(b, expunge, ans);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "front/imap/store.h"
 #include "front/imap/update.h"
 
 FIB void select_leave(struct cx *cx, struct imap *im)
@@ -149,15 +150,9 @@ FIB enum ec imap_select_run(struct cx *cx, struct imap *im, const struct imap_co
 /// source: RFC 9051 §6.4.1.
 FIB enum ec imap_close_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox, .all = 1 };
-	struct ans_mbox_expunge ans;
-	enum ec e = E_OK;
+	enum ec e = im->view->read_only ? E_OK : store_expunge_untold(cx, im);
 
 	(void)cmd;
-	if (!im->view->read_only) {
-		client_op(req.op);
-		e = call_mbox_expunge(cx, im->store, &req, &ans);
-	}
 	select_leave(cx, im);
 	return e == E_NOTFOUND ? E_OK : e; // a mailbox that is gone has nothing left to expunge
 }

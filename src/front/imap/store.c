@@ -1,5 +1,5 @@
-/// store — sets of any length go to the store in parts: as many ranges as a request holds, and where STORE or EXPUNGE
-/// mean more messages than one commit holds (E_TOOBIG), half of them, and so on. Each part is one atomic change.
+/// store — sets of any length go to the store in parts: as many ranges as a request holds, and where STORE, EXPUNGE or
+/// CLOSE mean more messages than one commit holds (E_TOOBIG), half of them, and so on. Each part is one atomic change.
 ///
 /// A set that names nothing never reaches the store, where an empty set would mean every message.
 #include "front/imap/store.h"
@@ -116,22 +116,41 @@ FIB static enum ec store_keywords(struct cx *cx, struct imap *im, const struct i
 	return e == E_OK && asked ? update_catch_up(cx, im) : e;
 }
 
-/// Changes the flags of one part. arg: the request with all but its set.
+/// A STORE under way. `modseq`: up to here nothing but its own parts changed since what the client was told.
+struct storing {
+	struct req_mbox_flags req; // all but its set
+	uint64_t modseq;
+};
+
+/// Changes the flags of one part. arg: struct storing.
 FIB static enum ec change_flags(struct cx *cx, struct imap *im, struct uids part, void *arg)
 {
-	struct req_mbox_flags *req = arg;
+	struct storing *st = arg;
 	struct ans_mbox_flags ans;
 	struct set_chunk c;
 	enum ec e = set_chunk_take(cx, im, part.r, part.n, &c);
 
 	if (e != E_OK)
 		return e;
-	req->set = c.set;
-	client_op(req->op);
-	e = call_mbox_flags(cx, im->store, req, &ans);
+	st->req.set = c.set;
+	client_op(st->req.op);
+	e = call_mbox_flags(cx, im->store, &st->req, &ans);
 	set_chunk_give(im, &c);
-	if (e == E_OK && ans.modseq)
-		update_own(im, ans.modseq);
+	if (e == E_OK && ans.modseq == st->modseq + 1)
+		st->modseq = ans.modseq;
+	return e;
+}
+
+/// Changes the flags of all parts. Where one fails, what those before it changed is news, even to a silent STORE.
+FIB static enum ec change_all_flags(struct cx *cx, struct imap *im, struct uids uids, const struct req_mbox_flags *req)
+{
+	struct storing st = { .req = *req, .modseq = im->view->modseq };
+	enum ec e = in_parts(cx, im, uids, change_flags, &st);
+
+	if (e == E_OK)
+		im->view->modseq = st.modseq;
+	else
+		im->news.set = true;
 	return e;
 }
 
@@ -191,7 +210,7 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 		e = told != E_OK ? told : e;
 	}
 	if (e == E_OK)
-		e = in_parts(cx, im, uids, change_flags, &req);
+		e = change_all_flags(cx, im, uids, &req);
 	if (e == E_OK && !st->silent)
 		e = tell_flags(cx, im, &uids, cmd->uid);
 	return e;
@@ -199,26 +218,38 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 
 // ---- EXPUNGE
 
-/// Expunges one part. arg: unused.
-FIB static enum ec expunge(struct cx *cx, struct imap *im, struct uids part, void *)
+/// Expunges one part. out: *c — with the UIDs, still taken, on E_OK only.
+FIB static enum ec expunge_part(
+	struct cx *cx, struct imap *im, struct uids part, struct set_chunk *c, struct ans_mbox_expunge *ans)
 {
 	struct req_mbox_expunge req = { .handle = im->handle, .mbox = im->view->mbox };
+	enum ec e = set_chunk_take(cx, im, part.r, part.n, c);
+
+	if (e != E_OK)
+		return e;
+	req.set = c->set;
+	req.out = c->out;
+	client_op(req.op);
+	e = call_mbox_expunge(cx, im->store, &req, ans);
+	if (e != E_OK)
+		set_chunk_give(im, c);
+	return e;
+}
+
+/// Expunges one part and tells it. arg: unused.
+FIB static enum ec expunge(struct cx *cx, struct imap *im, struct uids part, void *)
+{
 	struct ans_mbox_expunge ans;
 	struct buf b = BUF(IMAP_LINES_MAX);
 	struct pl_uids *gone = NULL;
 	size_t n_gone = 0;
 	struct set_chunk c;
-	enum ec e = set_chunk_take(cx, im, part.r, part.n, &c);
+	enum ec e = expunge_part(cx, im, part, &c, &ans);
 
-	if (e != E_OK)
-		return e;
-	req.set = c.set;
-	req.out = c.out;
-	client_op(req.op);
-	e = call_mbox_expunge(cx, im->store, &req, &ans);
-	if (e == E_OK && !ans.out_full)
-		e = set_chunk_uids(cx, im, &c, ans.count, &gone, &n_gone);
-	set_chunk_give(im, &c);
+	if (e == E_OK) {
+		e = ans.out_full ? E_OK : set_chunk_uids(cx, im, &c, ans.count, &gone, &n_gone);
+		set_chunk_give(im, &c);
+	}
 	if (!gone) { // failed, or too many for the answer: the sync finds them
 		im->news.set = true;
 		return e;
@@ -230,6 +261,25 @@ FIB static enum ec expunge(struct cx *cx, struct imap *im, struct uids part, voi
 	if (e == E_OK && ans.modseq)
 		update_own(im, ans.modseq);
 	return e;
+}
+
+/// Expunges one part without a word. arg: unused.
+FIB static enum ec expunge_untold(struct cx *cx, struct imap *im, struct uids part, void *)
+{
+	struct ans_mbox_expunge ans;
+	struct set_chunk c;
+	enum ec e = expunge_part(cx, im, part, &c, &ans);
+
+	if (e == E_OK)
+		set_chunk_give(im, &c);
+	return e;
+}
+
+FIB enum ec store_expunge_untold(struct cx *cx, struct imap *im)
+{
+	struct pl_uids every = { 1, UINT32_MAX };
+
+	return in_parts(cx, im, (struct uids){ &every, 1 }, expunge_untold, NULL);
 }
 
 /// EXPUNGE without UID takes messages that the client has not heard of as well.

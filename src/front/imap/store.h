@@ -6,6 +6,8 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 FIB enum ec imap_expunge_run(struct cx *cx, struct imap *im, const struct imap_command *cmd);
 /// COPY and MOVE.
 FIB enum ec imap_copy_run(struct cx *cx, struct imap *im, const struct imap_command *cmd);
+/// Expunges the selected mailbox, telling nothing (CLOSE). errors: those of the store.
+FIB enum ec store_expunge_untold(struct cx *cx, struct imap *im);
 
 /// Flags of a command as the store counts them.
 uint8_t store_flags(unsigned system);
