@@ -50,6 +50,7 @@ struct fake {
 	// what happened
 	unsigned calls[VERBS];
 	unsigned chunks_taken, chunks_peak;
+	unsigned said_holding; // pieces of answers that were said while chunks were taken
 	int64_t slept_ms;
 	struct buf upload;
 	bool uploading;

@@ -18,6 +18,7 @@
 ///   smtp.reject id= from= code= why= octets=   a message was refused after its octets came
 #include "front/smtp/smtp.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -76,6 +77,7 @@ FIB enum ec smtp_refuse(struct cx *cx, struct smtp *m, struct smtp_words w, bool
 	enum ec e = E_OK;
 
 	log_reject(cx, m, w);
+	intake_drop(cx, &m->mail.body); // its client may not read the answer
 	if (!each || !smtp_is_lmtp(m))
 		e = smtp_say(cx, m, w);
 	else
@@ -144,8 +146,8 @@ FIB static enum ec answer(struct cx *cx, struct smtp *m, const uint8_t *status)
 	return e;
 }
 
-/// Asks the store. in: lane — a chunk for ids and answers. out: *status — inside that chunk.
-FIB static enum ec ask_store(struct cx *cx, struct smtp *m, struct range lane, const uint8_t **status)
+/// Asks the store. in: lane — a chunk for ids and answers. out: status — of each target.
+FIB static enum ec ask_store(struct cx *cx, struct smtp *m, struct range lane, uint8_t *status)
 {
 	struct chunks *arena = client_chunks(m->store);
 	uint32_t n = m->mail.targets.n, ids = n * (uint32_t)sizeof *m->mail.targets.id;
@@ -163,28 +165,37 @@ FIB static enum ec ask_store(struct cx *cx, struct smtp *m, struct range lane, c
 	if (e == E_OK && ans.stored)
 		intake_upload_used(&m->mail.body);
 	if (e == E_OK)
-		*status = chunks_at(arena, req.out);
+		memcpy(status, chunks_at(arena, req.out), n);
+	return e;
+}
+
+/// Asks the store, and holds nothing more of the message then: its client may not read the answer.
+FIB static enum ec store_message(struct cx *cx, struct smtp *m, uint8_t *status)
+{
+	struct chunks *arena = client_chunks(m->store);
+	struct range lane;
+	enum ec e = chunks_take(cx, arena, &lane);
+
+	if (e != E_OK)
+		return wrap(cx, E_TEMP, "no chunk to name its recipients");
+	e = ask_store(cx, m, lane, status);
+	chunks_give(arena, lane);
+	intake_drop(cx, &m->mail.body);
 	return e;
 }
 
 FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m)
 {
-	struct chunks *arena = client_chunks(m->store);
-	const uint8_t *status = NULL;
-	struct range lane;
-
 	intake_whole(&m->mail.body);
-	enum ec e = chunks_take(cx, arena, &lane);
+	uint8_t *status = calloc(m->mail.targets.n, sizeof *status);
+	enum ec e = status ? store_message(cx, m, status) : fail(cx, E_TEMP, "no memory for the answer");
 
-	if (e != E_OK)
-		return smtp_refuse(cx, m, smtp_words(E_TEMP, false), true);
-	e = ask_store(cx, m, lane, &status);
 	if (e == E_OK) {
 		e = answer(cx, m, status);
 	} else {
 		log_failure(cx, LOG_WARN, "smtp.deliver.failed", e);
 		e = smtp_refuse(cx, m, smtp_words(e, m->s->conf->quota_defer), true);
 	}
-	chunks_give(arena, lane);
+	free(status);
 	return e;
 }

@@ -258,6 +258,7 @@ static void test_sizes(void **)
 			for (size_t k = 0; k < sizes[i]; k++)
 				CHECK(body.p[k] == 'x', "octets");
 			CHECK((fake.calls[VERB_upload_begin] == 1) == (sizes[i] > 1044464), "upload");
+			CHECK(fake.said_holding == 0, "a client that does not read holds chunks");
 			fake_stop();
 		}
 	}
@@ -275,6 +276,7 @@ static void test_crowded(void **)
 	assert_true(fake.delivered.n > 900000);
 	fake.chunks = 1; // for resolve; none is left for the targets beside the body's
 	assert_int_equal(talk(&t, HELLO FROM ALICE DATA "S: 451 4.3.0 *\n" QUIT), E_OK);
+	assert_int_equal(fake.said_holding, 0);
 	fake.chunks = 0;
 	assert_int_equal(talk(&t, HELLO FROM "C: RCPT TO:<alice@example.org>\nS: 4* 4.*\n" QUIT), E_OK);
 	fake_stop();
