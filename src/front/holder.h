@@ -2,8 +2,9 @@
 /// holder — sessions that hold what is everybody's while their client sends or reads: chunks of the arena, uploads, and
 /// with them disk.
 ///
-/// Where that runs out, the slowest of those who have been at it for some time must go: its fiber is cancelled,
-/// `evicted` says why. Who stalls does not keep others out; who is quick, or has just begun, is never sent away.
+/// Where that runs out, the slowest of those for whose clients we have waited for some time must go: its fiber is
+/// cancelled, `evicted` says why. Who stalls does not keep others out; who is quick, or has just begun, is never sent
+/// away, nor one that waits for the store or for room itself. Such time does not count against anybody.
 ///
 /// Events:
 ///   session.slow octets= ms=   a session was ended because its client was slow while others found no room
@@ -14,8 +15,8 @@
 #include "net/io.h"
 
 enum {
-	HOLDER_SAFE_MS = 10000, // nobody must go before
-	HOLDER_PACE = 16384,    // nor whose client sends or takes so many octets a second
+	HOLDER_SAFE_MS = 10000, // of waiting for its client: nobody must go before
+	HOLDER_PACE = 16384,    // nor whose client sends or takes so many octets a second of it
 };
 
 /// All of this process.
@@ -27,10 +28,9 @@ struct holder {
 	struct holder *next, **link;
 	struct cx *cx; // of its fiber
 	struct io *io;
-	int64_t since_ns; // when it began, or was last found quick enough
-	uint64_t octets;  // of io then
-	bool upload;      // it has one, and with it disk
-	bool waiting;     // for others: its pace is not its client's fault
+	int64_t waited_ns; // of io when it began, or was last found quick enough
+	uint64_t octets;   // of io then
+	bool upload;       // it has one, and with it disk
 	bool evicted;
 };
 

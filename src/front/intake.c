@@ -45,9 +45,7 @@ FIB enum ec intake_room(struct cx *cx, struct intake *b, uint8_t **p, size_t *ro
 	if (b->n == 0 || last_is_full(b)) {
 		assert(b->n < INTAKE_CHUNKS);
 		struct range r;
-		b->held.waiting = true;
 		enum ec e = chunks_take(cx, arena, &r);
-		b->held.waiting = false;
 		if (e != E_OK)
 			return e;
 		uint32_t skip = b->n == 0 && !b->uploading ? b->headroom : 0;
@@ -134,8 +132,6 @@ FIB enum ec intake_push(struct cx *cx, struct intake *b)
 	struct req_upload_add req = { .body.n = b->n };
 	struct ans_upload_add ans;
 
-	bool waited = b->held.waiting;
-	b->held.waiting = true;
 	enum ec e = b->uploading ? E_OK : begin_upload(cx, b);
 	memcpy(req.body.r, b->chunk, b->n * sizeof *b->chunk);
 	req.upload = b->upload;
@@ -143,18 +139,12 @@ FIB enum ec intake_push(struct cx *cx, struct intake *b)
 		e = call_upload_add(cx, b->store, &req, &ans);
 	if (e == E_FULL)
 		holders_make_room(b->all, true, clock_mono_ns()); // what the slowest has brought so far takes room too
-	b->held.waiting = waited;
 	if (e != E_OK)
 		return e;
 	chunks_back(b, 1);
 	if (b->n)
 		b->chunk[0] = (struct range){ b->chunk[0].off / CHUNK_OCTETS * CHUNK_OCTETS, 0 };
 	return E_OK;
-}
-
-void intake_whole(struct intake *b)
-{
-	b->held.waiting = true;
 }
 
 FIB enum ec intake_finish(struct cx *cx, struct intake *b, struct range *ranges, uint32_t *n, uint64_t *upload)

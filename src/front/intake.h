@@ -55,8 +55,6 @@ FIB enum ec intake_put_front(struct cx *cx, struct intake *b, struct sl text);
 ///
 /// yields: yes. errors: those of upload_begin, upload_add; E_TEMP — no room for another.
 FIB enum ec intake_push(struct cx *cx, struct intake *b);
-/// All of it has come: what it holds from here on is not its client's doing.
-void intake_whole(struct intake *b);
 /// Makes the request's fields: the ranges, or the upload after its rest was sent.
 ///
 /// out: *ranges (room for INTAKE_CHUNKS), *n, *upload. yields: yes. errors: as intake_push.

@@ -35,12 +35,20 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 /// Each sender's connection counts what came.
 struct io {
 	uint64_t octets;
+	int64_t served_ns; // so long its fiber waited for others
+	bool served;       // and does so now
 };
 
 void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
 {
 	*in = io->octets;
 	*out = 0;
+}
+
+int64_t io_waited_ns(const struct io *io, int64_t now_ns, bool *still)
+{
+	*still = !io->served;
+	return now_ns - io->served_ns;
 }
 
 static struct front front;
@@ -51,7 +59,7 @@ static unsigned calls;
 static void make_room(void *)
 {
 	if (age_at_call_2 && ++calls == 2)
-		age_at_call_2->since_ns -= (int64_t)1000000 * 1000000;
+		age_at_call_2->waited_ns -= (int64_t)1000000 * 1000000;
 	holders_make_room(&front.holders, false, clock_mono_ns());
 }
 
@@ -87,7 +95,7 @@ FIB static void send_and_stall(struct cx *cx, void *arg)
 	s->body = intake_start(&front, &s->io, 0);
 	for (unsigned i = 0; s->end == E_OK && i < s->chunks; i++) {
 		s->end = put_chunk(cx, &s->body);
-		s->body.held.since_ns = clock_mono_ns() - s->age_ms * 1000000;
+		s->body.held.waited_ns = clock_mono_ns() - s->age_ms * 1000000;
 	}
 	s->filled = true;
 	while (s->end == E_OK)
@@ -226,6 +234,29 @@ static void test_silent_after_much(void **)
 	play(&s);
 }
 
+/// Waiting for the store, or for a chunk, is not its client's doing: neither while it lasts nor afterwards.
+FIB static void served_slowly(struct cx *cx, struct scene *s)
+{
+	struct sender *one = &s->sender[0];
+	int64_t later_ns = clock_mono_ns() + (int64_t)60000 * 1000000;
+
+	(void)cx;
+	one->io.served = true;
+	MUST(!holders_make_room(&front.holders, false, later_ns) && !one->body.held.evicted);
+	one->io.served = false;
+	one->io.served_ns = (int64_t)59000 * 1000000;
+	MUST(!holders_make_room(&front.holders, false, later_ns) && !one->body.held.evicted);
+	later_ns += (int64_t)10000 * 1000000;
+	MUST(holders_make_room(&front.holders, false, later_ns) && one->body.held.evicted);
+}
+static void test_served_slowly(void **)
+{
+	struct scene s = { .n = 1, .act = served_slowly };
+
+	s.sender[0] = (struct sender){ .chunks = 1, .age_ms = 1 };
+	play(&s);
+}
+
 /// All places for uploads are taken: the slowest of those gives one, the newcomer gets it a little later.
 FIB static void newcomer_needs_upload(struct cx *cx, struct scene *s)
 {
@@ -296,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_none_to_blame),
 		cmocka_unit_test(test_later_to_blame),
 		cmocka_unit_test(test_silent_after_much),
+		cmocka_unit_test(test_served_slowly),
 		cmocka_unit_test(test_uploads_full),
 		cmocka_unit_test(test_uploads_busy),
 		cmocka_unit_test(test_disk_full),

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/num.h"
 #include "net/tls_inside.h"
 
@@ -80,7 +81,8 @@ struct io {
 	enum ec dead; // E_OK while it lives
 	struct addr peer, local;
 	uint64_t octets_in, octets_out;
-	uint32_t turn_reads, turn_octets; // since the fiber last waited for input
+	uint32_t turn_reads, turn_octets;  // since the fiber last waited for input
+	int64_t waited_ns, waits_since_ns; // for the other side; 0: it does not wait now
 };
 
 enum ec io_new(struct cx *cx, int fd, const struct addr *peer, const struct addr *local, struct io **out)
@@ -139,6 +141,12 @@ void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
 {
 	*in = io->octets_in;
 	*out = io->octets_out;
+}
+
+int64_t io_waited_ns(const struct io *io, int64_t now_ns, bool *still)
+{
+	*still = io->waits_since_ns != 0;
+	return io->waited_ns + (*still ? now_ns - io->waits_since_ns : 0);
 }
 
 /// Remembers what ends the connection.
@@ -220,11 +228,21 @@ static enum ec try_read(struct cx *cx, struct io *io, uint8_t *p, size_t room, s
 	}
 }
 
-FIB static enum ec wait_for(struct cx *cx, struct io *io, enum tls_want want)
+/// Waits for the other side; reading with `ev` (may be NULL), *fired = true where that was first.
+FIB static enum ec wait_for(struct cx *cx, struct io *io, enum tls_want want, struct fib_event *ev, bool *fired)
 {
+	enum ec e;
+
 	if (want == TLS_WANT_TURN)
 		return fib_yield(cx);
-	return want == TLS_WANT_READ ? fib_wait_readable(cx, &io->fd) : fib_wait_writable(cx, &io->fd);
+	io->waits_since_ns = clock_mono_ns();
+	if (want == TLS_WANT_WRITE)
+		e = fib_wait_writable(cx, &io->fd);
+	else
+		e = ev ? fib_wait_readable_or(cx, &io->fd, ev, fired) : fib_wait_readable(cx, &io->fd);
+	io->waited_ns += clock_mono_ns() - io->waits_since_ns;
+	io->waits_since_ns = 0;
+	return e;
 }
 
 /// A client that always has more to say would keep the scheduler to itself, and no deadline would end it: what is
@@ -249,10 +267,7 @@ FIB static enum ec read_some(
 	e = try_read(cx, io, p, room, got, &want);
 	while (e == E_TEMP) {
 		io->turn_reads = io->turn_octets = 0;
-		if (ev && want == TLS_WANT_READ)
-			e = fib_wait_readable_or(cx, &io->fd, ev, fired);
-		else
-			e = wait_for(cx, io, want);
+		e = wait_for(cx, io, want, ev, fired);
 		if (e != E_OK || (ev && *fired))
 			return e;
 		e = try_read(cx, io, p, room, got, &want);
@@ -336,7 +351,7 @@ FIB enum ec io_peek(struct cx *cx, struct io *io, size_t seen, uint8_t *p, size_
 		if (n == 0)
 			e = fail(cx, E_CLOSED, "the other side closed");
 		else if (n > 0 || errno == EAGAIN)
-			e = fib_wait_readable(cx, &io->fd);
+			e = wait_for(cx, io, TLS_WANT_READ, NULL, NULL);
 		else if (errno != EINTR)
 			e = errno_ends(cx, "recv");
 	}
@@ -427,7 +442,7 @@ FIB static enum ec send_plain(struct cx *cx, struct io *io, struct sl a, struct 
 		ssize_t n = sendmsg(io->fd.fd, &m, MSG_NOSIGNAL);
 		enum ec e = E_OK;
 		if (n < 0 && errno == EAGAIN)
-			e = fib_wait_writable(cx, &io->fd);
+			e = wait_for(cx, io, TLS_WANT_WRITE, NULL, NULL);
 		else if (n < 0 && errno != EINTR)
 			e = errno_ends(cx, "send");
 		if (e != E_OK)
@@ -447,7 +462,7 @@ FIB static enum ec send_tls(struct cx *cx, struct io *io, struct sl s)
 		size_t put = 0;
 		enum ec e = tls_conn_write(cx, io->tls, s, &put, &want);
 		if (e == E_TEMP)
-			e = wait_for(cx, io, want);
+			e = wait_for(cx, io, want, NULL, NULL);
 		if (e != E_OK)
 			return e;
 		io->octets_out += put;
@@ -537,7 +552,7 @@ FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table)
 	if (e != E_OK)
 		return e;
 	while ((e = tls_conn_handshake(cx, io->tls, &want)) == E_TEMP) {
-		e = wait_for(cx, io, want);
+		e = wait_for(cx, io, want, NULL, NULL);
 		if (e != E_OK)
 			break;
 	}

@@ -237,6 +237,34 @@ static void bounds_server(struct cx *cx, struct io *io, struct talk *)
 	io_counts(io, &in, &out);
 	MUST(in == FLOOD && out == 0 && io_buffers_held() == 0);
 }
+/// Only waiting for the other side counts as that.
+static void waited_server(struct cx *cx, struct io *io, struct talk *)
+{
+	struct sl line;
+	bool still = true;
+	int64_t now_ns = clock_mono_ns(), none, some;
+
+	none = io_waited_ns(io, now_ns, &still);
+	MUST(none == 0 && !still);
+	MUST(io_line(cx, io, 10, &line) == E_OK);
+	some = io_waited_ns(io, now_ns, &still);
+	MUST(some > 0 && !still);
+	MUST(fib_sleep(cx, 5) == E_OK);
+	MUST(io_line(cx, io, 10, &line) == E_OK); // it was there already
+	MUST(io_waited_ns(io, now_ns, &still) == some);
+}
+static void waited_client(int fd, struct talk *)
+{
+	usleep(20000);
+	write_all(fd, SL("one\r\ntwo\r\n"));
+	usleep(50000);
+	close(fd);
+}
+static void test_waited(void **)
+{
+	talk_one(&(struct talk){ .server = waited_server, .client = waited_client });
+}
+
 /// A line that would be longer than any buffer is dropped like any other that is too long.
 static void longest_line_server(struct cx *cx, struct io *io, struct talk *t)
 {
@@ -641,6 +669,7 @@ int main(void)
 		cmocka_unit_test(test_stranger_key),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_waited),
 		cmocka_unit_test(test_last_line),
 		cmocka_unit_test(test_babble),
 		cmocka_unit_test(test_stuck_writer),

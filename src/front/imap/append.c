@@ -54,7 +54,6 @@ FIB static enum ec receive(struct cx *cx, struct imap *im, struct intake *b)
 FIB static enum ec append_body(
 	struct cx *cx, struct imap *im, struct req_mbox_append *req, struct intake *b, struct ans_mbox_append *ans)
 {
-	intake_whole(b);
 	enum ec e = intake_finish(cx, b, req->body.r, &req->body.n, &req->upload);
 
 	client_op(req->op);

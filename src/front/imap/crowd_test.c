@@ -99,6 +99,12 @@ void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
 	*out = io->octets;
 }
 
+int64_t io_waited_ns(const struct io *io, int64_t now_ns, bool *still)
+{
+	*still = io->stalls;
+	return now_ns;
+}
+
 FIB enum ec io_flush(struct cx *cx, struct io *io)
 {
 	return io_put(cx, io, SL(""));

@@ -70,9 +70,7 @@ FIB static enum ec answer_message(struct cx *cx, struct fetch *f, struct body *b
 
 	print_start(f, view_seq(f->im->view, b->row->uid));
 	print_row(f, b->row, f->atts | (flags_too ? FETCH_FLAGS : 0u));
-	f->held.waiting = true;
 	enum ec e = fetch_prepare(cx, f, b);
-	f->held.waiting = false;
 	if (e != E_OK) {
 		buf_cut(&f->out, before);
 		e = note_trouble(f, e);

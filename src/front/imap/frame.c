@@ -98,9 +98,7 @@ FIB static void take_room(struct cx *cx, struct frame *f, uint64_t literal)
 
 	if (f->fault != E_OK || want <= ROOM_FREE_OCTETS)
 		return;
-	f->held.waiting = true;
 	f->fault = room_take(cx, &f->share, max_size(f->share.octets, 2 * f->command_max));
-	f->held.waiting = false;
 	if (f->fault == E_OK)
 		holder_begin(cx, f->tellers, &f->held, f->io); // who stalls now keeps others waiting
 }

@@ -186,7 +186,6 @@ FIB static enum ec store_message(struct cx *cx, struct smtp *m, uint8_t *status)
 
 FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m)
 {
-	intake_whole(&m->mail.body);
 	uint8_t *status = calloc(m->mail.targets.n, sizeof *status);
 	enum ec e = status ? store_message(cx, m, status) : fail(cx, E_TEMP, "no memory for the answer");
 
