@@ -653,29 +653,35 @@ enum ec mailbox_flags(struct cx *cx, struct txn *t, const struct mbox_op *op, co
 
 // ---- expunge
 
-enum ec gone_at(struct cx *cx, struct view *v, struct mbox_ref m, uint64_t modseq, struct buf *gone, uint32_t *count)
+struct gone_once {
+	uint64_t modseq;
+	struct buf *gone;
+	uint32_t count;
+};
+static bool see_gone_once(void *arg, const struct pl_row *row)
 {
-	struct gone_list g = { .since = modseq - 1 };
-	struct mbox_head h;
-	enum ec e = mbox_head_load(cx, v, mbox_cell(m), &h);
+	struct gone_once *g = arg;
 
-	*count = 0;
+	if (!row->expunged || row->modseq != g->modseq)
+		return true;
+	uids_add(g->gone, row->uid);
+	g->count++;
+	return g->gone->err == E_OK;
+}
+
+enum ec gone_at(struct cx *cx, struct view *v, const struct gone_query *q, struct buf *gone, uint32_t *count)
+{
+	struct walk w = { .set = q->set, .changed_since = q->modseq - 1, .expunged_after_s = 0 };
+	struct gone_once g = { .modseq = q->modseq, .gone = gone };
+	struct mbox_head h;
+	enum ec e = mbox_head_load(cx, v, mbox_cell(q->m), &h);
+
 	if (e == E_OK)
-		e = gone_load(cx, v, mbox_cell(m), &h, &g);
-	for (size_t i = 0; e == E_OK && i < g.n; i++)
-		for (uint32_t uid = g.r[i].lo; uid <= g.r[i].hi; uid++) {
-			struct page p;
-			struct pl_row row;
-			e = page_load(cx, v, mbox_cell(m), uid / PAGE_UIDS, &p);
-			if (e != E_OK)
-				break;
-			page_row(&p, uid % PAGE_UIDS, &row);
-			if (row.modseq != modseq)
-				continue;
-			uids_add(gone, uid);
-			++*count;
-		}
-	free(g.r);
+		e = mbox_walk(cx, v, mbox_cell(q->m), &h, &w, see_gone_once, &g);
+	if (e == E_OK)
+		e = gone->err;
+	if (e == E_OK)
+		*count = g.count;
 	return e;
 }
 
@@ -730,7 +736,7 @@ enum ec mailbox_expunge(struct cx *cx, struct txn *t, const struct mbox_op *op, 
 
 	if (e == E_OK && seen.n == sizeof o) {
 		r.modseq = get_le64(seen.p);
-		e = gone_at(cx, txn_view(t), op->m, r.modseq, gone, &r.count);
+		e = gone_at(cx, txn_view(t), &(struct gone_query){ op->m, set, r.modseq }, gone, &r.count);
 		if (e == E_OK)
 			*out = r;
 		return e;

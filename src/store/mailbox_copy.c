@@ -15,8 +15,9 @@ struct outcome {
 	uint64_t dest_modseq;
 	uint32_t source_uidnext;
 	uint8_t lost_keywords;
+	uint64_t source_modseq;
 };
-enum { OUTCOME_OCTETS = 25, MOVED_OCTETS = 8 };
+enum { OUTCOME_OCTETS = 33, MOVED_OCTETS = 8 };
 
 static void outcome_encode(const struct outcome *r, uint8_t *o)
 {
@@ -26,12 +27,13 @@ static void outcome_encode(const struct outcome *r, uint8_t *o)
 	put_le64(o + 12, r->dest_modseq);
 	put_le32(o + 20, r->source_uidnext);
 	o[24] = r->lost_keywords;
+	put_le64(o + 25, r->source_modseq);
 }
 
 static void outcome_decode(const uint8_t *o, struct outcome *r)
 {
-	*r = (struct outcome){ get_le32(o), get_le32(o + 4), get_le32(o + 8), get_le64(o + 12), get_le32(o + 20),
-		o[24] };
+	*r = (struct outcome){ get_le32(o), get_le32(o + 4), get_le32(o + 8), get_le64(o + 12), get_le32(o + 20), o[24],
+		get_le64(o + 25) };
 }
 
 struct copying {
@@ -76,6 +78,7 @@ static enum ec collect(struct copying *k)
 	if (e != E_OK)
 		return e;
 	k->r.source_uidnext = h.uidnext;
+	k->r.source_modseq = h.version;
 	k->r.count = (uint32_t)(k->msgs.n / sizeof(struct mbox_message));
 	if (k->msgs.err == E_TOOBIG)
 		return fail(k->cx, E_LIMIT, "more than %d messages at once", COPY_MAX);
@@ -216,25 +219,30 @@ static enum ec move_source(struct copying *k, uint64_t *modseq)
 	if (e != E_OK)
 		return e;
 	*modseq = get_le64(seen.p);
-	return gone_at(k->cx, txn_view(k->t), k->op->m, *modseq, k->from, &count);
+	return gone_at(k->cx, txn_view(k->t), &(struct gone_query){ k->op->m, k->set, *modseq }, k->from, &count);
 }
 
 static bool collect_uid(void *arg, const struct pl_row *row)
 {
-	uids_add(arg, row->uid);
-	return true;
+	struct copying *k = arg;
+
+	if (!row->expunged || row->modseq > k->r.source_modseq)
+		uids_add(k->from, row->uid);
+	return k->from->err == E_OK;
 }
 
-/// A repeated COPY: the source UIDs again, expunged ones too; later arrivals are not among them.
+/// A repeated COPY: the source UIDs again, with those expunged since; later arrivals are not among them.
 static enum ec copied_before(struct copying *k)
 {
-	struct walk w = { .set = k->set, .expunged_after_s = k->op->now_s - EXPUNGED_READABLE_S };
+	struct walk w = { .set = k->set, .expunged_after_s = 0 };
 	struct mbox_head h;
 	enum ec e = mbox_head_load(k->cx, txn_view(k->t), mbox_cell(k->op->m), &h);
 
 	if (e == E_OK && h.uidnext > k->r.source_uidnext)
 		h.uidnext = k->r.source_uidnext;
-	return e == E_OK ? mbox_walk(k->cx, txn_view(k->t), mbox_cell(k->op->m), &h, &w, collect_uid, k->from) : e;
+	if (e == E_OK)
+		e = mbox_walk(k->cx, txn_view(k->t), mbox_cell(k->op->m), &h, &w, collect_uid, k);
+	return e == E_OK ? k->from->err : e;
 }
 
 static enum ec copy_run(struct copying *k, uint64_t *modseq)

@@ -20,6 +20,13 @@ struct expunge_plan {
 };
 [[nodiscard]] enum ec expunge_staged(struct cx *cx, struct view *v, struct mbox_edit *ed,
 	const struct expunge_plan *plan, struct buf *gone, uint32_t *count);
-/// What the change that made `modseq` expunged, appended to *gone.
+
+struct gone_query {
+	struct mbox_ref m;
+	struct uid_set set;
+	uint64_t modseq; // that the change made
+};
+/// What that change expunged within the set, appended to *gone: from the rows, which know it longer than the list of
+/// expunged ranges does.
 [[nodiscard]] enum ec gone_at(
-	struct cx *cx, struct view *v, struct mbox_ref m, uint64_t modseq, struct buf *gone, uint32_t *count);
+	struct cx *cx, struct view *v, const struct gone_query *q, struct buf *gone, uint32_t *count);

@@ -1,0 +1,136 @@
+/// Tests of changes asked for again under their operation id: the answer is the first one's, whatever was expunged
+/// before or since, and in however many ranges.
+#include "store/mailbed.h"
+
+enum { MESSAGES = 10000, GONE_BEFORE = 11, GONE_SINCE = 21 };
+
+struct again {
+	struct mbox_op op;
+	struct uid_set set;
+	struct mbox_message msg[MESSAGES];
+	uint64_t to;
+	struct buf out;
+	uint32_t count;
+};
+
+static enum ec append_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct again *a = arg;
+	struct append_result r;
+
+	(void)b;
+	return mailbox_append(cx, t, &a->op, a->msg, MESSAGES, QUOTA_STRICT, &r);
+}
+
+static enum ec expunge_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct again *a = arg;
+	struct expunge_result r;
+
+	(void)b;
+	buf_clear(&a->out);
+	enum ec e = mailbox_expunge(cx, t, &a->op, a->set, true, &a->out, &r);
+	a->count = e == E_OK ? r.count : 0;
+	return e;
+}
+
+static enum ec copy_or_move(struct cx *cx, struct txn *t, struct again *a, bool move)
+{
+	struct copy_result r;
+
+	buf_clear(&a->out);
+	enum ec e = mailbox_copy(cx, t, &a->op, a->to, a->set, move, &a->out, &r);
+	a->count = e == E_OK ? r.count : 0;
+	return e;
+}
+
+static enum ec copy_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	(void)b;
+	return copy_or_move(cx, t, arg, false);
+}
+
+static enum ec move_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	(void)b;
+	return copy_or_move(cx, t, arg, true);
+}
+
+static void expunge_one(struct mailbed *b, const struct mbox_op *op, uint32_t uid)
+{
+	struct pl_uids one = { uid, uid };
+	struct again *a = calloc(1, sizeof *a);
+
+	assert_non_null(a);
+	a->op = *op;
+	a->op.op = (struct op_id){ 0 };
+	a->set = (struct uid_set){ &one, 1, false };
+	a->out = BUF(1024);
+	assert_int_equal(bed_do(b, expunge_job, a), E_OK);
+	buf_free(&a->out);
+	free(a);
+}
+
+/// The change, on every step-th message, is done twice.
+static void change_twice(bed_call *change, uint32_t step, const char *name)
+{
+	struct mailbed *b = mailbed_new();
+	struct again *a = calloc(1, sizeof *a);
+	struct pl_uids *set = calloc(MESSAGES, sizeof *set);
+	struct buf first = BUF(1 << 20);
+
+	assert_true(a && set);
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	a->op = (struct mbox_op){ .now_s = b->now_s, .quota = b->quota };
+	a->op.m.account = bed_user(b, SL("a@example.org"), 0);
+	a->op.m.mbox = bed_mbox(b, a->op.m.account, SL("INBOX"));
+	a->out = BUF(1 << 20);
+	assert_int_equal(bed_create(b, a->op.m.account, SL("to"), &a->to), E_OK);
+	for (uint32_t i = 0; i < MESSAGES; i++)
+		a->msg[i].body = (struct body_ref){ 1, 1 };
+	for (uint32_t uid = 1; uid <= MESSAGES; uid += step)
+		set[a->set.n++] = (struct pl_uids){ uid, uid };
+	a->set.r = set;
+	assert_int_equal(bed_do(b, append_job, a), E_OK);
+	expunge_one(b, &a->op, GONE_BEFORE);
+	a->op.op = bed_op(1);
+	CHECK(bed_do(b, change, a) == E_OK && a->count == MESSAGES / step - 1, name);
+	buf_add(&first, buf_sl(&a->out));
+	expunge_one(b, &a->op, GONE_SINCE);
+	CHECK(bed_do(b, change, a) == E_OK && a->count == MESSAGES / step - 1, name);
+	CHECK(sl_eq(buf_sl(&first), buf_sl(&a->out)), name);
+	buf_free(&first);
+	buf_free(&a->out);
+	free(set);
+	free(a);
+	mailbed_free(b);
+}
+
+static void test_again(void **state)
+{
+	static const struct {
+		const char *name;
+		bed_call *change;
+		uint32_t step;
+	} cases[] = {
+		{ "COPY", copy_job, 1 },
+		{ "COPY of many ranges", copy_job, 2 },
+		{ "MOVE", move_job, 1 },
+		{ "MOVE of many ranges", move_job, 2 },
+		{ "EXPUNGE", expunge_job, 1 },
+		{ "EXPUNGE of many ranges", expunge_job, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++)
+		change_twice(cases[i].change, cases[i].step, cases[i].name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
