@@ -2,114 +2,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 
+#include "store/fault_bed.h"
 #include "store/state.h"
-#include "store/testbed.h"
-
-static const struct cell_id cell_a = { 1, 1 }, cell_b = { 1, 2 };
-
-static void no_index(struct bed *b)
-{
-	char path[128];
-
-	snprintf(path, sizeof path, "%s/index/data.mdb", b->dir);
-	unlink(path);
-}
-
-static bool has(struct store *s, struct cell_id id, struct sl want)
-{
-	struct view *v;
-	struct sl value;
-
-	assert_int_equal(view_open(NULL, s, &v), E_OK);
-	bool same = cell_get(NULL, v, id, SL("k"), &value) == E_OK && sl_eq(value, want);
-	view_close(v);
-	return same;
-}
-
-struct bad_disk {
-	pthread_mutex_t lock;
-	unsigned calls, fail_from, fail_to; // calls with these numbers fail
-	int err;
-	bool cut;       // a failing write writes half of it first
-	bool truncates; // that never fails
-};
-
-static bool bad_now(struct bad_disk *d)
-{
-	pthread_mutex_lock(&d->lock);
-	unsigned n = ++d->calls;
-	bool bad = n >= d->fail_from && n <= d->fail_to;
-	pthread_mutex_unlock(&d->lock);
-	return bad;
-}
-
-static int bad_open(void *arg, int dir, const char *name, int flags)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.open(NULL, dir, name, flags);
-}
-
-static ssize_t bad_pwritev(void *arg, int fd, const struct iovec *iov, int n, uint64_t at)
-{
-	struct bad_disk *d = arg;
-	if (!bad_now(d))
-		return disk_real.pwritev(NULL, fd, iov, n, at);
-	if (d->cut) {
-		struct iovec half = { iov->iov_base, iov->iov_len / 2 };
-		(void)!disk_real.pwritev(NULL, fd, &half, 1, at);
-	}
-	return -d->err;
-}
-
-static int bad_fdatasync(void *arg, int fd)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : unflushed_fdatasync(NULL, fd);
-}
-
-static int bad_fallocate(void *arg, int fd, uint64_t octets)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.fallocate(NULL, fd, octets);
-}
-
-static int bad_ftruncate(void *arg, int fd, uint64_t octets)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) && !d->truncates ? -d->err : disk_real.ftruncate(NULL, fd, octets);
-}
-
-static int bad_unlink(void *arg, int dir, const char *name)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.unlink(NULL, dir, name);
-}
-
-static int bad_rename(void *arg, int dir, const char *from, const char *to)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : disk_real.rename(NULL, dir, from, to);
-}
-
-static int bad_fsync_dir(void *arg, int dir)
-{
-	struct bad_disk *d = arg;
-	return bad_now(d) ? -d->err : unflushed_fsync_dir(NULL, dir);
-}
-
-static int64_t bad_free_octets(void *arg, int dir)
-{
-	(void)arg;
-	return disk_real.free_octets(NULL, dir);
-}
-
-static struct disk bad_disk_over(struct bad_disk *d)
-{
-	return (struct disk){ bad_open, bad_pwritev, bad_fdatasync, bad_fallocate, bad_ftruncate, bad_unlink,
-		bad_rename, bad_fsync_dir, bad_free_octets, d };
-}
 
 enum { STEPS = 9 };
 
@@ -720,58 +615,9 @@ static void test_index_broken(void **state)
 	bed_remove(&b);
 }
 
-/// Where there is no memory to keep an unflushed batch for a restart of the log, it is flushed at once, and what was
-/// kept before stays.
-static void test_no_room_to_keep(void **state)
-{
-	(void)state;
-	struct bed b = bed_make();
-	b.conf.flush_lazy_ms = 60000;
-	struct store *s = bed_open(&b);
-	struct put first = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") };
-	struct put second = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") };
-	uint64_t restarts = s->journal.made;
-
-	assert_int_equal(store_do(NULL, s, false, put_run, &first), E_OK);
-	assert_true(s->journal.kept.n > 0);
-	s->journal.kept.max = s->journal.kept.n + 1;
-	assert_int_equal(store_do(NULL, s, false, put_run, &second), E_OK);
-	assert_int_equal(s->journal.made, restarts);
-	assert_int_equal(s->journal.durable.lsn, s->journal.end.lsn);
-	bed_crash(s);
-	no_index(&b);
-	s = bed_open(&b);
-	assert_true(has(s, cell_a, SL("a")) && has(s, cell_b, SL("b")));
-	store_close(s);
-	bed_remove(&b);
-}
-
-/// A batch whose flush failed and that was answered so is not found in the log by the next start.
-static void test_failed_is_not_done(void **state)
-{
-	(void)state;
-	struct bed b = bed_make();
-	struct bad_disk bad = { .err = EIO, .fail_from = UINT_MAX, .fail_to = UINT_MAX, .truncates = true };
-	struct disk disk = bad_disk_over(&bad);
-	struct store *s = bed_open_on(&b, &disk);
-	struct put lazy = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") };
-	struct put failed = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") };
-
-	assert_int_equal(store_do(NULL, s, false, put_run, &lazy), E_OK);
-	bad.fail_from = bad.calls + 2; // its write comes through
-	assert_int_equal(store_do(NULL, s, true, put_run, &failed), E_TEMP);
-	bed_crash(s);
-	s = bed_open(&b);
-	assert_true(has(s, cell_a, SL("a")) && !has(s, cell_b, SL("b")));
-	store_close(s);
-	bed_remove(&b);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_room_to_keep),
-		cmocka_unit_test(test_failed_is_not_done),
 		cmocka_unit_test(test_each_call_fails),
 		cmocka_unit_test(test_all_calls_fail),
 		cmocka_unit_test(test_heals),
