@@ -50,11 +50,38 @@ static void test_failed_is_not_done(void **state)
 	bed_remove(&b);
 }
 
+/// What was written again in a new segment is where the index says: the next start need not make the index anew.
+static void test_written_again_is_known(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct bad_disk bad = { .err = EIO, .fail_from = UINT_MAX, .fail_to = UINT_MAX };
+	struct disk disk = bad_disk_over(&bad);
+	b.conf.flush_lazy_ms = 1;
+	struct store *s = bed_open_on(&b, &disk);
+	struct put lazy = { cell_a, 0, 0, SL("k"), SL("a"), .outcome = SL("") };
+	struct store_stats before, after;
+
+	store_get_stats(s, &before);
+	bad.fail_from = bad.fail_to = bad.calls + 2; // its lazy flush
+	assert_int_equal(store_do(NULL, s, false, put_run, &lazy), E_OK);
+	do {
+		usleep(1000);
+		store_get_stats(s, &after);
+	} while (after.segments == before.segments);
+	store_close(s);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("a")) && !s->rebuilt);
+	store_close(s);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_room_to_keep),
 		cmocka_unit_test(test_failed_is_not_done),
+		cmocka_unit_test(test_written_again_is_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

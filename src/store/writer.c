@@ -294,11 +294,33 @@ static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs,
 	return E_OK;
 }
 
+/// What was applied stands in another place of the log now. Where the index cannot be told, a start that comes before
+/// the next batch makes it anew.
+static void note_place(struct cx *cx, struct writer *w)
+{
+	struct store *s = w->txn.s;
+	struct itxn *it;
+
+	w->applied.pos = s->journal.end;
+	w->applied.durable_lsn = s->journal.durable.lsn;
+	enum ec e = index_write(cx, s->index, &it);
+	if (e == E_OK) {
+		e = applied_put(cx, it, &w->applied);
+		if (e)
+			itxn_abort(it);
+		else
+			e = itxn_commit(cx, it);
+	}
+	if (e)
+		cx_forget(cx);
+}
+
 /// After a failed attempt: makes it possible to try again, or says that it is not.
 static enum ec recover(struct cx *cx, struct writer *w, bool frees)
 {
 	struct store *s = w->txn.s;
 	unsigned reserves = s->journal.reserves;
+	bool moves = s->journal.kept.n > 0;
 
 	enum ec e = index_mend(cx, s->index);
 	if (e)
@@ -307,9 +329,12 @@ static enum ec recover(struct cx *cx, struct writer *w, bool frees)
 		return E_OK; // a bulk segment failed: its body is spoilt, the other jobs are fine
 	e = journal_restart(cx, &s->journal, frees);
 	w->on_reserve |= s->journal.reserves < reserves;
-	if (e == E_OK && s->journal.kept.n == 0)
-		w->flush_at_ns = 0;
-	return e;
+	if (e)
+		return e;
+	w->flush_at_ns = 0; // all that was kept is flushed
+	if (moves)
+		note_place(cx, w);
+	return E_OK;
 }
 
 static void finish(struct job *const *jobs, unsigned n, enum ec e)
