@@ -103,7 +103,9 @@ static void mbox_flags(struct cx *cx, struct request *r)
 		return;
 	r->run = flags_run;
 	r->finish = flags_finish;
-	request_submit(r, (struct request_job){ 0 });
+	// what is marked can be expunged then: on a full disk that is what clients do to make room
+	bool frees = q->mode != FLAGS_DEL && q->flags & FLAG_DELETED;
+	request_submit(r, (struct request_job){ .frees = frees });
 }
 
 // ---- expunge

@@ -528,7 +528,9 @@ static void flush_lazy(struct cx *cx, struct writer *w)
 /// When the thread must wake without a job; 0 = never.
 static int64_t wake_at(const struct writer *w)
 {
-	if (w->refuse != E_OK || w->on_reserve)
+	if (w->refuse != E_OK)
+		return w->tick_at_ns;
+	if (w->on_reserve && (w->flush_at_ns == 0 || w->tick_at_ns < w->flush_at_ns))
 		return w->tick_at_ns;
 	return w->flush_at_ns;
 }
