@@ -146,6 +146,15 @@ void client_free(struct client *c)
 	client_unref(c);
 }
 
+/// Takes the right to send, first come first served.
+FIB static void sending_begin(struct client *c)
+{
+	struct cx quiet = { 0 };
+
+	if (fib_lock(&quiet, &c->sending) != E_OK)
+		abort(); // a wait without deadline that nobody can cancel
+}
+
 /// Sends one frame on the present socket, waiting for room. The caller holds c->sending.
 FIB static enum ec frame_send(
 	struct client *c, const struct frame_head *head, const void *body, const struct wire_fds *fds)
@@ -183,10 +192,7 @@ FIB static enum ec hello_send(struct client *c)
 /// comes. A dead socket is no error: greet sends again.
 FIB static void slot_send(struct client *c, struct slot *s, uint64_t seq)
 {
-	struct cx quiet = { 0 };
-
-	if (fib_lock(&quiet, &c->sending) != E_OK)
-		abort(); // a wait without deadline that nobody can cancel
+	sending_begin(c);
 	enum ec e = hello_send(c);
 	if (e == E_OK && s->used && s->seq == seq && !s->answered && s->sent_epoch != c->epoch) {
 		struct frame_head head = { .verb = s->verb, .seq = seq };
@@ -372,13 +378,11 @@ FIB static void rewatch_bucket(struct cx *cx, struct client *c, unsigned bucket)
 /// Says hello on the new socket, watches again what sessions watch, sends again what has no answer.
 FIB static void greet(struct cx *cx, void *arg)
 {
-	struct cx quiet = { 0 };
 	struct reader r = *(struct reader *)arg;
 	struct client *c = r.client;
 
 	free(arg);
-	if (fib_lock(&quiet, &c->sending) != E_OK)
-		abort(); // a wait without deadline that nobody can cancel
+	sending_begin(c);
 	if (c->epoch == r.epoch)
 		(void)hello_send(c);
 	fib_unlock(&c->sending);

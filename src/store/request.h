@@ -31,7 +31,7 @@ struct peer {
 	uint64_t arena_octets;
 	atomic_uint refs, inflight;
 	atomic_bool closed, note_lost;
-	pthread_mutex_t lock; // of the uploads
+	pthread_mutex_t lock; // of the uploads, and between hello and the peer's end
 	struct upload upload[UPLOADS_MAX];
 	uint32_t watches;          // under the lock of the watches
 	struct peer *next, **link; // list of serve, until it is freed

@@ -58,7 +58,7 @@ void peer_unref(struct peer *p)
 
 /// A closed peer's requests that are still under way go on writing their answers; its chunks may be another session's
 /// by then. So before it can learn that it was closed, private memory takes the place of its arena. What is read
-/// there or written there since is nobody's: arena_still_there and peer_send look at `closed`, which is set before.
+/// there or written there since is nobody's: request_arena and peer_send look at `closed`, which is set before.
 static void arena_leave(struct peer *p)
 {
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;

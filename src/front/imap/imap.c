@@ -222,7 +222,6 @@ FIB static enum ec answer(struct cx *cx, struct imap *im, const struct imap_head
 	return answer_words(cx, im, &w, 0);
 }
 
-/// Runs a parsed command and tells the news where it may.
 /// The store takes the session's handle no more: it ends, so that whoever knew the old password is out.
 /// source: RFC 5530 §3 (EXPIRED).
 static void login_lost(struct imap *im)
@@ -232,6 +231,7 @@ static void login_lost(struct imap *im)
 	im->refusal = (struct imap_words){ "NO", "EXPIRED", im->bye };
 }
 
+/// Runs a parsed command and tells the news where it may.
 FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *head, const struct imap_command *cmd)
 {
 	bool logged_in = im->phase != IMAP_NOAUTH;

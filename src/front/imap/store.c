@@ -1,7 +1,5 @@
 /// store — sets of any length go to the store in parts: as many ranges as a request holds, and where STORE, EXPUNGE or
 /// CLOSE mean more messages than one commit holds (E_TOOBIG), half of them, and so on. Each part is one atomic change.
-///
-/// A set that names nothing never reaches the store, where an empty set would mean every message.
 #include "front/imap/store.h"
 
 #include "base/num.h"
