@@ -13,17 +13,19 @@ static bool has_nul(struct sl s)
 	return s.n && memchr(s.p, 0, s.n);
 }
 
-/// Adds to the command, unless it is useless already.
+/// Adds to the command, unless it is useless already. Of a line with NUL what stands before it stays, for the tag.
 static void keep(struct frame *f, struct sl s)
 {
+	const uint8_t *nul = s.n ? memchr(s.p, 0, s.n) : NULL;
+
 	if (f->fault != E_OK)
 		return;
-	if (has_nul(s))
-		f->fault = E_SYNTAX;
-	else if (s.n > f->command_max - f->text.n)
+	if (s.n > f->command_max - f->text.n)
 		f->fault = E_TOOBIG;
 	else
-		buf_add(&f->text, s);
+		buf_add(&f->text, nul ? (struct sl){ s.p, (size_t)(nul - s.p) } : s);
+	if (nul)
+		f->fault = E_SYNTAX;
 	if (f->fault == E_OK && f->text.err)
 		f->fault = E_TOOBIG; // no memory for it: for this command the same
 }
