@@ -53,12 +53,14 @@ FIB enum ec imap_capability_run(struct cx *cx, struct imap *im, const struct ima
 }
 
 /// The answer must leave before the handshake, and nothing sent in plain may be left over behind it.
-/// source: RFC 9051 §6.2.1, §11.1.
+/// source: RFC 9051 §6.2.1 (BAD where TLS is on), §11.1.
 FIB enum ec imap_starttls_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
 	(void)cmd;
-	if (io_is_tls(im->io))
-		return imap_refuse(im, E_STATE, "CLIENTBUG", "TLS is on already");
+	if (io_is_tls(im->io)) {
+		im->refusal = (struct imap_words){ "BAD", "CLIENTBUG", "TLS is on already" };
+		return E_STATE;
+	}
 	if (!offers_tls(im))
 		return imap_refuse(im, E_UNSUPPORTED, "CANNOT", "This server has no certificate");
 	cx_deadline_in(cx, IMAP_LOGIN_MS);

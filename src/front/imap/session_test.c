@@ -99,7 +99,7 @@ static const struct session_case plain[] = {
 			"C: b AUTHENTICATE PLAIN AGFubgBzZWNyZXQ=", "S: b NO [PRIVACYREQUIRED] *", BYE } },
 	{ "STARTTLS", { "S: * OK *", "C: a STARTTLS", "S: a OK Begin TLS now", "C: b CAPABILITY",
 			      "S: * CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=LOGIN", "S: b OK *",
-			      "C: c STARTTLS", "S: c NO [CLIENTBUG] *", BYE } },
+			      "C: c STARTTLS", "S: c BAD [CLIENTBUG] *", BYE } },
 	{ "plaintext behind STARTTLS",
 		{ "S: * OK *", "L: a STARTTLS\r\nb LOGIN ann secret\r\n", "S: a OK *",
 			"S: * BYE Commands may not be sent together with STARTTLS" },
