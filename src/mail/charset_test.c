@@ -133,6 +133,8 @@ static void test_preload(void **state)
 	assert_true(utf8_valid(buf_sl(&out)));
 	buf_free(&out);
 	assert_true(charset_known(SL(" csGB2312 ")) && charset_known(SL("x-sjis")) && !charset_known(SL("utf-9")));
+	assert_false(charset_known(SL("X-UNKNOWN"))); // such text is guessed, but cannot be asked for
+	assert_false(charset_known(SL("unknown-8bit")));
 }
 
 int main(void)
