@@ -6,8 +6,37 @@
 #include "front/imap/store.h"
 #include "front/imap/update.h"
 
+/// What arrived while the mailbox was open, and was told, is recent to no later session. It is claimed at the end and
+/// not when it is told, so that no delivery costs a second write; and only where nothing has come since, of which
+/// somebody is still to be told. A store that does not answer leaves it recent, which is allowed.
+/// source: RFC 3501 §2.3.2 (\Recent).
+FIB static void claim_told(struct cx *cx, struct imap *im)
+{
+	const struct view *v = im->view;
+	struct req_mbox_status status = { .handle = im->handle, .mbox = v->mbox };
+	struct req_mbox_open req = { .handle = im->handle, .mbox = v->mbox, .claim_recent = true };
+	struct ans_mbox_status now;
+	struct ans_mbox_open ans;
+	struct set_chunk c;
+
+	if (v->read_only || v->uidnext == v->recent_claimed || cx->canceled)
+		return;
+	enum ec e = call_mbox_status(cx, im->store, &status, &now);
+	if (e == E_OK && now.uidnext == v->uidnext)
+		e = set_chunk_take(cx, im, NULL, 0, &c);
+	if (e == E_OK && now.uidnext == v->uidnext) {
+		req.out = c.out;
+		e = call_mbox_open(cx, im->store, &req, &ans);
+		set_chunk_give(im, &c);
+	}
+	if (e != E_OK)
+		cx_forget(cx);
+}
+
 FIB void select_leave(struct cx *cx, struct imap *im)
 {
+	if (im->phase == IMAP_SELECTED)
+		claim_told(cx, im);
 	client_watch_remove(cx, im->store, &im->watch);
 	im->watch = (struct client_watch){ 0 };
 	im->news.set = false;
@@ -95,6 +124,7 @@ FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct ans_mbox_
 	v->uidvalidity = ans->uidvalidity;
 	v->uidnext = ans->uidnext;
 	v->recent_from = ans->recent_from;
+	v->recent_claimed = ans->uidnext;
 	v->modseq = ans->modseq;
 	v->recent_told = view_recent(v);
 	return E_OK;

@@ -31,11 +31,12 @@ struct view {
 	uint64_t mbox;
 	bool read_only;
 	uint32_t uidvalidity;
-	uint32_t uidnext;     // as last told
-	uint32_t recent_from; // UIDs from here on are \Recent in this session
-	uint32_t recent_told; // how many of them the client knows
-	uint64_t modseq;      // the state the client knows
-	uint32_t exists;      // messages the client knows
+	uint32_t uidnext;        // as last told
+	uint32_t recent_from;    // UIDs from here on are \Recent in this session
+	uint32_t recent_told;    // how many of them the client knows
+	uint32_t recent_claimed; // UIDs below it are recent to no later session
+	uint64_t modseq;         // the state the client knows
+	uint32_t exists;         // messages the client knows
 	struct view_block *blocks;
 	uint32_t n_blocks, cap_blocks;
 	struct view_map *maps;
