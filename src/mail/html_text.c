@@ -57,6 +57,22 @@ static void tag_named(struct html_text *h, struct buf *out)
 		h->raw = raw;
 }
 
+/// The letters of Latin 1, as mail in French or German has them; their case is lost already, since search folds it.
+/// source: HTML 4.01 §24.2.
+static uint32_t latin_letter(struct sl w)
+{
+	static const char *const names[] = { "szlig", "agrave", "aacute", "acirc", "atilde", "auml", "aring", "aelig",
+		"ccedil", "egrave", "eacute", "ecirc", "euml", "igrave", "iacute", "icirc", "iuml", "eth", "ntilde",
+		"ograve", "oacute", "ocirc", "otilde", "ouml", "divide", "oslash", "ugrave", "uacute", "ucirc", "uuml",
+		"yacute", "thorn", "yuml" };
+
+	_Static_assert(ARRAY_N(names) == 0x100 - 0xdf, "U+00DF to U+00FF without a gap");
+	for (uint32_t i = 0; i < ARRAY_N(names); i++)
+		if (sl_eq(w, sl_cstr(names[i])))
+			return 0xdf + i;
+	return 0;
+}
+
 /// The character that an entity names: &name; &#number; &#xhex;. 0 where it is none of these.
 static uint32_t entity_char(struct sl w)
 {
@@ -98,7 +114,9 @@ static uint32_t entity_char(struct sl w)
 		}
 		return (uint32_t)value;
 	}
-	return sl_starts(w, SL("#")) && num_parse(sl_from(w, 1), UINT32_MAX, &value) ? (uint32_t)value : 0;
+	if (sl_starts(w, SL("#")))
+		return num_parse(sl_from(w, 1), UINT32_MAX, &value) ? (uint32_t)value : 0;
+	return latin_letter(w);
 }
 
 /// What is no entity stays as it is.

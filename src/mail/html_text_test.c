@@ -11,6 +11,7 @@ static const struct {
 	{ "inline tags join", "<b>w</b>o<span class=\"a>b\">rd</span>", "word" },
 	{ "block tags part", "<p>one</p><div>two<br>three", "\none\n\ntwo\nthree" },
 	{ "entities", "a &amp;&lt;&#40511;&#x96C1;&nbsp;b", "a &<鸿雁 b" },
+	{ "letters", "&eacute;t&eacute; &Uuml;ber gro&szlig; &divide; &yuml;", "été über groß ÷ ÿ" },
 	{ "not entities", "a & b &unknown; &; &waytoolongforone; x&y", "a & b &unknown; &; &waytoolongforone; x&y" },
 	{ "bad numbers", "&#0;&#x110000;&#99999999999;", "&#0;\xef\xbf\xbd&#99999999999;" },
 	{ "comment", "a<!-- x > <b> -- y -->b<!DOCTYPE html>c", "abc" },
