@@ -166,13 +166,22 @@ static void message_begin(struct smtp *m, bool dots)
 	m->mail.data_ns = clock_mono_ns();
 }
 
+/// The message has nobody to go to: LMTP names the code itself.
+/// source: RFC 5321 §3.3, RFC 2033 §4.2.
+FIB static enum ec no_recipient(struct cx *cx, struct smtp *m)
+{
+	unsigned code = smtp_is_lmtp(m) ? 503 : 554;
+
+	return smtp_say(cx, m, (struct smtp_words){ code, "5.5.1", "No recipient was accepted" });
+}
+
 /// source: RFC 5321 §4.1.1.4.
 FIB enum ec smtp_do_data(struct cx *cx, struct smtp *m, const struct smtp_command *)
 {
 	bool ended = false;
 
 	if (m->phase == PHASE_MAIL)
-		return smtp_say(cx, m, (struct smtp_words){ 554, "5.5.1", "No recipient was accepted" });
+		return no_recipient(cx, m);
 	message_begin(m, true);
 	enum ec e = smtp_say(cx, m, (struct smtp_words){ 354, NULL, "Send the message, then a line with one dot" });
 	if (e == E_OK)
@@ -226,7 +235,7 @@ FIB enum ec smtp_do_bdat(struct cx *cx, struct smtp *m, const struct smtp_comman
 	if (e != E_OK)
 		return e;
 	if (m->phase == PHASE_MAIL)
-		return smtp_say(cx, m, (struct smtp_words){ 554, "5.5.1", "No recipient was accepted" });
+		return no_recipient(cx, m);
 	if (!fits)
 		return smtp_say(cx, m, (struct smtp_words){ 503, "5.5.1", "No message is under way, send MAIL first" });
 	m->phase = PHASE_BDAT;
