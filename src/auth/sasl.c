@@ -317,9 +317,9 @@ static const struct {
 	{ SL_INIT("SCRAM-SHA-256"), run_scram },
 };
 
-struct sl sasl_mechanisms(void)
+struct sl sasl_mechanisms(bool no_scram)
 {
-	return SL("PLAIN LOGIN SCRAM-SHA-256");
+	return no_scram ? SL("PLAIN LOGIN") : SL("PLAIN LOGIN SCRAM-SHA-256");
 }
 
 FIB enum ec sasl_run(
@@ -330,7 +330,7 @@ FIB enum ec sasl_run(
 	if (!l->may_plain)
 		return fail(cx, E_STATE, "login needs TLS");
 	for (size_t i = 0; i < ARRAY_N(mechanisms); i++) {
-		if (!sl_eq_ci(mechanism, mechanisms[i].name))
+		if (!sl_eq_ci(mechanism, mechanisms[i].name) || (l->no_scram && mechanisms[i].run == run_scram))
 			continue;
 		arena_init(&x.memory, EXCHANGE_MEMORY);
 		enum ec e = mechanisms[i].run(cx, &x, initial, out);

@@ -22,6 +22,7 @@ struct sasl_login {
 	sasl_ask *ask;
 	void *arg;
 	bool may_plain;    // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
+	bool no_scram;     // the store keeps no keys for SCRAM
 	struct buf *tried; // NULL, or receives the user's name as sent, for log lines; also where the login fails
 };
 
@@ -31,15 +32,16 @@ struct sasl_result {
 	uint16_t address_octets;
 };
 
-/// The mechanisms offered, as one text for capability lines: "PLAIN LOGIN SCRAM-SHA-256".
-struct sl sasl_mechanisms(void);
+/// The mechanisms offered, as one text for capability lines: "PLAIN LOGIN SCRAM-SHA-256"; without keys (`no_scram`)
+/// only what can succeed, since clients take the strongest.
+struct sl sasl_mechanisms(bool no_scram);
 /// Runs one exchange. `mechanism` as the client sent it (case folded here). `initial` decoded; .p NULL where none
 /// came.
 ///
 /// out:    *out on E_OK.
-/// yields: yes. errors: E_UNSUPPORTED (mechanism unknown), E_AUTH (wrong credentials; also an authzid that is not the
-/// user), E_DENIED (right, but this service is switched off for the user), E_SYNTAX (client's message is not well
-/// formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
+/// yields: yes. errors: E_UNSUPPORTED (mechanism unknown or not offered), E_AUTH (wrong credentials; also an authzid
+/// that is not the user), E_DENIED (right, but this service is switched off for the user), E_SYNTAX (client's message
+/// is not well formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
 FIB enum ec sasl_run(
 	struct cx *cx, const struct sasl_login *l, struct sl mechanism, struct sl initial, struct sasl_result *out);
 /// The LOGIN command of IMAP, USER/PASS of POP3: a plain check.

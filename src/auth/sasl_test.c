@@ -371,7 +371,7 @@ static void test_may_not(void **)
 /// Each mechanism of the capability text exists.
 static void test_mechanisms(void **)
 {
-	struct sl rest = sasl_mechanisms();
+	struct sl rest = sasl_mechanisms(false);
 
 	while (rest.n) {
 		struct sl name = sl_cut(&rest, ' ');
@@ -383,6 +383,18 @@ static void test_mechanisms(void **)
 	}
 }
 
+/// Without keys SCRAM is neither offered nor taken.
+static void test_no_scram(void **)
+{
+	struct cx cx = { 0 };
+	struct sasl_login l = { .ask = ask, .may_plain = true, .no_scram = true };
+	struct sasl_result r;
+
+	assert_true(sl_eq(sasl_mechanisms(true), SL("PLAIN LOGIN")));
+	assert_int_equal(sasl_run(&cx, &l, SL("scram-sha-256"), (struct sl){ 0 }, &r), E_UNSUPPORTED);
+	cx_end(&cx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_may_not),
 		cmocka_unit_test(test_mechanisms),
+		cmocka_unit_test(test_no_scram),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

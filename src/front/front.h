@@ -52,6 +52,7 @@ struct front_conf {
 	bool bare_newline_reject;     // a bare CR or LF refuses the message instead of being mended
 	bool quota_defer;             // a full mailbox is 452 4.2.2 instead of 552 5.2.2
 	bool pop3_lock;               // one POP3 session per account at a time
+	bool no_scram;                // SCRAM is not offered: the store keeps no keys for it
 	bool plain_on_loopback;       // login without TLS is allowed from loopback
 	const struct addr_net *proxy; // who may send a PROXY header, and then must
 	size_t n_proxy;

@@ -72,6 +72,7 @@ static enum ec make_conf(struct cx *cx, const struct bundle *b, const struct con
 	f->bare_newline_reject = sl_eq(c->bare_newline, SL("reject"));
 	f->quota_defer = sl_eq(c->quota_full, SL("defer"));
 	f->pop3_lock = c->pop3_lock;
+	f->no_scram = !c->scram;
 	f->plain_on_loopback = sl_eq(c->plain_login, SL("loopback"));
 	enum ec e = copy_networks(cx, c, f);
 	if (e == E_OK)

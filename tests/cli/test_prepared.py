@@ -6,7 +6,7 @@ import base64, hashlib, hmac, imaplib, os, poplib, smtplib, unicodedata
 
 import pytest
 
-from server import Server
+from server import PASSWORD, Server
 
 NAME, WORD = "zoë@example.test", "Pässwörd 密码 1"
 NAMES = {"composed": NAME, "decomposed": unicodedata.normalize("NFD", NAME), "soft hyphen": "zo\u00ad\u00eb@example.test"}
@@ -130,3 +130,21 @@ def test_command_line_names(server):
         done = server.run("user", "add", name, "--no-password", check=False)
         assert done.returncode == 1 and "exists already" in done.stderr
     assert [w for w in server.run("user", "list").split() if w.startswith("zo")] == [NAME]
+
+
+def test_no_scram(fresh):
+    """Without keys SCRAM is not offered: a client that takes the strongest mechanism gets in all the same."""
+    with fresh(options="scram = false") as server:
+        client = imaplib.IMAP4_SSL("localhost", server.port("imaps"), ssl_context=server.tls(), timeout=30)
+        assert "AUTH=PLAIN" in client.capabilities and "AUTH=SCRAM-SHA-256" not in client.capabilities
+        client.shutdown()
+        client = poplib.POP3_SSL("localhost", server.port("pop3s"), context=server.tls(), timeout=30)
+        assert client.capa()["SASL"] == ["PLAIN", "LOGIN"]
+        client.close()
+        client = smtplib.SMTP_SSL("localhost", server.port("submissions"), context=server.tls(), timeout=30)
+        client.ehlo()
+        assert client.esmtp_features["auth"].split() == ["PLAIN", "LOGIN"]
+        assert client.docmd("AUTH SCRAM-SHA-256")[0] == 504
+        client.close()
+        assert not by_scram(server, server.address("alice"), PASSWORD)
+        assert by_imap_plain(server, server.address("alice"), PASSWORD)

@@ -314,7 +314,7 @@ bool session_may_login(const struct session *s)
 	return s->io->run->login;
 }
 
-struct sl sasl_mechanisms(void)
+struct sl sasl_mechanisms(bool)
 {
 	return SL("PLAIN LOGIN");
 }

@@ -14,9 +14,9 @@ static bool offers_tls(const struct imap *im)
 	return im->s->conf->tls && !io_is_tls(im->io);
 }
 
-static void print_mechanisms(struct buf *b)
+static void print_mechanisms(struct buf *b, bool no_scram)
 {
-	for (struct sl rest = sasl_mechanisms(); rest.n;) {
+	for (struct sl rest = sasl_mechanisms(no_scram); rest.n;) {
 		struct sl name = sl_cut(&rest, ' ');
 		buf_printf(b, " AUTH=%.*s", SLF(name));
 	}
@@ -29,7 +29,7 @@ void imap_print_capabilities(struct buf *b, const struct imap *im)
 		if (offers_tls(im))
 			buf_puts(b, " STARTTLS");
 		if (session_may_login(im->s))
-			print_mechanisms(b);
+			print_mechanisms(b, im->s->conf->no_scram);
 		else
 			buf_puts(b, " LOGINDISABLED");
 		return;
@@ -131,6 +131,7 @@ static struct sasl_login sasl_of(struct imap *im, struct login_asking *asking, s
 		.ask = login_ask,
 		.arg = asking,
 		.may_plain = session_may_login(im->s),
+		.no_scram = im->s->conf->no_scram,
 		.tried = tried,
 	};
 }

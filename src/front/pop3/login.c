@@ -79,9 +79,11 @@ FIB enum ec pop3_do_user(struct cx *cx, struct pop3 *p, const struct pop3_comman
 
 static struct sasl_login login_of(struct pop3 *p)
 {
-	return (struct sasl_login){
-		.store = p->store, .service = SERVICE_POP3, .peer_ip = io_peer(p->io)->ip, .may_plain = true
-	};
+	return (struct sasl_login){ .store = p->store,
+		.service = SERVICE_POP3,
+		.peer_ip = io_peer(p->io)->ip,
+		.may_plain = true,
+		.no_scram = p->s->conf->no_scram };
 }
 
 FIB enum ec pop3_do_pass(struct cx *cx, struct pop3 *p, const struct pop3_command *c)
@@ -102,7 +104,7 @@ FIB enum ec pop3_do_pass(struct cx *cx, struct pop3 *p, const struct pop3_comman
 /// "AUTH" without a mechanism is how clients asked for the list before CAPA.
 FIB static enum ec list_mechanisms(struct cx *cx, struct pop3 *p)
 {
-	struct sl rest = sasl_mechanisms();
+	struct sl rest = sasl_mechanisms(p->s->conf->no_scram);
 	enum ec e = pop3_ok(cx, p, "Login mechanisms follow");
 
 	while (rest.n && e == E_OK) {

@@ -80,7 +80,7 @@ FIB static enum ec do_capa(struct cx *cx, struct pop3 *p, const struct pop3_comm
 	buf_puts(&b, p->phase == POP3_TRANSACTION && p->retr == POP3_DELETE ? "EXPIRE 0\r\n" : "EXPIRE NEVER\r\n");
 	if (session_may_login(p->s)) {
 		buf_puts(&b, "USER\r\nSASL ");
-		buf_add(&b, sasl_mechanisms());
+		buf_add(&b, sasl_mechanisms(p->s->conf->no_scram));
 		buf_puts(&b, "\r\n");
 	}
 	if (p->phase == POP3_AUTHORIZATION && may_stls(p))

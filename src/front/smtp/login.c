@@ -39,6 +39,7 @@ FIB static enum ec exchange(
 		.ask = login_ask,
 		.arg = &a,
 		.may_plain = true,
+		.no_scram = m->s->conf->no_scram,
 		.tried = tried };
 	struct sasl_result r;
 	struct sl mechanism, initial = { 0 };

@@ -131,7 +131,7 @@ static void ehlo_lines(const struct smtp *m, struct ehlo *h)
 	if (may_starttls(m))
 		ehlo_add(h, "STARTTLS");
 	if (smtp_is_submission(m) && session_may_login(m->s))
-		ehlo_add(h, "AUTH %.*s", SLF(sasl_mechanisms()));
+		ehlo_add(h, "AUTH %.*s", SLF(sasl_mechanisms(conf->no_scram)));
 	ehlo_add(h, "HELP");
 	for (size_t i = 0; i < h->n; i++)
 		h->line[i] = sl_sub(buf_sl(&h->text), h->at[i], h->at[i + 1]);
