@@ -280,29 +280,36 @@ static bool print_group(const char *group)
 	return found;
 }
 
-static int no_such_command(const char *group, const char *verb)
+/// A group without a word of its own, or a word that is none: what there is instead.
+static int no_such_command(const struct cli *cli, const char *group, const char *verb)
 {
-	bool is_group = false;
-
-	for (const struct cli_command *c = cli_commands; c->group; c++)
-		is_group |= strcmp(c->group, group) == 0;
-	if (is_group) {
-		if (verb)
-			fprintf(stderr, text_of("hongyan %s: no such command: %s; it has:\n"), group, verb);
-		else
-			fprintf(stderr, text_of("hongyan %s: a word is missing; it has:\n"), group);
-		for (const struct cli_command *c = cli_commands; c->group; c++)
-			if (strcmp(c->group, group) == 0)
-				print_command(stderr, c);
-		return CLI_USAGE;
-	}
+	struct buf words = BUF(4096);
 	const char *near = nearest_group(group);
-	if (near)
-		fprintf(stderr,
+	bool is_group = near && strcmp(near, group) == 0;
+
+	if (is_group && verb)
+		buf_printf(&words, text_of("hongyan %s: no such command: %s; it has:\n"), group, verb);
+	else if (is_group)
+		buf_printf(&words, text_of("hongyan %s: a word is missing; it has:\n"), group);
+	else if (near)
+		buf_printf(&words,
 			text_of("hongyan: no such command: %s (did you mean %s?); `hongyan --help` lists all\n"), group,
 			near);
 	else
-		fprintf(stderr, text_of("hongyan: no such command: %s; `hongyan --help` lists all\n"), group);
+		buf_printf(&words, text_of("hongyan: no such command: %s; `hongyan --help` lists all\n"), group);
+	if (!cli->json)
+		fwrite(words.p, 1, words.n, stderr);
+	for (const struct cli_command *c = cli_commands; c->group; c++) {
+		if (!is_group || strcmp(c->group, group) != 0)
+			continue;
+		if (cli->json)
+			buf_printf(&words, " %s", c->verb);
+		else
+			print_command(stderr, c);
+	}
+	if (cli->json)
+		fail_json(sl_trim(buf_sl(&words)), E_OK);
+	buf_free(&words);
 	return CLI_USAGE;
 }
 
@@ -339,7 +346,7 @@ static bool take_words(struct cli *cli, char **argv, int argc, int i, bool *help
 		} else if (!only_words && strcmp(argv[i], "--help") == 0) {
 			*help = true;
 		} else if (!only_words && strcmp(argv[i], "--json") == 0) {
-			cli->json = true;
+			continue; // wants_json has seen it
 		} else if (!only_words && strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli->conf = argv[++i];
 		} else if (!only_words && strcmp(argv[i], "-c") == 0) {
@@ -366,8 +373,6 @@ static int run_command(struct cli *cli)
 	enum ec e = E_OK;
 	int code;
 
-	if (cli->json)
-		text_choose_english(); // a program reads it
 	if (!cli->conf)
 		cli->conf = default_conf();
 	if (!cli->command->no_place)
@@ -393,20 +398,31 @@ static int run_command(struct cli *cli)
 	return code;
 }
 
+/// Whether errors are to be JSON too, found before anything can be wrong.
+static bool wants_json(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--json") == 0)
+			return true;
+	return false;
+}
+
 int cli_main(int argc, char **argv)
 {
-	struct cli cli = { 0 };
+	struct cli cli = { .json = wants_json(argc, argv) };
 	bool help = false;
 	int i = 1;
 
 	text_choose();
+	if (cli.json)
+		text_choose_english(); // a program reads it
 	for (; i < argc && argv[i][0] == '-'; i++) {
 		if (strcmp(argv[i], "-c") == 0 && i + 1 < argc) {
 			cli.conf = argv[++i];
 		} else if (strcmp(argv[i], "-c") == 0) {
-			return cli_fail(NULL, NULL, "-c needs a value: FILE"), CLI_USAGE;
+			return cli_fail(&cli, NULL, "-c needs a value: FILE"), CLI_USAGE;
 		} else if (strcmp(argv[i], "--json") == 0) {
-			cli.json = true;
+			continue;
 		} else if (strcmp(argv[i], "--version") == 0) {
 			puts("hongyan " HONGYAN_VERSION);
 			return CLI_OK;
@@ -418,22 +434,28 @@ int cli_main(int argc, char **argv)
 			if (asked)
 				print_all(stdout);
 			else
-				cli_fail(NULL, NULL, "unknown option %s; try --help", argv[i]);
+				cli_fail(&cli, NULL, "unknown option %s; try --help", argv[i]);
 			return asked ? CLI_OK : CLI_USAGE;
 		}
 	}
 	if (i >= argc) {
-		print_all(stderr);
+		if (cli.json)
+			cli_fail(&cli, NULL, "a word is missing");
+		else
+			print_all(stderr);
 		return CLI_USAGE;
 	}
-	const char *group = argv[i], *verb = i + 1 < argc ? argv[i + 1] : NULL;
+	const char *group = argv[i];
+	while (i + 1 < argc && strcmp(argv[i + 1], "--json") == 0)
+		i++;
+	const char *verb = i + 1 < argc ? argv[i + 1] : NULL;
 	for (const struct cli_command *c = cli_commands; c->group && !cli.command; c++)
 		if (is_command(c, group, verb))
 			cli.command = c;
 	if (!cli.command && verb && strcmp(verb, "--help") == 0 && print_group(group))
 		return CLI_OK;
 	if (!cli.command)
-		return no_such_command(group, verb && verb[0] != '-' ? verb : NULL);
+		return no_such_command(&cli, group, verb && verb[0] != '-' ? verb : NULL);
 	if (!take_words(&cli, argv, argc, i + (cli.command->verb ? 2 : 1), &help))
 		return CLI_USAGE;
 	if (help) {
