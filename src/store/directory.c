@@ -170,6 +170,23 @@ static enum ec has_prefix(struct cx *cx, struct view *v, const struct key *prefi
 
 // ---- domains
 
+/// sub-domain *("." sub-domain) of a name to be kept here: letters, digits, "-" and "_" inside, or any UTF-8.
+/// Without this a slip of the hand (an address, a dot at the end) makes a domain that no mail can name.
+/// source: RFC 5321 §4.1.2.
+static bool domain_ok(struct sl domain)
+{
+	bool ok = domain.n > 0 && domain.p[domain.n - 1] != '.';
+
+	while (ok && domain.n) {
+		struct sl label = sl_cut(&domain, '.');
+		ok = label.n > 0 && label.n <= 63 && label.p[0] != '-' && label.p[label.n - 1] != '-';
+		for (size_t i = 0; ok && i < label.n; i++)
+			ok = is_alpha(label.p[i]) || is_digit(label.p[i]) || label.p[i] == '-' || label.p[i] == '_' ||
+			     label.p[i] >= 0x80;
+	}
+	return ok;
+}
+
 enum ec directory_domain_add(struct cx *cx, struct txn *t, struct sl domain, struct sl alias_of)
 {
 	struct view *v = txn_view(t);
@@ -180,7 +197,7 @@ enum ec directory_domain_add(struct cx *cx, struct txn *t, struct sl domain, str
 
 	if (e == E_OK)
 		e = address_fold((struct sl){ 0 }, alias_of, &of);
-	if (e != E_OK || domain.n == 0)
+	if (e != E_OK || !domain_ok(domain))
 		return e != E_OK ? e : E_SYNTAX;
 	struct key k = domain_key(address_domain(&a)), ko = domain_key(address_domain(&of));
 	e = row_has(cx, v, &k);

@@ -166,6 +166,11 @@ static void test_depth(void **state)
 
 static void test_refusals(void **state)
 {
+	static const char *const no_domains[] = { ".", "x.", ".x", "a..b", "-a.example", "a-.example", "a@b.example",
+		"a/b", "[192.0.2.1]", "a<b",
+		"0123456789012345678901234567890123456789012345678901234567890123.example" };
+	static const char *const domains[] = { "x_y.example", "1.example", "localhost", "b\xc3\xbc.example",
+		"a--b.example" };
 	struct mailbed *b = town();
 	uint64_t id;
 
@@ -175,6 +180,10 @@ static void test_refusals(void **state)
 	assert_int_equal(bed_domain(b, SL("x.example"), SL("example.net")), E_STATE);
 	assert_int_equal(bed_domain(b, SL("a b"), (struct sl){ 0 }), E_SYNTAX);
 	assert_int_equal(bed_domain(b, (struct sl){ 0 }, (struct sl){ 0 }), E_SYNTAX);
+	for (size_t i = 0; i < ARRAY_N(no_domains); i++)
+		CHECK(bed_domain(b, sl_cstr(no_domains[i]), (struct sl){ 0 }) == E_SYNTAX, no_domains[i]);
+	for (size_t i = 0; i < ARRAY_N(domains); i++)
+		CHECK(bed_domain(b, sl_cstr(domains[i]), (struct sl){ 0 }) == E_OK, domains[i]);
 	assert_int_equal(bed_try_user(b, SL("BOB@example.org"), 0, &id), E_EXISTS);
 	assert_int_equal(bed_try_user(b, SL("all@example.org"), 0, &id), E_EXISTS);
 	assert_int_equal(bed_try_user(b, SL("x@nowhere.example"), 0, &id), E_NOTFOUND);
