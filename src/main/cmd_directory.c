@@ -184,7 +184,9 @@ static bool read_line(struct buf *b)
 	if (!fgets(line, sizeof line, stdin))
 		return false;
 	buf_clear(b);
-	buf_add(b, sl_head(sl_cstr(line), sl_find(sl_cstr(line), '\n')));
+	struct sl text = sl_head(sl_cstr(line), sl_find(sl_cstr(line), '\n'));
+	text.n -= text.n && text.p[text.n - 1] == '\r'; // a line of a file written elsewhere; no password may hold a CR
+	buf_add(b, text);
 	explicit_bzero(line, sizeof line);
 	return true;
 }

@@ -113,6 +113,11 @@ def test_users(either):
     assert either.address("carol") not in either.run("user", "list")
 
 
+def test_password_of_a_file_with_crlf(server):
+    server.run("user", "add", server.address("crlf"), "--password-stdin", input="pass word 7\r\n")
+    server.imap("crlf").logout()
+
+
 def test_aliases(either):
     either.run("alias", "add", either.address("one"), either.address("alice"))
     either.run("alias", "add", either.address("many"), either.address("alice"), either.address("bob"))
