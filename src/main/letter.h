@@ -22,11 +22,13 @@ typedef FIB enum ec letter_take(struct cx *cx, void *arg, const struct letter *l
 
 /// Appends `in` with every bare LF (and bare CR) made CRLF.
 void letter_crlf(struct sl in, struct buf *out);
+/// What the message's own Date field says. False where there is none that can be read.
+bool letter_sent(struct sl text, struct date *out);
 /// Adds one keyword where there is room and it is an IMAP atom; others are dropped (nobody could name them).
 void letter_add_keyword(struct letter *l, struct sl keyword);
 
-/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines, flags from Status and X-Status,
-/// keywords from X-Keywords (these three fields are taken out of the message).
+/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines (else the Date field, else now), flags
+/// from Status and X-Status, keywords from X-Keywords (these three fields are taken out of the message).
 ///
 /// in:     path NUL-terminated; octets_max — a larger message is an error.
 /// errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.

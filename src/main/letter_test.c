@@ -84,6 +84,52 @@ static void test_mbox_round_trip(void **state)
 	cx_end(&cx);
 }
 
+/// Separator lines as programs write them, and the empty line at the end of a file.
+static void test_from_lines(void **state)
+{
+	static const struct {
+		const char *name, *text, *want;
+		int64_t date_s;
+		int32_t offset_min;
+	} cases[] = {
+		{ "ctime", "From a@b Wed Jan  1 00:00:00 2020\nS: x\n\nb\n\n", "S: x\r\n\r\nb\r\n", 1577836800, 0 },
+		{ "no seconds", "From a@b Wed Jan  1 00:00 2020\nS: x\n\nb\n\n", "S: x\r\n\r\nb\r\n", 1577836800, 0 },
+		{ "zone and year", "From 1@xxx Wed Jan 01 02:00:00 +0200 2020\nS: x\n\nb\n", "S: x\r\n\r\nb\r\n",
+			1577836800, 120 },
+		{ "year and zone", "From a Tue Dec 31 19:00:00 2019 -0500\nS: x\n\nb\n", "S: x\r\n\r\nb\r\n",
+			1577836800, -300 },
+		{ "zone by name", "From a Tue Dec 31 19:00:00 EST 2019\nS: x\n\nb\n", "S: x\r\n\r\nb\r\n", 1577836800,
+			-300 },
+		{ "unknown zone", "From a Wed Jan  1 00:00:00 XYZ 2020\nS: x\n\nb\n", "S: x\r\n\r\nb\r\n", 1577836800,
+			0 },
+		{ "sender with blanks", "From a b 9:9 c Wed Jan  1 00:00:00 2020\nS: x\n\nb\n", "S: x\r\n\r\nb\r\n",
+			1577836800, 0 },
+		{ "Date field", "From somebody\nDate: 1 Jan 2020 01:00:00 +0100\n\nb\n",
+			"Date: 1 Jan 2020 01:00:00 +0100\r\n\r\nb\r\n", 1577836800, 60 },
+		{ "CRLF", "From a Wed Jan  1 00:00:00 2020\r\nS: x\r\n\r\nb\r\n\r\n", "S: x\r\n\r\nb\r\n", 1577836800,
+			0 },
+		{ "two empty lines", "From a Wed Jan  1 00:00:00 2020\r\nS: x\r\n\r\nb\r\n\r\n\r\n",
+			"S: x\r\n\r\nb\r\n\r\n", 1577836800, 0 },
+	};
+	char path[64];
+	(void)state;
+	in_temp(path, "from-lines");
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct seen s = { .n = 0 };
+		struct cx cx = { 0 };
+		arena_init(&s.memory, 1 << 20);
+		unlink(path);
+		assert_int_equal(file_create(&cx, path, 0600, sl_cstr(cases[i].text)), E_OK);
+		assert_int_equal(mbox_read(&cx, path, take, &s), E_OK);
+		CHECK(s.n == 1 && sl_eq(s.letter[0].text, sl_cstr(cases[i].want)), cases[i].name);
+		CHECK(s.letter[0].date.unix_s == cases[i].date_s, cases[i].name);
+		CHECK(s.letter[0].date.offset_min == cases[i].offset_min, cases[i].name);
+		arena_free(&s.memory);
+		cx_end(&cx);
+	}
+	unlink(path);
+}
+
 static void test_maildir_round_trip(void **state)
 {
 	(void)state;
@@ -146,6 +192,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mbox_round_trip),
+		cmocka_unit_test(test_from_lines),
 		cmocka_unit_test(test_maildir_round_trip),
 		cmocka_unit_test(test_not_mbox),
 	};

@@ -196,12 +196,11 @@ FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *a
 	struct buf text = BUF(EML_OCTETS_MAX);
 	struct letter l = { 0 };
 	struct date sent;
-	struct header_field field;
 	enum ec e = read_file(cx, path, &text, &l);
 
 	if (e == E_OK && l.text.n && !is_message(l.text))
 		e = fail(cx, E_UNSUPPORTED, text_of("%s is neither a message nor an mbox"), path);
-	if (e == E_OK && header_find(l.text, SL("Date"), &field) && date_parse_mail(field.value, &sent) == E_OK)
+	if (e == E_OK && letter_sent(l.text, &sent))
 		l.date = sent;
 	if (e == E_OK)
 		e = take(cx, arg, &l, 1, 1);

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "ipc/verbs.h"
+#include "mail/header.h"
 #include "main/file.h"
 #include "main/letter.h"
 
@@ -40,26 +41,52 @@ void letter_add_keyword(struct letter *l, struct sl keyword)
 		l->keyword[l->n_keywords++] = keyword;
 }
 
-/// "From sender Thu Jan  1 00:00:00 2020" → the date, read as UTC; now where it cannot be read.
-static struct date from_line_date(struct sl line)
+bool letter_sent(struct sl text, struct date *out)
 {
-	struct sl word[8];
-	size_t n = 0;
-	struct date d = { .unix_s = clock_now_s() };
-	struct buf b = BUF(128);
+	struct header_field field;
 
-	for (struct sl rest = sl_trim(line); rest.n && n < 8;) {
-		word[n] = sl_cut(&rest, ' ');
-		n += word[n].n != 0;
+	return header_find(text, SL("Date"), &field) && date_parse_mail(field.value, out) == E_OK;
+}
+
+/// Octets "HH:MM" at the start, and nothing but digits and ":" behind.
+static bool is_time(struct sl word)
+{
+	size_t digits = 0;
+
+	for (size_t i = 0; i < word.n; i++)
+		digits += is_digit(word.p[i]);
+	return word.n >= 4 && word.n <= 8 && sl_find(word, ':') <= 2 && digits >= 3 &&
+	       word.n - digits == (word.n > 5 ? 2 : 1);
+}
+
+/// "From sender Thu Jan  1 00:00:00 2020": the month and day stand before the time, year and zone behind it in either
+/// order. The sender may hold blanks; without a zone it is UTC.
+/// source: RFC 4155 §A; zones as mutt, Gmail and old mail programs write them.
+static bool from_line_date(struct sl line, struct date *out)
+{
+	struct sl month = { 0 }, day = { 0 }, time = { 0 }, year = { 0 }, zone = SL("+0000");
+	struct buf b = BUF(1024);
+
+	for (struct sl rest = sl_trim(line); rest.n;) {
+		struct sl word = sl_cut(&rest, ' ');
+		if (word.n == 0)
+			continue;
+		if (is_time(word)) {
+			time = word;
+			year = (struct sl){ 0 };
+		} else if (!time.n) {
+			month = day;
+			day = word;
+		} else if (!year.n && word.n == 4 && is_digit(word.p[0])) {
+			year = word;
+		} else {
+			zone = word;
+		}
 	}
-	if (n >= 6)
-		buf_printf(&b, "%.*s %.*s %.*s %.*s +0000", SLF(word[n - 3]), SLF(word[n - 4]), SLF(word[n - 1]),
-			SLF(word[n - 2]));
-	struct date parsed;
-	if (b.n && date_parse_mail(buf_sl(&b), &parsed) == E_OK)
-		d = parsed;
+	buf_printf(&b, "%.*s %.*s %.*s %.*s %.*s", SLF(day), SLF(month), SLF(year), SLF(time), SLF(zone));
+	bool ok = year.n && b.err == E_OK && date_parse_mail(buf_sl(&b), out) == E_OK;
 	buf_free(&b);
-	return d;
+	return ok;
 }
 
 static void take_status(struct sl value, struct letter *l)
@@ -127,18 +154,21 @@ static size_t next_message(struct sl in, size_t at)
 
 FIB static enum ec take_one(struct cx *cx, struct sl raw, letter_take *take, void *arg, uint64_t done, uint64_t total)
 {
-	struct letter l = { .date = from_line_date(sl_head(raw, sl_find(raw, '\n'))) };
+	struct letter l = { 0 };
+	bool dated = from_line_date(sl_head(raw, sl_find(raw, '\n')), &l.date);
 	struct buf text = BUF(MBOX_OCTETS_MAX);
 	struct sl body = sl_from(raw, sl_find(raw, '\n') + 1);
 	enum ec e;
 
 	// the empty line before the next From_ line belongs to the file, not to the message
-	if (done + raw.n < total || sl_ends_ci(body, SL("\n\n")))
+	if (done + raw.n < total || sl_ends_ci(body, SL("\n\n")) || sl_ends_ci(body, SL("\n\r\n")))
 		body.n -= body.n && body.p[body.n - 1] == '\n';
 	if (body.n && body.p[body.n - 1] == '\r')
 		body.n--;
 	unquote(body, &text, &l);
 	l.text = buf_sl(&text);
+	if (!dated && !letter_sent(l.text, &l.date))
+		l.date.unix_s = clock_now_s();
 	e = text.err ? fail(cx, text.err, "a message is too large") : take(cx, arg, &l, done + raw.n, total);
 	buf_free(&text);
 	return e;
