@@ -165,6 +165,12 @@ static void test_maildir_round_trip(void **state)
 		CHECK(s.letter[i].flags == letters[k].flags, letters[k].text);
 		CHECK(s.letter[i].n_keywords == 1 && sl_eq(s.letter[i].keyword[0], SL("home")), letters[k].text);
 	}
+	snprintf(path, sizeof path, "%s/new/1.passed:2,PS", root);
+	assert_int_equal(file_create(&cx, path, 0600, SL("Subject: passed on\n\n")), E_OK);
+	s.n = 0;
+	assert_int_equal(maildir_read(&cx, root, take, &s), E_OK);
+	assert_true(s.n == 1 && s.letter[0].flags == FLAG_SEEN && s.letter[0].n_keywords == 1);
+	assert_true(sl_eq(s.letter[0].keyword[0], SL("$Forwarded")));
 	snprintf(command, sizeof command, "rm -rf %s", root);
 	assert_int_equal(system(command), 0);
 	arena_free(&s.memory);

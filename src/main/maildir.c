@@ -105,6 +105,8 @@ static void flags_from_name(struct sl name, const struct sl table[26], struct le
 				l->flags |= marks[k].flag;
 		if (info.p[i] >= 'a' && info.p[i] <= 'z')
 			letter_add_keyword(l, table[info.p[i] - 'a']);
+		if (info.p[i] == 'P') // passed on: in IMAP a keyword, RFC 5788 and its registry
+			letter_add_keyword(l, SL("$Forwarded"));
 	}
 }
 
