@@ -157,6 +157,22 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 	return e;
 }
 
+/// The mailbox of a folder inside a Maildir: below the one that was named, else (and below INBOX) at the top.
+FIB static enum ec open_below(struct cx *cx, struct mover *m, struct sl folder)
+{
+	const char *mailbox = cli_get(m->cli, "mailbox");
+	struct buf name = BUF(4096);
+
+	if (mailbox && !sl_eq_ci(sl_cstr(mailbox), SL("INBOX")))
+		buf_printf(&name, "%s/", mailbox);
+	buf_add(&name, folder);
+	enum ec e = name.err != E_OK ? name.err : open_mailbox(cx, m, buf_sl(&name));
+	if (e != E_OK)
+		e = wrap(cx, e, "mailbox %.*s", SLF(buf_sl(&name)));
+	buf_free(&name);
+	return e;
+}
+
 FIB static enum ec import_maildir(struct cx *cx, struct mover *m, const char *path)
 {
 	struct maildir_folder *folders;
@@ -164,13 +180,11 @@ FIB static enum ec import_maildir(struct cx *cx, struct mover *m, const char *pa
 	size_t n = 0;
 	enum ec e = maildir_read(cx, path, take_letter, m);
 
-	if (cli_get(m->cli, "mailbox"))
-		return e; // one mailbox was asked for: the folder itself
 	arena_init(&a, 64 << 20);
 	if (e == E_OK)
 		e = maildir_folders(cx, path, &a, &folders, &n);
 	for (size_t i = 0; e == E_OK && i < n; i++) {
-		e = open_mailbox(cx, m, folders[i].name);
+		e = open_below(cx, m, folders[i].name);
 		if (e == E_OK)
 			e = maildir_read(cx, folders[i].path, take_letter, m);
 	}

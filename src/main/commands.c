@@ -40,7 +40,8 @@ static const struct cli_option alias_add_options[] = {
 };
 static const struct cli_option import_options[] = {
 	{ "user", "ADDRESS", "whose mailbox (needed)" },
-	{ "mailbox", "NAME", "into which mailbox, made where missing (default: INBOX)" },
+	{ "mailbox", "NAME",
+		"into which mailbox, made where missing; folders of a Maildir go below it (default: INBOX)" },
 	{ 0 },
 };
 static const struct cli_option export_options[] = {

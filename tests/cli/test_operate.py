@@ -169,6 +169,20 @@ def test_import_export(either):
     either.run("import", str(eml), "--user", either.address("bob"))
 
 
+@pytest.mark.parametrize("below, want", [(None, "Sent/2019"), ("INBOX", "Sent/2019"), ("Old/Box", "Old/Box/Sent/2019")])
+def test_import_folders_of_a_maildir(server, tmp_path, below, want):
+    """Nothing of a Maildir is left behind, whichever mailbox it goes to."""
+    user = f"folders{(below or 'x')[0].lower()}"
+    server.add_user(user)
+    for name in ("", ".Sent.2019"):
+        mailbox.Maildir(tmp_path / "from" / name, create=True).add(f"Subject: {name}\n\nx\n")
+    server.run("import", str(tmp_path / "from"), "--user", server.address(user), *(["--mailbox", below] if below else []))
+    client = server.imap(user)
+    for name in (below or "INBOX", want):
+        assert client.select(f'"{name}"')[1] == [b"1"], name
+    client.logout()
+
+
 # ---- the running server
 
 
