@@ -71,6 +71,7 @@ struct front {
 	struct holders tellers;        // that hold room while their client sends a long command
 	struct session *sessions;      // all of this process
 	unsigned n_sessions;
+	unsigned n_peak;   // the most since memory was last given back
 	uint64_t sid_next; // session ids: unique over this server's life by a random start
 	bool stopping;
 };
