@@ -77,18 +77,37 @@ static void login(struct cx *cx, struct request *r)
 		request_answer(r, e);
 }
 
+/// What the salt of nobody is made of: names that mean the same user have the same salt, also where there is no user,
+/// else the difference would tell.
+static enum ec scram_name(struct cx *cx, struct view *v, struct sl user, struct address *memory, struct sl *name)
+{
+	enum ec e = directory_user_name(cx, v, user, memory);
+
+	if (e != E_OK && e != E_NOTFOUND && e != E_SYNTAX && e != E_TOOBIG)
+		return e;
+	*name = e == E_OK ? address_text(memory) : user;
+	cx_forget(cx);
+	return E_OK;
+}
+
 static enum ec begin_scram(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_scram_begin *q = r->in;
 	struct ans_scram_begin *a = r->out;
 	struct scram_challenge c;
 	struct account acc;
+	struct address memory;
+	struct sl name;
 	uint64_t id;
 	enum ec e = find_user(cx, v, FIELD_SL(q->user), &id, &acc);
 
 	if (e != E_OK && e != E_NOTFOUND)
 		return e;
-	scram_begin(r->s->scram, FIELD_SL(q->user), e == E_OK ? &acc.cred : NULL, r->now_s, &c);
+	bool known = e == E_OK;
+	e = scram_name(cx, v, FIELD_SL(q->user), &memory, &name);
+	if (e != E_OK)
+		return e;
+	scram_begin(r->s->scram, name, known ? &acc.cred : NULL, r->now_s, &c);
 	memcpy(a->salt, c.salt, sizeof a->salt);
 	memcpy(a->nonce, c.nonce, sizeof a->nonce);
 	a->iterations = c.iterations;
@@ -99,16 +118,20 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_scram_end *q = r->in;
 	struct ans_scram_end *a = r->out;
-	struct scram_proof proof = { FIELD_SL(q->user), { q->nonce, sizeof q->nonce }, FIELD_SL(q->auth_message),
-		{ q->proof, sizeof q->proof } };
+	struct scram_proof proof = { .nonce = { q->nonce, sizeof q->nonce },
+		.auth_message = FIELD_SL(q->auth_message),
+		.proof = { q->proof, sizeof q->proof } };
 	struct account acc;
+	struct address memory;
 	uint64_t id = 0;
 	enum ec e = find_user(cx, v, FIELD_SL(q->user), &id, &acc);
 
 	if (e != E_OK && e != E_NOTFOUND)
 		return e;
 	bool known = e == E_OK;
-	e = scram_end(r->s->scram, &proof, known ? &acc.cred : NULL, r->now_s, a->server_signature);
+	e = scram_name(cx, v, FIELD_SL(q->user), &memory, &proof.user);
+	if (e == E_OK)
+		e = scram_end(r->s->scram, &proof, known ? &acc.cred : NULL, r->now_s, a->server_signature);
 	if (e == E_AUTH)
 		password_count_failure(r->s->passwords);
 	if (e != E_OK)

@@ -319,17 +319,26 @@ enum ec directory_user_add(struct cx *cx, struct txn *t, struct sl address, uint
 	return commit_row(cx, t, &h, &k, &value);
 }
 
-enum ec directory_user_find(struct cx *cx, struct view *v, struct sl address, uint64_t *account)
+enum ec directory_user_name(struct cx *cx, struct view *v, struct sl address, struct address *name)
 {
 	struct address a;
-	struct sl domain, value;
+	struct sl domain;
 	enum ec e = address_parse(address, &a);
 
 	if (e == E_OK)
 		e = domain_map(cx, v, address_domain(&a), &domain);
+	return e == E_OK ? address_fold(address_local(&a), domain, name) : e;
+}
+
+enum ec directory_user_find(struct cx *cx, struct view *v, struct sl address, uint64_t *account)
+{
+	struct address a;
+	struct sl value;
+	enum ec e = directory_user_name(cx, v, address, &a);
+
 	if (e != E_OK)
 		return e;
-	struct key k = person_key('u', address_local(&a), domain);
+	struct key k = person_key('u', address_local(&a), address_domain(&a));
 	e = row_get(cx, v, &k, &value);
 	if (e == E_OK && value.n != 8)
 		e = fail(cx, E_CORRUPT, "user row of %zu octets", value.n);

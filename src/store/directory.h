@@ -57,6 +57,9 @@ static inline struct sl address_text(const struct address *a)
 [[nodiscard]] enum ec directory_user_free(struct cx *cx, struct view *v, struct sl address);
 /// errors: E_NOTFOUND; E_STATE where it is the postmaster and other users are left.
 [[nodiscard]] enum ec directory_user_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *account);
+/// The name under which such a user is kept, whether there is one or not: folded, its domain mapped.
+/// errors: E_NOTFOUND (domain), E_SYNTAX, E_TOOBIG.
+[[nodiscard]] enum ec directory_user_name(struct cx *cx, struct view *v, struct sl address, struct address *name);
 /// The account of exactly this address (alias domains mapped). errors: E_NOTFOUND, E_SYNTAX.
 [[nodiscard]] enum ec directory_user_find(struct cx *cx, struct view *v, struct sl address, uint64_t *account);
 

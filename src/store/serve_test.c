@@ -162,6 +162,44 @@ static void test_uploads_and_delivery(void **state)
 	town_end(t);
 }
 
+static void salt_of(struct client *c, const char *user, uint8_t salt[static 16])
+{
+	struct req_scram_begin q = { 0 };
+	struct ans_scram_begin a = { 0 };
+
+	must(field_set(q.user, sl_cstr(user)), user);
+	must(ASK(c, scram_begin, &q, &a), user);
+	assert_int_equal(a.iterations, 4096);
+	memcpy(salt, a.salt, 16);
+}
+
+/// Names that mean one user show one salt, and so do names that would mean one user that does not exist.
+static void test_salts_tell_nothing(void **state)
+{
+	static const char *const pairs[][2] = { { "alice@example.org", "alice@alias.org" },
+		{ "nobody@example.org", "nobody@alias.org" }, { "nobody@example.org", "NOBODY@Alias.ORG" } };
+	struct town *t = town_new();
+	struct req_domain_add d = { 0 };
+	struct ans_domain_add made;
+	uint8_t one[16], other[16];
+
+	(void)state;
+	must(field_set(d.domain, SL("alias.org")), "domain");
+	must(field_set(d.alias_of, SL("example.org")), "alias_of");
+	must(ASK(&t->admin, domain_add, &d, &made), "domain_add");
+	for (size_t i = 0; i < ARRAY_N(pairs); i++) {
+		salt_of(&t->user, pairs[i][0], one);
+		salt_of(&t->user, pairs[i][1], other);
+		CHECK(memcmp(one, other, sizeof one) == 0, pairs[i][1]);
+	}
+	salt_of(&t->user, "somebody@example.org", other);
+	assert_memory_not_equal(one, other, sizeof one);
+	salt_of(&t->user, "nobody@elsewhere.org", other); // no domain of ours
+	assert_memory_not_equal(one, other, sizeof one);
+	salt_of(&t->user, "nobody", other);
+	town_end(t);
+}
+
 static void test_quota(void **state)
 {
 	struct town *t = town_new();
@@ -674,6 +712,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_session),
 		cmocka_unit_test(test_uploads_and_delivery),
+		cmocka_unit_test(test_salts_tell_nothing),
 		cmocka_unit_test(test_quota),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_login_ends),
