@@ -19,6 +19,15 @@ int64_t clock_now_s(void)
 	return t.tv_sec;
 }
 
+int64_t clock_steady_s(void)
+{
+	enum { FAR_FROM_ZERO = 1 << 30 }; // what is older than the machine's start has a time, too
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return t.tv_sec + FAR_FROM_ZERO;
+}
+
 /// Rounds towards minus infinity, unlike C's division.
 static int64_t floor_div(int64_t a, int64_t b)
 {

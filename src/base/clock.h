@@ -7,6 +7,11 @@ int64_t clock_mono_ns(void);
 /// Seconds since 1970-01-01 UTC (CLOCK_REALTIME); may be stepped by the operator.
 int64_t clock_now_s(void);
 
+/// Seconds that never go back and that nobody sets, from an arbitrary start that all processes of this machine share
+/// until it is started anew; they count while it sleeps, too. For what is to last so long and is checked by another
+/// process.
+int64_t clock_steady_s(void);
+
 struct civil {
 	int64_t year; // 1 … 9999 is what mail can say
 	int month;    // 1 … 12

@@ -15,7 +15,7 @@ FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
 	struct req_renew req = { .handle = *handle };
 	struct ans_renew ans;
 
-	if (handle->expires_s >= (uint64_t)clock_now_s() + HANDLE_KEPT_S / 2)
+	if (handle->expires_s >= (uint64_t)clock_steady_s() + HANDLE_KEPT_S / 2)
 		return;
 	if (call_renew(cx, store, &req, &ans) == E_OK)
 		*handle = ans.handle;

@@ -49,7 +49,7 @@ enum { HANDLE_KEPT_S = 24 * 3600 };
 /// What a login gives: every later request presents it. mac = MAC(store's key, all other fields and the front).
 struct handle {
 	uint64_t account;
-	uint64_t expires_s;
+	uint64_t expires_s; // by clock_steady_s
 	uint32_t credential_version;
 	uint32_t services; // bits 1 << enum service
 	uint8_t mac[16];

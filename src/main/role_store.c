@@ -43,6 +43,7 @@ static enum ec open_all(struct cx *cx, const struct bundle *b, const struct conf
 	if (e != E_OK)
 		return wrap(cx, e, "opening the store");
 	memcpy(conf.secret, b->store_secret, sizeof conf.secret);
+	memcpy(conf.life, b->ticket_key, sizeof conf.life);
 	conf.store = r->store;
 	return serve_new(cx, &conf, &r->serve);
 }

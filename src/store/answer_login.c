@@ -1,6 +1,7 @@
 /// answer_login — proving users, and what a logged-in session asks about its account.
 #include "store/request.h"
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "store/directory.h"
 
@@ -50,7 +51,7 @@ static void login_done(struct password_work *w, enum ec e)
 	if (e == E_OK)
 		e = field_set(a->address, account_address(&l->a));
 	if (e == E_OK)
-		handle_make(&r->s->key, r->peer->by, w->account, &l->a, service, r->now_s, &a->handle);
+		handle_make(&r->s->key, r->peer->by, w->account, &l->a, service, clock_steady_s(), &a->handle);
 	request_answer(r, e);
 }
 
@@ -138,7 +139,7 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 		return e;
 	if (!(acc.services & 1u << q->service))
 		return fail(cx, E_DENIED, "the service is turned off");
-	handle_make(&r->s->key, r->peer->by, id, &acc, 1u << q->service, r->now_s, &a->handle);
+	handle_make(&r->s->key, r->peer->by, id, &acc, 1u << q->service, clock_steady_s(), &a->handle);
 	return field_set(a->address, account_address(&acc));
 }
 
@@ -151,7 +152,7 @@ static enum ec admin_login(struct cx *cx, struct request *r, struct view *v)
 	enum ec e = find_user(cx, v, FIELD_SL(q->user), &id, &acc);
 
 	if (e == E_OK)
-		handle_make(&r->s->key, r->peer->by, id, &acc, 0, r->now_s, &a->handle);
+		handle_make(&r->s->key, r->peer->by, id, &acc, 0, clock_steady_s(), &a->handle);
 	return e;
 }
 
@@ -163,7 +164,8 @@ static enum ec renew(struct cx *cx, struct request *r, struct view *v)
 	enum ec e = account_load(cx, v, r->account, &acc);
 
 	if (e == E_OK)
-		handle_make(&r->s->key, r->peer->by, r->account, &acc, q->handle.services, r->now_s, &a->handle);
+		handle_make(
+			&r->s->key, r->peer->by, r->account, &acc, q->handle.services, clock_steady_s(), &a->handle);
 	return e;
 }
 

@@ -423,7 +423,7 @@ static struct handle made(const struct scene *sc, struct holder by, uint32_t ver
 	struct account a = { .credential_version = version };
 	struct handle h;
 
-	handle_make(&sc->t->s->key, by, sc->alice.account, &a, 0, clock_now_s() - age_s, &h);
+	handle_make(&sc->t->s->key, by, sc->alice.account, &a, 0, clock_steady_s() - age_s, &h);
 	return h;
 }
 
@@ -475,10 +475,10 @@ static struct handle forged(const struct scene *sc, struct holder by, unsigned v
 	if (variant == 0)
 		return (struct handle){ 0 };
 	if (variant == 1) {
-		handle_make(&sc->t->s->key, by, sc->bob.account, &a, 0, clock_now_s(), &h);
+		handle_make(&sc->t->s->key, by, sc->bob.account, &a, 0, clock_steady_s(), &h);
 		h.account = sc->alice.account;
 	} else {
-		handle_make(&(struct handle_key){ { 1 } }, by, sc->alice.account, &a, 0, clock_now_s(), &h);
+		handle_make(&(struct handle_key){ { 1 } }, by, sc->alice.account, &a, 0, clock_steady_s(), &h);
 	}
 	return h;
 }

@@ -25,25 +25,25 @@ static void handle_mac(const struct handle_key *k, struct holder by, const struc
 }
 
 void handle_make(const struct handle_key *k, struct holder by, uint64_t account, const struct account *a,
-	uint32_t services, int64_t now_s, struct handle *out)
+	uint32_t services, int64_t steady_s, struct handle *out)
 {
 	memset(out, 0, sizeof *out);
 	out->account = account;
-	out->expires_s = (uint64_t)(now_s + HANDLE_KEPT_S);
+	out->expires_s = (uint64_t)(steady_s + HANDLE_KEPT_S);
 	out->credential_version = a->credential_version;
 	out->services = services;
 	handle_mac(k, by, out, out->mac);
 }
 
 enum ec handle_check(struct cx *cx, const struct handle_key *k, struct holder by, struct view *v,
-	const struct handle *h, int64_t now_s, struct account *a)
+	const struct handle *h, int64_t steady_s, struct account *a)
 {
 	uint8_t mac[16];
 
 	handle_mac(k, by, h, mac);
 	if (CRYPTO_memcmp(mac, h->mac, sizeof mac) != 0)
 		return fail(cx, E_AUTH, "a handle that is not this front's");
-	if (now_s < 0 || h->expires_s < (uint64_t)now_s)
+	if (steady_s < 0 || h->expires_s < (uint64_t)steady_s)
 		return fail(cx, E_AUTH, "the login expired");
 	enum ec e = account_load(cx, v, h->account, a);
 	if (e == E_NOTFOUND || (e == E_OK && a->credential_version != h->credential_version))

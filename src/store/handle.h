@@ -18,8 +18,10 @@ struct holder {
 };
 
 /// Gives a handle for `services` (bits 1 << enum service; 0 for the operator).
+///
+/// in: steady_s — clock_steady_s: a clock that is set ends no session.
 void handle_make(const struct handle_key *k, struct holder by, uint64_t account, const struct account *a,
-	uint32_t services, int64_t now_s, struct handle *out);
+	uint32_t services, int64_t steady_s, struct handle *out);
 /// errors: E_AUTH (forged, another front's, expired, password changed, account gone, service turned off).
 [[nodiscard]] enum ec handle_check(struct cx *cx, const struct handle_key *k, struct holder by, struct view *v,
-	const struct handle *h, int64_t now_s, struct account *a);
+	const struct handle *h, int64_t steady_s, struct account *a);

@@ -292,7 +292,7 @@ static void request_do(struct cx *cx, struct request *r, const struct verb_info 
 	if (e == E_OK && (handle || h->read))
 		e = view_open(cx, r->s->store, &v);
 	if (e == E_OK && handle)
-		e = handle_check(cx, &r->s->key, r->peer->by, v, handle, r->now_s, &a);
+		e = handle_check(cx, &r->s->key, r->peer->by, v, handle, clock_steady_s(), &a);
 	if (e == E_OK && h->read)
 		e = h->read(cx, r, v);
 	view_close(v);
@@ -466,10 +466,13 @@ static void derive(const uint8_t secret[32], struct sl what, uint8_t out[32])
 static enum ec serve_parts(struct serve *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
-	uint8_t scram_secret[32];
+	uint8_t scram_secret[32], what[6 + sizeof s->conf.life];
 	enum ec e = quota_new(&s->quota);
 
-	derive(s->conf.secret, SL("handle"), s->key.octets);
+	// steady seconds begin anew with the machine: no handle may live on
+	memcpy(what, "handle", 6);
+	memcpy(what + 6, s->conf.life, sizeof s->conf.life);
+	derive(s->conf.secret, (struct sl){ what, sizeof what }, s->key.octets);
 	derive(s->conf.secret, SL("scram"), scram_secret);
 	if (e == E_OK)
 		e = passwords_new(&s->conf.password, &s->passwords);

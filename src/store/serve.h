@@ -25,6 +25,7 @@ struct serve_conf {
 	uint64_t build;      // what hello must name
 	unsigned threads;    // 0 = 2
 	uint8_t secret[32];  // handles and fake salts are made with keys derived from it
+	uint8_t life[32];    // the master's, random: handles end with it
 	struct password_conf password;
 	uint64_t arena_octets_max; // 0 = 1 GiB
 };

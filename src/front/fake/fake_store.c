@@ -205,7 +205,7 @@ static enum ec on_login(const struct req_login *req, struct ans_login *ans)
 		if (u->pop3_off)
 			return E_DENIED;
 		*ans = (struct ans_login){ .handle.account = u->account };
-		ans->handle.expires_s = (uint64_t)(clock_now_s() + HANDLE_KEPT_S - fake.handle_age_s);
+		ans->handle.expires_s = (uint64_t)(clock_steady_s() + HANDLE_KEPT_S - fake.handle_age_s);
 		return field_set(ans->address, sl_cstr(u->address));
 	}
 	return E_AUTH;
@@ -214,7 +214,7 @@ static enum ec on_login(const struct req_login *req, struct ans_login *ans)
 static enum ec on_renew(const struct req_renew *req, struct ans_renew *ans)
 {
 	ans->handle = req->handle;
-	ans->handle.expires_s = (uint64_t)clock_now_s() + HANDLE_KEPT_S;
+	ans->handle.expires_s = (uint64_t)clock_steady_s() + HANDLE_KEPT_S;
 	return E_OK;
 }
 

@@ -323,7 +323,7 @@ FIB enum ec sasl_password(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
 	const struct fake_store *st = (const struct fake_store *)(const void *)l->store;
-	uint64_t expires_s = (uint64_t)(clock_now_s() + HANDLE_KEPT_S - st->handle_age_s);
+	uint64_t expires_s = (uint64_t)(clock_steady_s() + HANDLE_KEPT_S - st->handle_age_s);
 
 	if (!sl_eq(user, SL("ann")) || !sl_eq(password, SL("secret")))
 		return fail(cx, E_AUTH, "wrong");

@@ -574,7 +574,7 @@ static enum ec do_renew(struct fake_store *st, const struct req_renew *r, struct
 	if (st->renew_error)
 		return st->renew_error;
 	a->handle = r->handle;
-	a->handle.expires_s = (uint64_t)clock_now_s() + HANDLE_KEPT_S;
+	a->handle.expires_s = (uint64_t)clock_steady_s() + HANDLE_KEPT_S;
 	a->handle.mac[0] = (uint8_t)++st->renewed;
 	return E_OK;
 }
