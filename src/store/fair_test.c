@@ -6,7 +6,8 @@
 #include "base/check.h"
 #include "base/num.h"
 
-/// Each letter of `in` asks once, by name; what is served, in order. Octets of `out` behind it are those put out.
+/// Each letter of `in` asks once, by name (capitals have a rank); what is served, in order. Octets of `left_out` are
+/// those put out.
 static void serve(const char *in, unsigned max, char *out, char *left_out)
 {
 	struct fair q = { .max = max };
@@ -22,6 +23,7 @@ static void serve(const char *in, unsigned max, char *out, char *left_out)
 			continue;
 		}
 		all[i].who[0] = (uint8_t)in[i];
+		all[i].rank = in[i] < 'a';
 		fair_add(&q, &all[i], &t);
 		if (t)
 			left_out[l++] = (char)t->who[0];
@@ -50,6 +52,11 @@ static void test_fair(void **)
 		{ "no room: the flood's last leaves", "aaab", 3, "aba", "a" },
 		{ "no room: the newcomer of a flood leaves", "abaa", 3, "aba", "a" },
 		{ "no room among equals: who comes last leaves", "abcd", 3, "abc", "d" },
+		{ "a rank waits for those without", "ABcd", 4, "cdAB", "" },
+		{ "no room: a rank leaves for those without", "ABCd", 3, "dAB", "C" },
+		{ "no room: who has a rank finds none", "abcD", 3, "abc", "D" },
+		{ "a flood without a rank before one who has it", "aaBaa", 8, "aaaaB", "" },
+		{ "rounds of a rank are its own", "AAA..bA", 8, "AAbAA", "" },
 		{ "empty again", "aa..b", 3, "aab", "" },
 	};
 	char out[32], left_out[32];

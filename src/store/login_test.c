@@ -144,6 +144,48 @@ static void test_flood_hurts_itself(void **state)
 	free(x);
 }
 
+/// Guessers at many addresses fill the queue: who did not fail before is served, before them.
+static void test_guessers_wait(void **state)
+{
+	struct password_conf conf = quick;
+	struct passwords *p;
+	enum { N = 16, ALL = 2 * N + 1 };
+	struct waiting *x = calloc(ALL, sizeof *x);
+	struct credentials c;
+
+	(void)state;
+	assert_non_null(x);
+	conf.threads = 1;
+	conf.queue_max = 4;
+	conf.argon2_kib = 4096;
+	assert_int_equal(passwords_new(&conf, &p), E_OK);
+	assert_int_equal(password_make(p, SL("right"), &c), E_OK);
+	for (int i = 0; i < ALL; i++) {
+		const uint8_t ip[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, (uint8_t)(i < 2 * N ? i % N : i) };
+		x[i].w = (struct password_work){ .kind = PASSWORD_VERIFY, .done = done, .arg = &x[i] };
+		sem_init(&x[i].sem, 0, 0);
+		x[i].e = E_COUNT;
+		password_who(ip, x[i].w.turn.who);
+	}
+	for (int i = 0; i < N; i++) { // each fails once
+		assert_int_equal(password_submit(p, &x[i].w), E_OK);
+		sem_wait(&x[i].sem);
+		assert_int_equal(x[i].e, E_AUTH);
+	}
+	for (int i = N; i < 2 * N; i++) // and comes again
+		if (password_submit(p, &x[i].w) != E_OK)
+			x[i].e = E_TEMP;
+	struct waiting *honest = &x[ALL - 1];
+	honest->w.account = 7;
+	honest->w.cred = c;
+	honest->w.password_octets = 5;
+	memcpy(honest->w.password, "right", 5);
+	assert_int_equal(password_submit(p, &honest->w), E_OK);
+	passwords_free(p);
+	assert_int_equal(honest->e, E_OK);
+	free(x);
+}
+
 static void test_who(void **state)
 {
 	static const uint8_t v4[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 1 };
@@ -292,6 +334,7 @@ int main(void)
 		cmocka_unit_test(test_passwords),
 		cmocka_unit_test(test_queue_is_bounded),
 		cmocka_unit_test(test_flood_hurts_itself),
+		cmocka_unit_test(test_guessers_wait),
 		cmocka_unit_test(test_who),
 		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_scram_vector),

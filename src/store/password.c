@@ -13,11 +13,17 @@
 #include "base/num.h"
 #include "store/scram.h"
 
-enum { MAC = 32, CACHE = 16384, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
+enum { MAC = 32, CACHE = 16384, GUESSERS = 16384, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
 
 struct success {
 	uint8_t mac[MAC];
 	int64_t until_ns;
+};
+/// Who named a wrong password lately. Another one in his place makes him forgotten: he waits with everybody else again.
+struct guesser {
+	uint64_t who;
+	int64_t until_ns;
+	uint32_t failed;
 };
 struct passwords {
 	struct password_conf conf;
@@ -31,6 +37,8 @@ struct passwords {
 	pthread_t thread[THREADS_MAX];
 	struct password_stats stats;
 	struct success cache[CACHE];
+	struct hash_key guesser_key;
+	struct guesser guesser[GUESSERS];
 };
 
 // ---- the work itself
@@ -130,6 +138,41 @@ static void cache_add(struct passwords *p, const struct password_work *w)
 	pthread_mutex_unlock(&p->lock);
 }
 
+// ---- who guesses
+
+/// Lock held. The place of an address, perhaps with another's figures.
+static struct guesser *guesser_place(struct passwords *p, const uint8_t who[FAIR_WHO], uint64_t *hash)
+{
+	*hash = hash_keyed(&p->guesser_key, (struct sl){ who, FAIR_WHO });
+	return &p->guesser[*hash % GUESSERS];
+}
+
+/// Lock held. Whoever guesses from a thousand addresses fills every round of the queue; one who did not fail goes
+/// before all of them.
+static uint8_t guesser_rank(struct passwords *p, const uint8_t who[FAIR_WHO])
+{
+	uint64_t hash;
+	const struct guesser *g = guesser_place(p, who, &hash);
+
+	if (g->who != hash || g->until_ns <= clock_mono_ns())
+		return 0;
+	return g->failed < PASSWORD_SLIPS ? 1 : FAIR_RANKS - 1;
+}
+
+static void guesser_failed(struct passwords *p, const uint8_t who[FAIR_WHO])
+{
+	uint64_t hash;
+	int64_t now_ns = clock_mono_ns();
+
+	pthread_mutex_lock(&p->lock);
+	struct guesser *g = guesser_place(p, who, &hash);
+	if (g->who != hash || g->until_ns <= now_ns)
+		*g = (struct guesser){ .who = hash };
+	g->failed += g->failed < PASSWORD_SLIPS;
+	g->until_ns = now_ns + (int64_t)PASSWORD_GUESSER_S * 1000000000;
+	pthread_mutex_unlock(&p->lock);
+}
+
 // ---- counting
 
 void password_count_failure(struct passwords *p)
@@ -167,8 +210,10 @@ static void work_do(struct passwords *p, struct password_work *w)
 		e = verify(p, w);
 		if (e == E_OK)
 			cache_add(p, w);
-		else if (e == E_AUTH)
+		else if (e == E_AUTH) {
 			password_count_failure(p);
+			guesser_failed(p, w->turn.who);
+		}
 	}
 	work_end(w, e);
 }
@@ -218,6 +263,7 @@ enum ec password_submit(struct passwords *p, struct password_work *w)
 		return E_OK;
 	}
 	pthread_mutex_lock(&p->lock);
+	w->turn.rank = guesser_rank(p, w->turn.who);
 	if (p->ending)
 		out = &w->turn;
 	else
@@ -250,6 +296,7 @@ enum ec passwords_new(const struct password_conf *conf, struct passwords **out)
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_cond_init(&p->more, NULL);
 	random_octets(p->cache_key, sizeof p->cache_key);
+	random_octets(&p->guesser_key, sizeof p->guesser_key);
 	e = argon2_make(p, SL("nobody's password"), &p->dummy);
 	while (e == E_OK && p->threads < p->conf.threads) {
 		e = pthread_create(&p->thread[p->threads], NULL, work_loop, p) ? E_TEMP : E_OK;

@@ -2,8 +2,8 @@
 /// password — making and proving passwords, away from the threads that answer requests.
 ///
 /// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), in which the addresses that ask take
-/// turns; a cache of successes (≤ 1 h, keyed by an HMAC so that it holds no password), counts of failures. Unknown
-/// users cost the same work.
+/// turns, those that named wrong passwords lately behind all others; a cache of successes (≤ 1 h, keyed by an HMAC so
+/// that it holds no password), counts of failures. Unknown users cost the same work.
 /// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
 /// cache knows the answer.
 /// source: RFC 9106 (argon2).
@@ -15,6 +15,8 @@ enum {
 	ARGON2_KIB = 16 * 1024,
 	PASSWORD_QUEUE_MAX = 256,
 	PASSWORD_CACHE_S = 3600,
+	PASSWORD_SLIPS = 4,       // so many wrong ones happen to anybody
+	PASSWORD_GUESSER_S = 600, // since the last, and a guesser is forgotten
 	PASSWORD_OCTETS_MAX = 512,
 };
 
