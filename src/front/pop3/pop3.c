@@ -43,6 +43,7 @@ FIB enum ec pop3_bad(struct cx *cx, struct pop3 *p, const char *text)
 	if (p->bad >= POP3_BAD_MAX) {
 		p->over = true;
 		p->end = fail(cx, E_LIMIT, "too many bad commands");
+		text = "Too many bad commands, closing";
 	}
 	return pop3_err(cx, p, (struct pop3_words){ NULL, text });
 }
