@@ -27,13 +27,14 @@ static void flush_marks(struct fold_stream *f, struct buf *out)
 	f->marks_n = 0;
 }
 
-static void put_space(struct fold_stream *f, struct buf *out)
+/// A character of a script that writes no spaces: Chinese and Japanese, with the punctuation of their width.
+static bool is_dense(uint32_t ch)
 {
-	if (f->marks_n)
-		flush_marks(f, out);
-	if (!f->space)
-		buf_addc(out, ' ');
-	f->space = true;
+	if (ch < 0x3001)
+		return false;
+	return ch <= 0x312f || (ch >= 0x31a0 && ch <= 0x9fff) || (ch >= 0xf900 && ch <= 0xfaff) || ch == 0xff01 ||
+	       ch == 0xff08 || ch == 0xff09 || ch == 0xff0c || ch == 0xff0e || ch == 0xff1a || ch == 0xff1b ||
+	       ch == 0xff1f || (ch >= 0x20000 && ch <= 0x3ffff);
 }
 
 /// White space by Unicode's categories Zs, Zl, Zp, and the control octets that move the cursor.
@@ -43,17 +44,44 @@ static bool is_space(int32_t ch, const utf8proc_property_t *p)
 	       p->category == UTF8PROC_CATEGORY_ZL || p->category == UTF8PROC_CATEGORY_ZP;
 }
 
-/// One character of the decomposed, folded form.
-static void put_char(struct fold_stream *f, int32_t ch, struct buf *out)
+static void put_space(struct fold_stream *f, int32_t ch, struct buf *out)
+{
+	if (f->marks_n)
+		flush_marks(f, out);
+	if (f->dense && (ch == '\n' || ch == '\r'))
+		f->gap = FOLD_LINE_END;
+	else if (f->dense && f->gap == FOLD_NO_GAP)
+		f->gap = FOLD_BLANKS;
+	if (f->dense)
+		return;
+	if (!f->space)
+		buf_addc(out, ' ');
+	f->space = true;
+}
+
+/// What stands behind a dense character is known now: the gap between them is a space, unless it was a line end between
+/// two of the kind.
+static void end_gap(struct fold_stream *f, bool dense, struct buf *out)
+{
+	if (f->gap == FOLD_BLANKS || (f->gap == FOLD_LINE_END && !dense))
+		buf_addc(out, ' ');
+	f->gap = FOLD_NO_GAP;
+	f->dense = dense;
+}
+
+/// One character of the decomposed, folded form of a character that is `dense` or not.
+static void put_char(struct fold_stream *f, int32_t ch, bool dense, struct buf *out)
 {
 	const utf8proc_property_t *p = utf8proc_get_property(ch);
 
 	if (is_space(ch, p)) {
-		put_space(f, out);
+		put_space(f, ch, out);
 		return;
 	}
 	if (p->combining_class == 0 || f->marks_n == FOLD_MARKS_MAX)
 		flush_marks(f, out);
+	if (p->combining_class == 0 || f->gap)
+		end_gap(f, dense, out);
 	if (p->combining_class == 0)
 		utf8_put(out, (uint32_t)ch);
 	else
@@ -65,20 +93,33 @@ static void put_char(struct fold_stream *f, int32_t ch, struct buf *out)
 static void fold_char(struct fold_stream *f, uint32_t ch, struct buf *out)
 {
 	utf8proc_int32_t parts[32];
+	bool dense = is_dense(ch);
 	int last = 0;
 
 	if (ch >= 0x3400 && ch <= 0x9fff) {
-		put_char(f, (int32_t)ch, out);
+		put_char(f, (int32_t)ch, dense, out);
 		return;
 	}
 	utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)ch, parts, ARRAY_N(parts),
 		(utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT | UTF8PROC_CASEFOLD | UTF8PROC_IGNORE), &last);
 	if (n < 0 || n > (utf8proc_ssize_t)ARRAY_N(parts)) {
-		put_char(f, (int32_t)ch, out); // no such expansion exists today (18 is the longest)
+		put_char(f, (int32_t)ch, dense, out); // no such expansion exists today (18 is the longest)
 		return;
 	}
 	for (utf8proc_ssize_t i = 0; i < n; i++)
-		put_char(f, parts[i], out);
+		put_char(f, parts[i], dense, out);
+}
+
+/// ASCII behind a dense character: its white space. Returns how much of the run that is.
+static size_t fold_gap(struct fold_stream *f, struct sl run, struct buf *out)
+{
+	size_t n = 0;
+
+	for (; n < run.n && (run.p[n] == ' ' || (uint8_t)(run.p[n] - 9) < 5); n++)
+		put_space(f, run.p[n], out);
+	if (n < run.n)
+		end_gap(f, false, out);
+	return n;
 }
 
 /// A run of ASCII, the common case.
@@ -91,6 +132,8 @@ static size_t fold_ascii(struct fold_stream *f, struct sl s, struct buf *out)
 		return 0;
 	if (f->marks_n)
 		flush_marks(f, out);
+	if (f->dense && (k = fold_gap(f, sl_head(s, n), out)))
+		return k;
 	uint8_t *to = buf_room(out, n);
 	if (!to)
 		return n;
@@ -158,6 +201,7 @@ void fold_end(struct fold_stream *f, struct buf *out)
 		fold_char(f, 0xfffd, out);
 	f->left_n = 0;
 	flush_marks(f, out);
+	end_gap(f, false, out);
 }
 
 void fold_text(struct sl utf8, struct buf *out)

@@ -3,8 +3,9 @@
 ///
 /// The form: full case folding, compatibility decomposition (so widths, ligatures, ﬁ and ㎏ are one with their plain
 /// forms), default-ignorable characters dropped, and each run of white space, line ends included, one space, so that a
-/// needle is found over a line break. Decomposed, not composed: `e` finds `é`, as i;unicode-casemap has it, and
-/// pieces can be folded without looking back. Equal texts have equal forms.
+/// needle is found over a line break. Between two characters of a script that writes no spaces (Chinese, Japanese) a
+/// line end is nothing. Decomposed, not composed: `e` finds `é`, as i;unicode-casemap has it, and pieces can be
+/// folded without looking back. Equal texts have equal forms.
 /// Memory: nothing but a small state; no locale.
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,6 +28,8 @@ struct fold_stream {
 	int32_t marks[FOLD_MARKS_MAX]; // combining marks that wait for their order
 	size_t marks_n;
 	bool space; // the last thing written was a space
+	bool dense; // the last thing written needs no space behind it, so what comes decides about the gap
+	enum fold_gap { FOLD_NO_GAP, FOLD_BLANKS, FOLD_LINE_END } gap; // white space behind it, not yet written
 };
 
 /// Begins a text. `inside` false: leading white space is dropped.
@@ -37,7 +40,7 @@ void fold_feed(struct fold_stream *f, struct sl utf8, struct buf *out);
 void fold_end(struct fold_stream *f, struct buf *out);
 /// All three for a text in one piece.
 ///
-/// source: Unicode §3.13 (full case folding), UAX #15 (NFKD); RFC 5051 §2.
+/// source: Unicode §3.13 (full case folding), UAX #15 (NFKD); RFC 5051 §2; CSS Text 3 §4.1.3 (line ends in Chinese).
 void fold_text(struct sl utf8, struct buf *out);
 
 /// A needle and how much of it has been seen (Knuth–Morris–Pratt, so linear whatever the text).
