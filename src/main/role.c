@@ -46,6 +46,10 @@ static void become_role(enum role r, const char *title, int exe, int dir_fd, int
 	char *argv[] = { (char *)(uintptr_t)title, (char *)(uintptr_t) "--role", (char *)(uintptr_t)names[r], NULL };
 	sigset_t none;
 
+	// Ctrl-C and systemd signal all processes: only the master hears them, and tells the roles how to end
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGKILL); // a role must not outlive its master: the next one takes the data lock

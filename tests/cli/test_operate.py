@@ -266,8 +266,11 @@ def test_reload_keeps_what_needs_a_restart(fresh):
         server.wait_log("needs-restart", at)  # until it is done
 
 
-def test_end_in_answers(fresh):
-    """SIGTERM: an answer under way is finished, sessions at rest are told, and the end comes within 10 s."""
+@pytest.mark.parametrize("to_all", [None, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_end_in_answers(fresh, to_all):
+    """SIGTERM: an answer under way is finished, sessions at rest are told, and the end comes within 10 s.
+
+    The same where every process gets a signal, as Ctrl-C and systemd send it."""
     big = "Subject: big\r\n\r\n" + ("x" * 76 + "\r\n") * 130000
     server = fresh().start()
     server.deliver(big)
@@ -277,6 +280,8 @@ def test_end_in_answers(fresh):
     first = busy.readline()
     assert b"FETCH" in first
     started = time.monotonic()
+    for pid in [p for pids in server.roles().values() for p in pids] if to_all else []:
+        os.kill(pid, to_all)
     ending = threading.Thread(target=server.stop)
     ending.start()
     size = int(first[first.index(b"{") + 1:first.index(b"}")])
