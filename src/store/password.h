@@ -13,7 +13,7 @@
 enum {
 	ARGON2_PASSES = 2,
 	ARGON2_KIB = 16 * 1024,
-	PASSWORD_QUEUE_MAX = 256,
+	PASSWORD_QUEUE_MAX = 64, // well below what a front may ask at once (CLIENT_IN_FLIGHT): the rest goes on
 	PASSWORD_CACHE_S = 3600,
 	PASSWORD_SLIPS = 4,       // so many wrong ones happen to anybody
 	PASSWORD_GUESSER_S = 600, // since the last, and a guesser is forgotten

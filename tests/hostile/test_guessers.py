@@ -1,0 +1,37 @@
+"""Guessing passwords over many connections does not stop those who are logged in, or who log in."""
+import socket
+
+GUESSERS = 400  # more than a front may ask the store at once (CLIENT_IN_FLIGHT)
+
+
+def guess(server, i):
+    s = socket.create_connection(("127.0.0.1", server.port("imap")), timeout=60)
+    s.sendall(f'a LOGIN {server.address("alice")} "guess {i}"\r\n'.encode())
+    return s
+
+
+def said(s):
+    text = b""
+    while b"\r\na " not in text:
+        more = s.recv(4096)
+        if not more:
+            break
+        text += more
+    return text.rpartition(b"\r\na ")[2]
+
+
+def test_a_flood_of_guesses_is_shed(fresh):
+    server = fresh(options='fronts = 1\nplain_login = "loopback"').start()
+    with server.imap("bob") as inside:
+        inside.select("INBOX")
+        guessers = [guess(server, i) for i in range(GUESSERS)]
+        assert inside.noop()[0] == "OK"
+        assert inside.append("INBOX", None, None, b"Subject: x\r\n\r\nbody\r\n")[0] == "OK"
+        answers = [said(s) for s in guessers]
+    # were all of them queued, they would fill every place of their front, and bob would wait for all
+    assert sum(b"UNAVAILABLE" in a for a in answers) > GUESSERS // 4
+    assert all(b"UNAVAILABLE" in a or b"AUTHENTICATIONFAILED" in a for a in answers)
+    for s in guessers:
+        s.close()
+    with server.imap("alice") as later:
+        assert later.select("INBOX")[0] == "OK"
