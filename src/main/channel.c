@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 enum ec channel_send(struct cx *cx, int channel, const struct channel_message *m, int fd)
 {
@@ -21,7 +22,10 @@ enum ec channel_receive(struct cx *cx, int channel, struct channel_message *m, i
 
 	if (e != E_OK)
 		return e;
-	*fd = fds.n ? fds.fd[0] : -1;
+	// whoever sends more than one, or one with a message that is none, must not fill our table with them
+	for (unsigned i = n == sizeof *m; i < fds.n; i++)
+		close(fds.fd[i]);
+	*fd = fds.n && n == sizeof *m ? fds.fd[0] : -1;
 	if (n != sizeof *m)
 		return fail(cx, E_CORRUPT, "message of %zu octets between master and role", n);
 	m->text[CHANNEL_TEXT - 1] = 0;

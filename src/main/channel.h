@@ -29,7 +29,8 @@ struct channel_message {
 
 /// Sends one message; fd < 0: none. Short messages never wait long; errors as wire_send.
 [[nodiscard]] enum ec channel_send(struct cx *cx, int channel, const struct channel_message *m, int fd);
-/// Receives one message if there is one. out: *fd, -1 where none came. errors as wire_recv; E_CORRUPT.
+/// Receives one message if there is one. out: *fd, -1 where none came; more than one are closed. errors as wire_recv;
+/// E_CORRUPT.
 [[nodiscard]] enum ec channel_receive(struct cx *cx, int channel, struct channel_message *m, int *fd);
 /// Waits (blocking) for one message at most `ms`. errors: E_TIMEOUT besides.
 [[nodiscard]] enum ec channel_wait(struct cx *cx, int channel, int ms, struct channel_message *m, int *fd);

@@ -33,6 +33,8 @@ enum {
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 2000, // well below what a front waits for the store (CLIENT_PATIENCE_MS)
 	GOOD_LIFE_MS = 60000,
+	HEAR_MOST = 16,     // messages of one role before the others are heard
+	ASK_EVERY_MS = 250, // a front that lives asks half as often
 	STOP_FRONTS_MS = 8500,
 	STOP_ALL_MS = 9800,
 };
@@ -43,7 +45,7 @@ struct child {
 	pid_t pid; // 0: not running
 	int channel;
 	bool ready, ever_ready;
-	int64_t started_ms, pong_ms, restart_ms, pause_ms;
+	int64_t started_ms, pong_ms, restart_ms, pause_ms, asked_ms;
 };
 
 struct listener {
@@ -264,12 +266,22 @@ static void announce(struct cx *cx, struct master *m)
 	sd_notify(0, "READY=1\nSTATUS=Serving mail");
 }
 
+/// A front asks for another connection to the store; one that was taken over may ask without an end.
+static void hear_ask(struct cx *cx, struct master *m, struct child *c)
+{
+	if (c->role == ROLE_STORE || !m->child[0].ready || now_ms() - c->asked_ms < ASK_EVERY_MS)
+		return;
+	c->asked_ms = now_ms();
+	LOG(cx, LOG_WARN, "role.reconnect", kv_word("of", role_name(c->role)), kv_u("number", c->number));
+	connect_front(cx, m, c);
+}
+
 static void hear_child(struct cx *cx, struct master *m, struct child *c)
 {
 	struct channel_message msg;
 	int fd;
 
-	while (c->pid && channel_receive(cx, c->channel, &msg, &fd) == E_OK) {
+	for (int i = 0; i < HEAR_MOST && c->pid && channel_receive(cx, c->channel, &msg, &fd) == E_OK; i++) {
 		if (fd >= 0)
 			close(fd);
 		c->pong_ms = now_ms();
@@ -277,10 +289,8 @@ static void hear_child(struct cx *cx, struct master *m, struct child *c)
 			c->ready = c->ever_ready = true;
 			if (!m->announced)
 				announce(cx, m);
-		} else if (msg.word == CHAN_ASK_STORE && c->role != ROLE_STORE && m->child[0].ready) {
-			LOG(cx, LOG_WARN, "role.reconnect", kv_word("of", role_name(c->role)),
-				kv_u("number", c->number));
-			connect_front(cx, m, c);
+		} else if (msg.word == CHAN_ASK_STORE) {
+			hear_ask(cx, m, c);
 		} else if (msg.word == CHAN_FAILED && !c->ever_ready) {
 			fprintf(stderr, text_of("hongyan: role %s cannot start: %s\n"), role_name(c->role), msg.text);
 			m->failed =
