@@ -21,7 +21,8 @@ struct mover {
 	struct handle handle;
 	uint64_t mbox;
 	struct cli_progress bar;
-	uint64_t messages, skipped;
+	uint64_t messages, left_out;
+	uint64_t at, skip; // import: how many came so far; how many were brought in by an earlier try
 };
 
 FIB static enum ec log_in(struct cx *cx, struct mover *m)
@@ -127,6 +128,15 @@ FIB static enum ec append(struct cx *cx, struct mover *m, const struct letter *l
 	return e == E_OK ? call_mbox_append(cx, m->store, &req, &ans) : e;
 }
 
+/// A message larger than any may be costs itself and nothing else.
+static void leave_out(struct mover *m, const struct letter *l)
+{
+	fprintf(stderr,
+		text_of("hongyan import: message %llu was left out: it has %zu octets, and message_max allows %lld\n"),
+		(unsigned long long)m->at + 1, l->text.n, (long long)m->cli->place.config.message_max);
+	m->left_out++;
+}
+
 FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l, uint64_t done, uint64_t total)
 {
 	struct mover *m = arg;
@@ -135,14 +145,15 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 	uint32_t n = 0;
 	enum ec e = E_OK;
 
-	if (l->text.n == 0) {
-		m->skipped++;
+	if (m->at < m->skip || l->text.n == 0) {
+		m->at++;
 		return E_OK;
 	}
-	if (l->text.n > (uint64_t)m->cli->place.config.message_max)
-		return fail(cx, E_TOOBIG,
-			text_of("a message of %zu octets; message_max in the configuration allows %lld"), l->text.n,
-			(long long)m->cli->place.config.message_max);
+	if (l->text.n > (uint64_t)m->cli->place.config.message_max) {
+		leave_out(m, l);
+		m->at++;
+		return E_OK;
+	}
 	login_renew(cx, m->store, &m->handle); // a large import may last days
 	while (e == E_OK && n < INLINE_CHUNKS && (n == 0 || (size_t)n * CHUNK_OCTETS < l->text.n)) {
 		e = chunks_take(cx, chunks, &own[n]);
@@ -153,6 +164,7 @@ FIB static enum ec take_letter(struct cx *cx, void *arg, const struct letter *l,
 	while (n)
 		chunks_give(chunks, own[--n]);
 	m->messages += e == E_OK;
+	m->at += e == E_OK;
 	cli_progress_step(&m->bar, done, total);
 	return e;
 }
@@ -234,23 +246,30 @@ FIB static enum ec import_one(struct cx *cx, struct mover *m, const char *path)
 FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct mover m = { .cli = cli, .store = store, .bar = cli_progress_begin(cli, "importing") };
-	enum ec e = log_in(cx, &m);
+	const char *skip = cli_get(cli, "skip");
 
+	if (skip && !num_parse(sl_cstr(skip), UINT64_MAX, &m.skip))
+		return cli_fail(cli, NULL, "--skip needs a number"), CLI_USAGE;
+	enum ec e = log_in(cx, &m);
 	if (e != E_OK)
 		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	for (int i = 0; e == E_OK && i < cli->n_args; i++)
 		e = import_one(cx, &m, cli->arg[i]);
 	cli_progress_end(&m.bar);
+	if (e != E_OK && m.at)
+		return cli_fail_as(cli, cx, e,
+			"stopped after %llu messages, which are safe (go on with --skip %llu): the next one %s",
+			(unsigned long long)m.messages, (unsigned long long)m.at, cli_words(e));
 	if (e != E_OK)
-		return cli_fail_as(cli, cx, e, "stopped after %llu messages, which are safe: the next one %s",
-			(unsigned long long)m.messages, cli_words(e));
+		return cli_fail_as(cli, cx, e, "nothing is in: the first thing %s", cli_words(e));
 	if (cli->json)
-		printf("{\"messages\": %llu}\n", (unsigned long long)m.messages);
+		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
+			(unsigned long long)m.left_out);
 	else if (m.messages == 1)
 		cli_say("1 message is in.\n");
 	else
 		cli_say("%llu messages are in.\n", (unsigned long long)m.messages);
-	return CLI_OK;
+	return m.left_out ? CLI_FAILED : CLI_OK;
 }
 
 int cmd_import(struct cx *cx, struct cli *cli)
@@ -348,7 +367,7 @@ FIB static enum ec export_row(struct cx *cx, struct mover *m, struct out_mailbox
 		fprintf(stderr, text_of("hongyan export: message %u of %.*s is damaged or gone and was left out\n"),
 			row->uid, SLF(o->name));
 		cx_forget(cx);
-		m->skipped++;
+		m->left_out++;
 		return E_OK;
 	}
 	m->messages += e == E_OK;
@@ -484,12 +503,12 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
 		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
-			(unsigned long long)m.skipped);
+			(unsigned long long)m.left_out);
 	else if (m.messages == 1)
 		cli_say("1 message written to %s.\n", dest);
 	else
 		cli_say("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
-	return m.skipped ? CLI_FAILED : CLI_OK;
+	return m.left_out ? CLI_FAILED : CLI_OK;
 }
 
 int cmd_export(struct cx *cx, struct cli *cli)

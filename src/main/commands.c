@@ -42,6 +42,7 @@ static const struct cli_option import_options[] = {
 	{ "user", "ADDRESS", "whose mailbox (needed)" },
 	{ "mailbox", "NAME",
 		"into which mailbox, made where missing; folders of a Maildir go below it (default: INBOX)" },
+	{ "skip", "N", "leave out the first N messages: an earlier try, that was stopped, brought them in" },
 	{ 0 },
 };
 static const struct cli_option export_options[] = {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -42,6 +43,39 @@ enum ec file_read(struct cx *cx, const char *path, struct buf *b)
 		return fail(cx, b->err, "%s is larger than %zu octets", path, b->max);
 	errno = err;
 	return n < 0 ? fail(cx, E_IO, "reading %s: %m", path) : E_OK;
+}
+
+static enum ec map_fd(struct cx *cx, const char *path, int fd, struct sl *s)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return fail(cx, E_IO, "%s: %m", path);
+	if (!S_ISREG(st.st_mode))
+		return fail(cx, E_UNSUPPORTED, "%s is not a file that can be shown in place", path);
+	size_t n = (size_t)st.st_size;
+	void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+	if (p == MAP_FAILED)
+		return fail(cx, E_IO, "%s: %m", path);
+	*s = (struct sl){ p, n };
+	return E_OK;
+}
+
+enum ec file_map(struct cx *cx, const char *path, struct sl *s)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(cx, file_errno(errno), "%s: %m", path);
+	enum ec e = map_fd(cx, path, fd, s);
+	close(fd);
+	return e;
+}
+
+void file_unmap(struct sl s)
+{
+	if (s.n)
+		munmap((void *)(uintptr_t)s.p, s.n);
 }
 
 static int write_all(int fd, struct sl s)

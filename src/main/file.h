@@ -1,11 +1,16 @@
 #pragma once
-/// file — whole small files of the operator: configuration, certificates, passwords.
+/// file — the operator's files: small ones (configuration, certificates, passwords) whole, large ones in place.
 #include "base/buf.h"
 #include "base/cx.h"
 
 /// Appends the whole file to `b` (whose maximum bounds it). `path` is NUL-terminated. errors: E_NOTFOUND, E_DENIED,
 /// E_TOOBIG, E_IO; cx names the path.
 [[nodiscard]] enum ec file_read(struct cx *cx, const char *path, struct buf *b);
+/// Shows a whole file, however large, without reading it to memory. A file that is cut while it is shown ends the
+/// program. out: *s, for file_unmap; empty for an empty file. errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (not a
+/// regular file), E_IO; cx names the path.
+[[nodiscard]] enum ec file_map(struct cx *cx, const char *path, struct sl *s);
+void file_unmap(struct sl s);
 /// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no
 /// file is left.
 [[nodiscard]] enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text);

@@ -27,10 +27,10 @@ bool letter_sent(struct sl text, struct date *out);
 /// Adds one keyword where there is room and it is an IMAP atom; others are dropped (nobody could name them).
 void letter_add_keyword(struct letter *l, struct sl keyword);
 
-/// Reads an mbox file (mboxrd or mboxo): messages, dates from the From_ lines (else the Date field, else now), flags
-/// from Status and X-Status, keywords from X-Keywords (these three fields are taken out of the message).
+/// Reads an mbox file (mboxrd or mboxo) of any size: messages, dates from the From_ lines (else the Date field, else
+/// now), flags from Status and X-Status, keywords from X-Keywords (these three fields are taken out of the message).
 ///
-/// in:     path NUL-terminated; octets_max — a larger message is an error.
+/// in:     path NUL-terminated, of a regular file.
 /// errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
 /// source: RFC 4155 appendix A; quoting of mboxrd.
 FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *arg);

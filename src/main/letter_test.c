@@ -130,6 +130,42 @@ static void test_from_lines(void **state)
 	unlink(path);
 }
 
+/// Lines of a message that begin with "From " and were not quoted by who wrote the file.
+static void test_unquoted_from(void **state)
+{
+	static const struct {
+		const char *name, *behind; // behind the first message's empty line
+		size_t messages;
+	} cases[] = {
+		{ "in a body", "From here on\nwe go\n", 1 },
+		{ "with a time", "From 9:30 on\nwe go\n", 1 },
+		{ "with a year", "From 2019 until 2020\nwe go\n", 1 },
+		{ "at the end", "From me", 1 },
+		{ "address below", "From me\na@b: c\n", 2 },
+		{ "dated", "From me Wed Jan  1 00:00:00 2020\nno field\n", 2 },
+		{ "header below", "From me\nSubject: x\n", 2 },
+		{ "no empty line before", "x\nFrom me Wed Jan  1 00:00:00 2020\nSubject: x\n", 1 },
+	};
+	char path[64];
+	(void)state;
+	in_temp(path, "unquoted");
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct seen s = { .n = 0 };
+		struct cx cx = { 0 };
+		struct buf b = BUF(1000);
+		arena_init(&s.memory, 1 << 20);
+		unlink(path);
+		buf_printf(&b, "From a Wed Jan  1 00:00:00 2020\nS: x\n\n%s", cases[i].behind);
+		assert_int_equal(file_create(&cx, path, 0600, buf_sl(&b)), E_OK);
+		assert_int_equal(mbox_read(&cx, path, take, &s), E_OK);
+		CHECK(s.n == cases[i].messages, cases[i].name);
+		buf_free(&b);
+		arena_free(&s.memory);
+		cx_end(&cx);
+	}
+	unlink(path);
+}
+
 static void test_maildir_round_trip(void **state)
 {
 	(void)state;
@@ -189,6 +225,7 @@ static void test_not_mbox(void **state)
 	assert_int_equal(file_create(&cx, path, 0600, SL("again")), E_EXISTS); // never overwrites
 	assert_int_equal(mbox_read(&cx, path, take, &s), E_UNSUPPORTED);
 	assert_int_equal(mbox_read(&cx, "/nowhere/at/all", take, &s), E_NOTFOUND);
+	assert_int_equal(mbox_read(&cx, "/dev/null", take, &s), E_UNSUPPORTED);
 	assert_int_equal(s.n, 0);
 	unlink(path);
 	cx_end(&cx);
@@ -198,6 +235,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mbox_round_trip),
+		cmocka_unit_test(test_unquoted_from),
 		cmocka_unit_test(test_from_lines),
 		cmocka_unit_test(test_maildir_round_trip),
 		cmocka_unit_test(test_not_mbox),

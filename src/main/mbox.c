@@ -1,4 +1,8 @@
 /// mbox — the one-file form of a mailbox, and what all forms share. Pure but for reading the file.
+///
+/// Two ways exist to keep a line of a message from being taken for the From_ line of the next: '>' before it (mboxrd,
+/// mboxo), or a length in the header, which programs that edit the file leave wrong. So here a From_ line is one that
+/// looks like it: it has a date, or a header field stands below it.
 #include "base/clock.h"
 #include "base/num.h"
 #include "ipc/verbs.h"
@@ -6,7 +10,7 @@
 #include "main/file.h"
 #include "main/letter.h"
 
-enum { MBOX_OCTETS_MAX = 0x7fffffff };
+enum { MESSAGE_OCTETS_MAX = 0x7fffffff };
 
 void letter_crlf(struct sl in, struct buf *out)
 {
@@ -59,32 +63,43 @@ static bool is_time(struct sl word)
 	       word.n - digits == (word.n > 5 ? 2 : 1);
 }
 
+struct from_line {
+	struct sl day, month, year, time, zone; // year.n == 0: no date was found
+};
+
 /// "From sender Thu Jan  1 00:00:00 2020": the month and day stand before the time, year and zone behind it in either
 /// order. The sender may hold blanks; without a zone it is UTC.
 /// source: RFC 4155 §A; zones as mutt, Gmail and old mail programs write them.
-static bool from_line_date(struct sl line, struct date *out)
+static struct from_line from_line_words(struct sl line)
 {
-	struct sl month = { 0 }, day = { 0 }, time = { 0 }, year = { 0 }, zone = SL("+0000");
-	struct buf b = BUF(1024);
+	struct from_line f = { .zone = SL("+0000") };
 
 	for (struct sl rest = sl_trim(line); rest.n;) {
 		struct sl word = sl_cut(&rest, ' ');
 		if (word.n == 0)
 			continue;
 		if (is_time(word)) {
-			time = word;
-			year = (struct sl){ 0 };
-		} else if (!time.n) {
-			month = day;
-			day = word;
-		} else if (!year.n && word.n == 4 && is_digit(word.p[0])) {
-			year = word;
+			f.time = word;
+			f.year = (struct sl){ 0 };
+		} else if (!f.time.n) {
+			f.month = f.day;
+			f.day = word;
+		} else if (!f.year.n && word.n == 4 && is_digit(word.p[0])) {
+			f.year = word;
 		} else {
-			zone = word;
+			f.zone = word;
 		}
 	}
-	buf_printf(&b, "%.*s %.*s %.*s %.*s %.*s", SLF(day), SLF(month), SLF(year), SLF(time), SLF(zone));
-	bool ok = year.n && b.err == E_OK && date_parse_mail(buf_sl(&b), out) == E_OK;
+	return f;
+}
+
+static bool from_line_date(struct sl line, struct date *out)
+{
+	struct from_line f = from_line_words(line);
+	struct buf b = BUF(1024);
+
+	buf_printf(&b, "%.*s %.*s %.*s %.*s %.*s", SLF(f.day), SLF(f.month), SLF(f.year), SLF(f.time), SLF(f.zone));
+	bool ok = f.year.n && b.err == E_OK && date_parse_mail(buf_sl(&b), out) == E_OK;
 	buf_free(&b);
 	return ok;
 }
@@ -137,6 +152,23 @@ static void unquote(struct sl raw, struct buf *out, struct letter *l)
 	}
 }
 
+/// source: RFC 5322 §2.2.
+static bool begins_with_field(struct sl s)
+{
+	size_t n = 0;
+
+	while (n < s.n && s.p[n] > ' ' && s.p[n] < 0x7f && s.p[n] != ':')
+		n++;
+	return n > 0 && n < s.n && s.p[n] == ':';
+}
+
+static bool is_from_line(struct sl in)
+{
+	size_t lf = sl_find(in, '\n');
+
+	return from_line_words(sl_head(in, lf)).year.n || begins_with_field(sl_from(in, lf + 1));
+}
+
 /// Index of the next From_ line behind an empty line, or in.n.
 static size_t next_message(struct sl in, size_t at)
 {
@@ -146,7 +178,7 @@ static size_t next_message(struct sl in, size_t at)
 			return in.n;
 		bool behind_empty = hit == 0 || in.p[hit - 1] == '\n' ||
 		                    (hit >= 2 && in.p[hit - 1] == '\r' && in.p[hit - 2] == '\n');
-		if (behind_empty)
+		if (behind_empty && is_from_line(sl_from(in, hit + 1)))
 			return hit + 1;
 		at = hit + 1;
 	}
@@ -156,7 +188,7 @@ FIB static enum ec take_one(struct cx *cx, struct sl raw, letter_take *take, voi
 {
 	struct letter l = { 0 };
 	bool dated = from_line_date(sl_head(raw, sl_find(raw, '\n')), &l.date);
-	struct buf text = BUF(MBOX_OCTETS_MAX);
+	struct buf text = BUF(MESSAGE_OCTETS_MAX);
 	struct sl body = sl_from(raw, sl_find(raw, '\n') + 1);
 	enum ec e;
 
@@ -176,9 +208,8 @@ FIB static enum ec take_one(struct cx *cx, struct sl raw, letter_take *take, voi
 
 FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *arg)
 {
-	struct buf file = BUF(MBOX_OCTETS_MAX);
-	enum ec e = file_read(cx, path, &file);
-	struct sl in = buf_sl(&file);
+	struct sl in = { 0 };
+	enum ec e = file_map(cx, path, &in);
 	size_t at = 0;
 
 	if (e == E_OK && in.n && !sl_starts(in, SL("From ")))
@@ -188,7 +219,7 @@ FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *
 		e = take_one(cx, sl_sub(in, at, next), take, arg, at, in.n);
 		at = next;
 	}
-	buf_free(&file);
+	file_unmap(in);
 	return e;
 }
 

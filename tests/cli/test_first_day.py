@@ -148,12 +148,43 @@ def test_one_message_is_singular(place, tmp_path):
     assert place.run("import", str(tmp_path / "one.eml"), "--user", "alice@example.test") == "1 message is in.\n"
 
 
-def test_too_large_to_be_imported(tmp_path):
+@pytest.fixture
+def small(tmp_path):
+    """A server whose users have little room, and a maker of mbox files."""
     server = Server(options='message_max = "64K"', users=("alice",))
-    (tmp_path / "big.eml").write_text(LETTER.format(1) + ("x" * 70 + "\r\n") * 1000)
-    failed = server.run("import", str(tmp_path / "big.eml"), "--user", "alice@example.test", check=False)
+
+    def mbox(*octets):
+        path = tmp_path / "some.mbox"
+        path.write_text("".join(f"From a Wed Jan  1 00:00:00 2020\nSubject: {i}\n\n{'x' * 70}\n" + ("y" * 99 + "\n") * (n // 100)
+                                + "\n" for i, n in enumerate(octets)))
+        return str(path)
+
+    yield server, mbox
     server.close()
-    assert failed.returncode == 1 and "message_max in the configuration allows 65536" in failed.stderr, failed
+
+
+def test_too_large_to_be_imported(small):
+    """It is left out, said with its place, and costs nothing but itself."""
+    server, mbox = small
+    args = ("import", mbox(10, 70000, 10), "--user", "alice@example.test")
+    failed = server.run(*args, check=False)
+    assert failed.returncode == 1 and "2 messages are in" in failed.stdout, failed
+    assert "message 2 was left out" in failed.stderr and "message_max allows 65536" in failed.stderr, failed
+    assert json.loads(server.run("--json", *args, check=False).stdout) == {"messages": 2, "left_out": 1}
+
+
+def test_import_goes_on(small):
+    """One that was stopped says how to go on, and nothing is there twice then."""
+    server, mbox = small
+    path = mbox(*[60000] * 5)
+    server.run("user", "set", "alice@example.test", "--quota", "200K")
+    failed = server.run("import", path, "--user", "alice@example.test", check=False)
+    assert failed.returncode == 1 and "stopped after 3 messages" in failed.stderr, failed
+    assert "--skip 3" in failed.stderr and "over its quota" in failed.stderr, failed
+    server.run("user", "set", "alice@example.test", "--quota", "0")
+    assert "2 messages are in" in server.run("import", path, "--user", "alice@example.test", "--skip", "3")
+    server.run("export", str(server.folder / "out.mbox"), "--user", "alice@example.test")
+    assert (server.folder / "out.mbox").read_text().count("\nSubject: ") == 5
 
 
 def test_json_of_init(tmp_path):
