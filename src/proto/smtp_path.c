@@ -56,7 +56,7 @@ static struct sl parse_local_part(struct cur *c, struct arena *a)
 
 	if (cur_ok(c) && local.n > SMTP_LOCAL_MAX)
 		cur_fail(c, E_TOOBIG);
-	else if (cur_ok(c) && (local.n == 0 || !utf8_valid(local)))
+	else if (cur_ok(c) && !utf8_valid(local))
 		cur_fail(c, E_SYNTAX);
 	return local;
 }
@@ -66,15 +66,21 @@ static bool is_let_dig(uint8_t c)
 	return is_alpha(c) || is_digit(c) || c >= 0x80;
 }
 
+/// Let-dig, yet some who send newsletters have hosts with an underscore in their names, and DNS does not mind.
+static bool accept_underscore(uint8_t c)
+{
+	return is_let_dig(c) || c == '_';
+}
+
 static bool is_domain_octet(uint8_t c)
 {
-	return is_let_dig(c) || c == '-' || c == '.';
+	return accept_underscore(c) || c == '-' || c == '.';
 }
 
 /// sub-domain = Let-dig [Ldh-str] ; a U-label's length is checked where it becomes an A-label
 static enum ec check_sub_domain(struct sl label)
 {
-	if (label.n == 0 || !is_let_dig(label.p[0]) || !is_let_dig(label.p[label.n - 1]))
+	if (label.n == 0 || !accept_underscore(label.p[0]) || !accept_underscore(label.p[label.n - 1]))
 		return E_SYNTAX;
 	return label.n > SMTP_LABEL_MAX && sl_is_ascii(label) ? E_TOOBIG : E_OK;
 }

@@ -278,7 +278,7 @@ FIB static enum ec run_line(struct cx *cx, struct smtp *m, struct sl line)
 		const struct smtp_verb_row *row = smtp_find_verb(line);
 		if (row && row->verb == SMTP_BDAT) // what follows may be a message: never take its lines for commands
 			return smtp_bye(cx, m, fail(cx, E_SYNTAX, "BDAT without a size"),
-				(struct smtp_words){ 421, "4.5.4", "Cannot tell how much follows BDAT, closing" });
+				(struct smtp_words){ 501, "5.5.4", "Cannot tell how much follows BDAT, closing" });
 		return smtp_say_bad(cx, m, smtp_words_syntax(e));
 	}
 	const struct command *row = &commands[c.verb];
