@@ -34,3 +34,9 @@ void chunks_give(struct chunks *c, struct range r);
 uint8_t *chunks_at(struct chunks *c, struct range r);
 /// How many are taken now (budget counter).
 unsigned chunks_used(const struct chunks *c);
+/// True where one can be had without waiting. Who holds one takes further ones only then: sessions that each wait for
+/// another's would wait for ever.
+static inline bool chunks_any_free(const struct chunks *c)
+{
+	return chunks_used(c) < chunks_octets(c) / CHUNK_OCTETS;
+}

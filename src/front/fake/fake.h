@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "front/front.h"
 
-enum { FAKE_USERS = 4, FAKE_MESSAGES = 64, FAKE_TARGETS = 4, FAKE_CHUNKS_MAX = 64 };
+enum { FAKE_USERS = 4, FAKE_MESSAGES = 1200, FAKE_TARGETS = 4, FAKE_CHUNKS_MAX = 64 };
 
 struct fake_message {
 	uint32_t uid;

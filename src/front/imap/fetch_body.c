@@ -11,12 +11,6 @@
 
 enum { BODY_SPARE = BODY_BATCH * 2 * sizeof(struct pl_uids) };
 
-/// True where a chunk can be had without waiting.
-static bool is_chunk_free(struct chunks *c)
-{
-	return chunks_used(c) < chunks_octets(c) / CHUNK_OCTETS;
-}
-
 /// A place of `octets` for the next message; false where it has to wait for the next request.
 FIB static enum ec find_place(
 	struct cx *cx, struct chunks *c, struct bodies *b, uint32_t octets, struct range *rest, bool *found)
@@ -26,7 +20,7 @@ FIB static enum ec find_place(
 	*found = rest->len >= octets && !first;
 	if (*found)
 		return E_OK;
-	if (!first && (b->n_chunks == BODY_CHUNKS || !is_chunk_free(c)))
+	if (!first && (b->n_chunks == BODY_CHUNKS || !chunks_any_free(c)))
 		return E_OK;
 	enum ec e = chunks_take(cx, c, rest);
 	if (e != E_OK)

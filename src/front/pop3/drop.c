@@ -64,7 +64,7 @@ FIB static enum ec load_rows(struct cx *cx, struct client *store, struct drop *d
 	return e;
 }
 
-/// Chunks for the rows, as many as they need, then the rows.
+/// Chunks for the rows, as many as they need and as are free, then the rows.
 FIB static enum ec load_through_chunks(
 	struct cx *cx, struct client *store, const struct handle *handle, struct drop *d, uint32_t expected)
 {
@@ -73,7 +73,7 @@ FIB static enum ec load_through_chunks(
 	uint32_t want = (uint32_t)min_size(expected / ROWS_PER_CHUNK + 1, CHUNKS_MAX);
 	enum ec e = E_OK;
 
-	while (e == E_OK && req.out.n < want) {
+	while (e == E_OK && req.out.n < want && (req.out.n == 0 || chunks_any_free(arena))) {
 		struct range *r = &req.out.r[req.out.n];
 		e = chunks_take(cx, arena, r);
 		if (e == E_OK) {

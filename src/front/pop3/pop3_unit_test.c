@@ -91,12 +91,34 @@ static void test_drop(void **)
 	cx_end(&cx);
 }
 
+/// A mailbox of more rows than a chunk holds is read through one chunk where no other is free.
+static void test_drop_crowded(void **)
+{
+	struct cx cx = { 0 };
+	struct handle handle = { .account = 11 };
+	struct drop d = { 0 };
+
+	fake_start();
+	for (int i = 0; i < FAKE_MESSAGES; i++)
+		fake_append(&fake.user[0], SL("1\r\n"));
+	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle, &d), E_OK);
+	assert_true(d.n == FAKE_MESSAGES && fake.chunks_peak == 2);
+	drop_free(&d);
+	fake.chunks = 1;
+	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle, &d), E_OK);
+	assert_true(d.n == FAKE_MESSAGES && d.msg[d.n - 1].uid == FAKE_MESSAGES);
+	drop_free(&d);
+	fake_stop();
+	cx_end(&cx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_uids),
 		cmocka_unit_test(test_drop),
+		cmocka_unit_test(test_drop_crowded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
