@@ -10,11 +10,14 @@
 
 #include "auth/saslprep.h"
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/num.h"
+#include "fiber/fiber.h"
 #include "proto/sasl_msg.h"
 
 enum { EXCHANGE_MEMORY = 16 * 1024, RESPONSE_MAX = 8 * 1024, SERVER_MESSAGE_MAX = 1024 };
 enum { USER_MAX = 320, PREPARED_MAX = 1024 };
+enum { LOGIN_PATIENCE_MS = 15000, LOGIN_AGAIN_MS = 200 };
 
 /// What one exchange holds; wiped and freed by exchange_end.
 struct exchange {
@@ -82,6 +85,23 @@ static enum ec prepare_user(struct sl user, struct buf *b, struct sl *out)
 	return e == E_TEMP ? E_TEMP : E_OK;
 }
 
+/// Asks again for a while where too many wait for their hash: whoever waits here takes no place from others, neither of
+/// this front nor in the store's queue, which lets those go first that did not guess.
+FIB static enum ec ask_patiently(
+	struct cx *cx, struct client *store, const struct req_login *req, struct ans_login *ans)
+{
+	int64_t until_ns = clock_mono_ns() + (int64_t)LOGIN_PATIENCE_MS * 1000000;
+	enum ec e = call_login(cx, store, req, ans);
+
+	while (e == E_LIMIT && clock_mono_ns() < until_ns) {
+		cx_forget(cx);
+		e = fib_sleep(cx, LOGIN_AGAIN_MS);
+		if (e == E_OK)
+			e = call_login(cx, store, req, ans);
+	}
+	return e == E_LIMIT ? fail(cx, E_TEMP, "too many logins at once") : e;
+}
+
 FIB static enum ec ask_store(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
@@ -93,7 +113,7 @@ FIB static enum ec ask_store(
 	if (field_set(req.password, password) != E_OK)
 		(void)field_set(req.user, SL("?"));
 	memcpy(req.peer_ip, l->peer_ip, sizeof req.peer_ip);
-	enum ec e = call_login(cx, l->store, &req, &ans);
+	enum ec e = ask_patiently(cx, l->store, &req, &ans);
 	explicit_bzero(&req, sizeof req);
 	return e == E_OK ? result_set(cx, &ans.handle, FIELD_SL(ans.address), out) : wrap(cx, e, "login");
 }

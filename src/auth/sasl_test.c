@@ -120,6 +120,13 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	return E_UNSUPPORTED;
 }
 
+static unsigned naps;
+FIB enum ec fib_sleep(struct cx *, int64_t)
+{
+	naps++;
+	return E_OK;
+}
+
 /// A client as a list of answers; for SCRAM it computes them.
 struct script {
 	const struct sl *answer;
@@ -368,6 +375,18 @@ static void test_may_not(void **)
 	cx_end(&cx);
 }
 
+/// Where too many wait for their hash, a login waits as well and asks again.
+static void test_crowd(void **)
+{
+	struct script s = { 0 };
+	struct sasl_result r;
+
+	naps = 0;
+	store.fail = E_LIMIT;
+	assert_int_equal(run("PLAIN", SL("\0user@example.org\0pencil"), &s, &r), E_OK);
+	assert_int_equal(naps, 1);
+}
+
 /// Each mechanism of the capability text exists.
 static void test_mechanisms(void **)
 {
@@ -403,6 +422,7 @@ int main(void)
 		cmocka_unit_test(test_rfc7677),
 		cmocka_unit_test(test_scram),
 		cmocka_unit_test(test_may_not),
+		cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_mechanisms),
 		cmocka_unit_test(test_no_scram),
 	};

@@ -92,15 +92,15 @@ static void test_queue_is_bounded(void **state)
 		sem_init(&x[i].sem, 0, 0);
 		x[i].e = E_COUNT;
 		enum ec e = password_submit(p, &x[i].w);
-		assert_true(e == E_OK || e == E_TEMP);
-		if (e == E_TEMP) {
+		assert_true(e == E_OK || e == E_LIMIT);
+		if (e == E_LIMIT) {
 			refused++;
-			x[i].e = E_TEMP;
+			x[i].e = E_LIMIT;
 		}
 	}
 	passwords_free(p); // finishes what it took
 	for (int i = 0; i < N; i++)
-		assert_true(x[i].e == E_AUTH || x[i].e == E_TEMP);
+		assert_true(x[i].e == E_AUTH || x[i].e == E_LIMIT);
 	assert_true(refused > 0);
 	free(x);
 }
@@ -174,7 +174,7 @@ static void test_guessers_wait(void **state)
 	}
 	for (int i = N; i < 2 * N; i++) // and comes again
 		if (password_submit(p, &x[i].w) != E_OK)
-			x[i].e = E_TEMP;
+			x[i].e = E_LIMIT;
 	struct waiting *honest = &x[ALL - 1];
 	honest->w.account = 7;
 	honest->w.cred = c;

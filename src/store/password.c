@@ -264,6 +264,7 @@ enum ec password_submit(struct passwords *p, struct password_work *w)
 	}
 	pthread_mutex_lock(&p->lock);
 	w->turn.rank = guesser_rank(p, w->turn.who);
+	enum ec why = p->ending ? E_TEMP : E_LIMIT;
 	if (p->ending)
 		out = &w->turn;
 	else
@@ -273,9 +274,9 @@ enum ec password_submit(struct passwords *p, struct password_work *w)
 		pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);
 	if (out == &w->turn)
-		return E_TEMP;
+		return why;
 	if (out)
-		work_end(work_of(out), E_TEMP);
+		work_end(work_of(out), E_LIMIT);
 	return E_OK;
 }
 

@@ -46,8 +46,8 @@ struct password_work {
 };
 /// Whose turn an address takes: IPv4 by itself, IPv6 by its /64. in: ip — IPv4 mapped into IPv6.
 void password_who(const uint8_t ip[16], uint8_t who[FAIR_WHO]);
-/// Where the queue is full, who asks most leaves it: his `done` is called with E_TEMP, here.
-/// errors: E_TEMP where that is `w` itself (then `done` is not called).
+/// Where the queue is full, who asks most leaves it: his `done` is called with E_LIMIT, here.
+/// errors: E_LIMIT where that is `w` itself (then `done` is not called); E_TEMP at the end.
 [[nodiscard]] enum ec password_submit(struct passwords *p, struct password_work *w);
 /// Makes credentials here and now (command line, tests). An empty password gives all zeros.
 [[nodiscard]] enum ec password_make(struct passwords *p, struct sl password, struct credentials *out);
