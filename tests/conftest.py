@@ -1,10 +1,13 @@
 """Fixtures for the tests against the whole program."""
-import pathlib, sys
+import pathlib, resource, sys
 
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from server import Server  # noqa: E402
+
+HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(HARD, 8192), HARD))  # some tests are crowds
 
 
 @pytest.fixture(scope="module")
