@@ -32,36 +32,56 @@ static json_t *json_sl(struct sl s)
 
 /// One page of a list through a chunk; the next begins after its last name.
 FIB static enum ec list_page(struct cx *cx, struct client *store, struct req_admin_list *req,
-	struct ans_admin_list *ans, const struct cli *cli, json_t *all, print_entry *print)
+	struct ans_admin_list *ans, entry_take *take, void *arg)
 {
 	const uint8_t *at = chunks_at(client_chunks(store), req->out);
 	enum ec e = call_admin_list(cx, store, req, ans);
 
 	for (uint32_t i = 0; e == E_OK && i < ans->count; i++) {
 		const struct pl_entry *entry = (const struct pl_entry *)(const void *)at;
-		print(cli, all, entry);
+		take(arg, entry);
 		e = field_set(req->after, entry_name(entry));
 		at += entry->size;
 	}
 	return e;
 }
 
-FIB static int list(struct cx *cx, struct cli *cli, struct client *store, enum list_what what, print_entry *print)
+FIB enum ec entries_each(struct cx *cx, struct client *store, enum list_what what, entry_take *take, void *arg)
 {
 	struct req_admin_list req = { .what = (uint8_t)what };
 	struct ans_admin_list ans = { .more = 1 };
-	json_t *all = json_array();
 	enum ec e = chunks_take(cx, client_chunks(store), &req.out);
 
+	if (e != E_OK)
+		return e;
 	while (e == E_OK && ans.more)
-		e = list_page(cx, store, &req, &ans, cli, all, print);
-	if (req.out.len)
-		chunks_give(client_chunks(store), req.out);
-	char *text = cli->json && e == E_OK ? json_dumps(all, JSON_INDENT(2)) : NULL;
+		e = list_page(cx, store, &req, &ans, take, arg);
+	chunks_give(client_chunks(store), req.out);
+	return e;
+}
+
+struct printing {
+	const struct cli *cli;
+	json_t *all;
+	print_entry *print;
+};
+static void print_one(void *arg, const struct pl_entry *e)
+{
+	struct printing *p = arg;
+
+	p->print(p->cli, p->all, e);
+}
+
+FIB static int list(struct cx *cx, struct cli *cli, struct client *store, enum list_what what, print_entry *print)
+{
+	struct printing p = { cli, json_array(), print };
+	enum ec e = entries_each(cx, store, what, print_one, &p);
+	char *text = cli->json && e == E_OK ? json_dumps(p.all, JSON_INDENT(2)) : NULL;
+
 	if (text)
 		puts(text);
 	free(text);
-	json_decref(all);
+	json_decref(p.all);
 	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "the list %s", cli_words(e));
 }
 

@@ -87,19 +87,56 @@ static void print_figures(const struct cli *cli, struct sl lines)
 	json_decref(all);
 }
 
-FIB static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
+struct totals {
+	uint64_t domains, users, messages, octets;
+};
+static void count_domain(void *arg, const struct pl_entry *e)
 {
+	struct totals *t = arg;
+
+	t->domains += e->targets_octets == 0; // those that mean another are none of their own
+}
+static void count_user(void *arg, const struct pl_entry *e)
+{
+	struct totals *t = arg;
+
+	t->users++;
+	t->messages += e->used_messages;
+	t->octets += e->used_octets;
+}
+
+/// What is kept, then how the store is.
+FIB static enum ec figures(struct cx *cx, struct client *store, struct buf *lines)
+{
+	struct totals t = { 0 };
 	struct req_store_stats req = { 0 };
 	struct ans_store_stats ans;
-	struct chunks *chunks = client_chunks(store);
-	enum ec e = chunks_take(cx, chunks, &req.out);
+	enum ec e = entries_each(cx, store, LIST_DOMAINS, count_domain, &t);
 
-	if (e == E_OK) {
-		e = call_store_stats(cx, store, &req, &ans);
-		if (e == E_OK)
-			print_figures(cli, (struct sl){ chunks_at(chunks, req.out), ans.octets });
-		chunks_give(chunks, req.out);
-	}
+	if (e == E_OK)
+		e = entries_each(cx, store, LIST_USERS, count_user, &t);
+	if (e == E_OK)
+		e = chunks_take(cx, client_chunks(store), &req.out);
+	if (e != E_OK)
+		return e;
+	e = call_store_stats(cx, store, &req, &ans);
+	buf_printf(lines, "domains=%llu\nusers=%llu\nmessages=%llu\nmessage_octets=%llu\n",
+		(unsigned long long)t.domains, (unsigned long long)t.users, (unsigned long long)t.messages,
+		(unsigned long long)t.octets);
+	if (e == E_OK)
+		buf_add(lines, (struct sl){ chunks_at(client_chunks(store), req.out), ans.octets });
+	chunks_give(client_chunks(store), req.out);
+	return e == E_OK ? lines->err : e;
+}
+
+FIB static int store_stats(struct cx *cx, struct cli *cli, struct client *store)
+{
+	struct buf lines = BUF(2 * CHUNK_OCTETS);
+	enum ec e = figures(cx, store, &lines);
+
+	if (e == E_OK)
+		print_figures(cli, buf_sl(&lines));
+	buf_free(&lines);
 	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "figures of the store: it %s", cli_words(e));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 /// commands — what the table of the command line runs. Each returns an exit code; see main/cli.h.
+#include "ipc/payload.h"
 #include "main/cli.h"
 
 int cmd_init(struct cx *cx, struct cli *cli);
@@ -16,3 +17,7 @@ int cmd_store_check(struct cx *cx, struct cli *cli);
 int cmd_store_stats(struct cx *cx, struct cli *cli);
 int cmd_import(struct cx *cx, struct cli *cli);
 int cmd_export(struct cx *cx, struct cli *cli);
+
+typedef void entry_take(void *arg, const struct pl_entry *e);
+/// Shows each domain, user or alias, by name. yields: yes. errors: those of admin_list and chunks_take.
+FIB enum ec entries_each(struct cx *cx, struct client *store, enum list_what what, entry_take *take, void *arg);

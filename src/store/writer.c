@@ -485,19 +485,26 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 	finish(jobs, n, w->refuse);
 }
 
-/// Looks at the disk: free space, the reserve; where jobs are refused, tries whether writing works again.
-static void tick(struct cx *cx, struct writer *w)
+static void look_at_disk(struct writer *w)
 {
 	struct store *s = w->txn.s;
 	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
 
+	if (free_octets < 0)
+		return;
+	w->bodies_refused = (uint64_t)free_octets < s->free_min_octets;
+	pthread_mutex_lock(&w->lock);
+	w->stats.free_octets = (uint64_t)free_octets;
+	pthread_mutex_unlock(&w->lock);
+}
+
+/// Looks at the disk: free space, the reserve; where jobs are refused, tries whether writing works again.
+static void tick(struct cx *cx, struct writer *w)
+{
+	struct store *s = w->txn.s;
+
 	w->tick_at_ns = clock_mono_ns() + TICK_NS;
-	if (free_octets >= 0) {
-		w->bodies_refused = (uint64_t)free_octets < s->free_min_octets;
-		pthread_mutex_lock(&w->lock);
-		w->stats.free_octets = (uint64_t)free_octets;
-		pthread_mutex_unlock(&w->lock);
-	}
+	look_at_disk(w);
 	if (w->refuse != E_OK) {
 		enum ec e = w->redo ? redo_held(cx, w) : E_OK;
 		if (e == E_OK)
@@ -597,6 +604,7 @@ enum ec writer_start(struct cx *cx, struct store *s)
 	list_init(&w->waiting);
 	list_init(&w->held);
 	w->txn.s = w->txn.view.s = s;
+	look_at_disk(w);
 	update_stats(w);
 	w->started = pthread_create(&w->thread, NULL, writer_main, s) == 0;
 	return w->started ? E_OK : fail(cx, E_TEMP, "cannot start the writer's thread");

@@ -131,7 +131,12 @@ def test_aliases(either):
 def test_store_commands(either):
     assert either.run("store", "check").strip().endswith("in order.")
     assert as_json(either, "store", "check")
-    assert as_json(either, "store", "stats")
+    users = as_json(either, "user", "list")
+    stats = as_json(either, "store", "stats")
+    assert stats["domains"] == len(as_json(either, "domain", "list")) and stats["users"] == len(users) > 2
+    assert stats["messages"] == sum(u["messages"] for u in users)
+    assert stats["message_octets"] == sum(u["used"] for u in users)
+    assert stats["free_octets"] > 0
 
 
 def maildir_of(folder):
