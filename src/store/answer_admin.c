@@ -66,7 +66,7 @@ static void made(struct password_work *w, enum ec e)
 	if (e == E_OK)
 		request_submit(r, (struct request_job){ .durable = true });
 	else
-		request_answer(r, e);
+		request_answer(r, e == E_LIMIT ? E_TEMP : e); // too many log in at once: try again
 }
 
 /// Makes credentials on a helper thread, then runs r->run with them.
@@ -85,7 +85,7 @@ static void with_password(struct request *r, struct sl password)
 	memcpy(w->password, password.p, password.n);
 	enum ec e = password_submit(r->s->passwords, w);
 	if (e != E_OK)
-		request_answer(r, e);
+		made(w, e);
 }
 
 static void user_add(struct cx *cx, struct request *r)
