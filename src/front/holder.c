@@ -18,7 +18,7 @@ void holder_begin(struct cx *cx, struct holders *all, struct holder *h, struct i
 	if (h->link)
 		return;
 	*h = (struct holder){ .next = all->first, .link = &all->first, .cx = cx, .io = io };
-	h->waited_ns = io_waited_ns(io, clock_mono_ns(), &(bool){ false });
+	h->waited_ns = io_waited_ns(io, clock_mono_ns());
 	h->octets = octets_of(h);
 	if (h->next)
 		h->next->link = &h->next;
@@ -39,11 +39,10 @@ void holder_end(struct holder *h)
 /// buys no time.
 static uint64_t pace(struct holder *h, int64_t now_ns)
 {
-	bool waits;
-	int64_t waited_ns = io_waited_ns(h->io, now_ns, &waits), ms = (waited_ns - h->waited_ns) / 1000000;
+	int64_t waited_ns = io_waited_ns(h->io, now_ns), ms = (waited_ns - h->waited_ns) / 1000000;
 	uint64_t octets = octets_of(h);
 
-	if (!waits || h->evicted || ms < HOLDER_SAFE_MS)
+	if (!io_waits(h->io) || h->evicted || ms < HOLDER_SAFE_MS)
 		return UINT64_MAX;
 	uint64_t its = (octets - h->octets) * 1000 / (uint64_t)ms;
 	if (its >= HOLDER_PACE && ms >= 2 * HOLDER_SAFE_MS) {
@@ -68,7 +67,7 @@ bool holders_make_room(struct holders *all, bool upload, int64_t now_ns)
 	if (!slowest)
 		return false;
 	LOG(slowest->cx, LOG_NOTICE, "session.slow", kv_u("octets", octets_of(slowest) - slowest->octets),
-		kv_i("ms", (io_waited_ns(slowest->io, now_ns, &(bool){ false }) - slowest->waited_ns) / 1000000));
+		kv_i("ms", (io_waited_ns(slowest->io, now_ns) - slowest->waited_ns) / 1000000));
 	slowest->evicted = true;
 	fib_cancel(slowest->cx);
 	return true;

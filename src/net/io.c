@@ -143,10 +143,14 @@ void io_counts(const struct io *io, uint64_t *in, uint64_t *out)
 	*out = io->octets_out;
 }
 
-int64_t io_waited_ns(const struct io *io, int64_t now_ns, bool *still)
+bool io_waits(const struct io *io)
 {
-	*still = io->waits_since_ns != 0;
-	return io->waited_ns + (*still ? now_ns - io->waits_since_ns : 0);
+	return io->waits_since_ns != 0;
+}
+
+int64_t io_waited_ns(const struct io *io, int64_t now_ns)
+{
+	return io->waited_ns + (io_waits(io) ? now_ns - io->waits_since_ns : 0);
 }
 
 /// Remembers what ends the connection.

@@ -71,8 +71,10 @@ FIB enum ec io_flush(struct cx *cx, struct io *io);
 
 /// Octets received and sent, for log lines.
 void io_counts(const struct io *io, uint64_t *in, uint64_t *out);
+/// Whether its fiber waits for the other side at this moment.
+bool io_waits(const struct io *io);
 /// How long its fiber has waited for the other side until `now_ns` (monotonic clock), all in all; time that it spent
-/// on anything else is not in it. out: *still — it waits at this moment.
-int64_t io_waited_ns(const struct io *io, int64_t now_ns, bool *still);
+/// on anything else is not in it.
+int64_t io_waited_ns(const struct io *io, int64_t now_ns);
 /// How many buffers all connections of this process hold now (budget counter).
 unsigned io_buffers_held(void);

@@ -241,17 +241,15 @@ static void bounds_server(struct cx *cx, struct io *io, struct talk *)
 static void waited_server(struct cx *cx, struct io *io, struct talk *)
 {
 	struct sl line;
-	bool still = true;
-	int64_t now_ns = clock_mono_ns(), none, some;
+	int64_t now_ns = clock_mono_ns(), some;
 
-	none = io_waited_ns(io, now_ns, &still);
-	MUST(none == 0 && !still);
+	MUST(io_waited_ns(io, now_ns) == 0 && !io_waits(io));
 	MUST(io_line(cx, io, 10, &line) == E_OK);
-	some = io_waited_ns(io, now_ns, &still);
-	MUST(some > 0 && !still);
+	some = io_waited_ns(io, now_ns);
+	MUST(some > 0 && !io_waits(io));
 	MUST(fib_sleep(cx, 5) == E_OK);
 	MUST(io_line(cx, io, 10, &line) == E_OK); // it was there already
-	MUST(io_waited_ns(io, now_ns, &still) == some);
+	MUST(io_waited_ns(io, now_ns) == some);
 }
 static void waited_client(int fd, struct talk *)
 {

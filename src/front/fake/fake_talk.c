@@ -307,9 +307,13 @@ void io_counts(const struct io *, uint64_t *in, uint64_t *out)
 	*in = *out = 0;
 }
 
-int64_t io_waited_ns(const struct io *, int64_t now_ns, bool *still)
+bool io_waits(const struct io *)
 {
-	*still = true;
+	return true;
+}
+
+int64_t io_waited_ns(const struct io *, int64_t now_ns)
+{
 	return now_ns;
 }
 
