@@ -208,9 +208,9 @@ static void work_do(struct passwords *p, struct password_work *w)
 			w->cred = made;
 	} else {
 		e = verify(p, w);
-		if (e == E_OK)
+		if (e == E_OK) {
 			cache_add(p, w);
-		else if (e == E_AUTH) {
+		} else if (e == E_AUTH) {
 			password_count_failure(p);
 			guesser_failed(p, w->turn.who);
 		}

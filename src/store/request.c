@@ -106,8 +106,10 @@ enum ec request_copy(struct request *r, struct range from, size_t max, struct sl
 		return E_TEMP;
 	if (from.len)
 		memcpy(p, request_at(r, from), from.len);
-	*out = (struct sl){ p, from.len };
-	return request_arena(r);
+	enum ec e = request_arena(r);
+	if (e == E_OK)
+		*out = (struct sl){ p, from.len };
+	return e;
 }
 
 enum ec request_set(struct request *r, bool all, struct range from, struct uid_set *out)

@@ -22,9 +22,11 @@ FIB static void claim_told(struct cx *cx, struct imap *im)
 	if (v->read_only || v->uidnext == v->recent_claimed || cx->canceled)
 		return;
 	enum ec e = call_mbox_status(cx, im->store, &status, &now);
-	if (e == E_OK && now.uidnext == v->uidnext)
+	if (e == E_OK && now.uidnext != v->uidnext)
+		return;
+	if (e == E_OK)
 		e = set_chunk_take(cx, im, NULL, 0, &c);
-	if (e == E_OK && now.uidnext == v->uidnext) {
+	if (e == E_OK) {
 		req.out = c.out;
 		e = call_mbox_open(cx, im->store, &req, &ans);
 		set_chunk_give(im, &c);
