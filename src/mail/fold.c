@@ -37,6 +37,11 @@ static bool is_dense(uint32_t ch)
 	       ch == 0xff1f || (ch >= 0x20000 && ch <= 0x3ffff);
 }
 
+static bool is_ascii_space(uint8_t c)
+{
+	return c == ' ' || (uint8_t)(c - 9) < 5;
+}
+
 /// White space by Unicode's categories Zs, Zl, Zp, and the control octets that move the cursor.
 static bool is_space(int32_t ch, const utf8proc_property_t *p)
 {
@@ -48,12 +53,13 @@ static void put_space(struct fold_stream *f, int32_t ch, struct buf *out)
 {
 	if (f->marks_n)
 		flush_marks(f, out);
-	if (f->dense && (ch == '\n' || ch == '\r'))
-		f->gap = FOLD_LINE_END;
-	else if (f->dense && f->gap == FOLD_NO_GAP)
-		f->gap = FOLD_BLANKS;
-	if (f->dense)
+	if (f->dense) { // what comes decides what becomes of it
+		if (ch == '\n' || ch == '\r')
+			f->gap = FOLD_LINE_END;
+		else if (f->gap == FOLD_NO_GAP)
+			f->gap = FOLD_BLANKS;
 		return;
+	}
 	if (!f->space)
 		buf_addc(out, ' ');
 	f->space = true;
@@ -115,7 +121,7 @@ static size_t fold_gap(struct fold_stream *f, struct sl run, struct buf *out)
 {
 	size_t n = 0;
 
-	for (; n < run.n && (run.p[n] == ' ' || (uint8_t)(run.p[n] - 9) < 5); n++)
+	for (; n < run.n && is_ascii_space(run.p[n]); n++)
 		put_space(f, run.p[n], out);
 	if (n < run.n)
 		end_gap(f, false, out);
@@ -139,7 +145,7 @@ static size_t fold_ascii(struct fold_stream *f, struct sl s, struct buf *out)
 		return n;
 	for (size_t i = 0; i < n; i++) { // no branches: each octet is written, and kept unless it is a further blank
 		uint8_t c = s.p[i];
-		bool blank = c == ' ' || (uint8_t)(c - 9) < 5;
+		bool blank = is_ascii_space(c);
 		to[k] = blank ? ' ' : to_lower(c);
 		k += !(blank && space);
 		space = blank;

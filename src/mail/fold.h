@@ -32,7 +32,7 @@ struct fold_stream {
 	enum fold_gap { FOLD_NO_GAP, FOLD_BLANKS, FOLD_LINE_END } gap; // white space behind it, not yet written
 };
 
-/// Begins a text. `inside` false: leading white space is dropped.
+/// Begins a text; its leading white space is dropped.
 void fold_begin(struct fold_stream *f);
 /// Appends the folded form of the next piece; invalid octets are U+FFFD. Errors stick in `out`.
 void fold_feed(struct fold_stream *f, struct sl utf8, struct buf *out);
