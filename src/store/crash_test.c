@@ -325,17 +325,6 @@ static void story_end(struct story *st)
 	bed_remove(&st->b);
 }
 
-static bool has(struct store *s, struct cell_id id, struct sl want)
-{
-	struct view *v;
-	struct sl value;
-
-	assert_int_equal(view_open(NULL, s, &v), E_OK);
-	bool same = cell_get(NULL, v, id, SL("k"), &value) == E_OK && sl_eq(value, want);
-	view_close(v);
-	return same;
-}
-
 /// Every octet of four batches damaged in turn: only what the octet belongs to is lost, and never silently wrong.
 static void test_damage(void **state)
 {

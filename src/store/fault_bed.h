@@ -15,17 +15,6 @@ static inline void no_index(struct bed *b)
 	unlink(path);
 }
 
-static inline bool has(struct store *s, struct cell_id id, struct sl want)
-{
-	struct view *v;
-	struct sl value;
-
-	assert_int_equal(view_open(NULL, s, &v), E_OK);
-	bool same = cell_get(NULL, v, id, SL("k"), &value) == E_OK && sl_eq(value, want);
-	view_close(v);
-	return same;
-}
-
 struct bad_disk {
 	pthread_mutex_t lock;
 	unsigned calls, fail_from, fail_to; // calls with these numbers fail

@@ -105,6 +105,24 @@ static void test_queue_is_bounded(void **state)
 	free(x);
 }
 
+/// A wrong password, of nobody.
+static void guess_from(struct waiting *x, const uint8_t ip[16])
+{
+	x->w = (struct password_work){ .kind = PASSWORD_VERIFY, .done = done, .arg = x };
+	sem_init(&x->sem, 0, 0);
+	x->e = E_COUNT;
+	password_who(ip, x->w.turn.who);
+}
+
+/// Makes it the password that `c` was made of: "right".
+static void make_right(struct waiting *x, const struct credentials *c)
+{
+	x->w.account = 7;
+	x->w.cred = *c;
+	x->w.password_octets = 5;
+	memcpy(x->w.password, "right", 5);
+}
+
 /// A flood from one address fills the queue: another's one login is served, the flood's last leaves.
 static void test_flood_hurts_itself(void **state)
 {
@@ -124,16 +142,9 @@ static void test_flood_hurts_itself(void **state)
 	conf.argon2_kib = 4096;
 	assert_int_equal(passwords_new(&conf, &p), E_OK);
 	assert_int_equal(password_make(p, SL("right"), &c), E_OK);
-	for (int i = 0; i <= N; i++) {
-		x[i].w = (struct password_work){ .kind = PASSWORD_VERIFY, .done = done, .arg = &x[i] };
-		sem_init(&x[i].sem, 0, 0);
-		x[i].e = E_COUNT;
-		password_who(i < N ? flooder : other, x[i].w.turn.who);
-	}
-	x[N].w.account = 7;
-	x[N].w.cred = c;
-	x[N].w.password_octets = 5;
-	memcpy(x[N].w.password, "right", 5);
+	for (int i = 0; i <= N; i++)
+		guess_from(&x[i], i < N ? flooder : other);
+	make_right(&x[N], &c);
 	for (int i = 0; i < N; i++)
 		if (password_submit(p, &x[i].w) != E_OK)
 			left_out++;
@@ -162,10 +173,7 @@ static void test_guessers_wait(void **state)
 	assert_int_equal(password_make(p, SL("right"), &c), E_OK);
 	for (int i = 0; i < ALL; i++) {
 		const uint8_t ip[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, (uint8_t)(i < 2 * N ? i % N : i) };
-		x[i].w = (struct password_work){ .kind = PASSWORD_VERIFY, .done = done, .arg = &x[i] };
-		sem_init(&x[i].sem, 0, 0);
-		x[i].e = E_COUNT;
-		password_who(ip, x[i].w.turn.who);
+		guess_from(&x[i], ip);
 	}
 	for (int i = 0; i < N; i++) { // each fails once
 		assert_int_equal(password_submit(p, &x[i].w), E_OK);
@@ -176,10 +184,7 @@ static void test_guessers_wait(void **state)
 		if (password_submit(p, &x[i].w) != E_OK)
 			x[i].e = E_LIMIT;
 	struct waiting *honest = &x[ALL - 1];
-	honest->w.account = 7;
-	honest->w.cred = c;
-	honest->w.password_octets = 5;
-	memcpy(honest->w.password, "right", 5);
+	make_right(honest, &c);
 	assert_int_equal(password_submit(p, &honest->w), E_OK);
 	passwords_free(p);
 	assert_int_equal(honest->e, E_OK);

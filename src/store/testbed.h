@@ -146,3 +146,15 @@ static inline enum ec bed_same_body(struct store *s, struct body_ref ref, struct
 	free(room);
 	return e;
 }
+
+/// Whether a cell has this value under the key "k".
+static inline bool has(struct store *s, struct cell_id id, struct sl want)
+{
+	struct view *v;
+	struct sl value;
+
+	assert_int_equal(view_open(NULL, s, &v), E_OK);
+	bool same = cell_get(NULL, v, id, SL("k"), &value) == E_OK && sl_eq(value, want);
+	view_close(v);
+	return same;
+}
