@@ -2,10 +2,10 @@
 #include <unistd.h>
 
 #include "base/num.h"
-#include "base/utf8.h"
 #include "main/cert.h"
 #include "main/commands.h"
 #include "main/file.h"
+#include "proto/smtp_path.h"
 
 struct init {
 	const char *dir, *domain, *listen, *postmaster;
@@ -130,21 +130,30 @@ static void say_next(const struct cli *cli, const struct init *in)
 			in->domain, in->dir, in->domain);
 }
 
-/// Whether the store and the configuration take this as a host's or domain's name.
+/// Whether mail can name this as a host or domain.
 static bool is_name(struct sl s)
 {
-	for (size_t i = 0; i < s.n; i++)
-		if (s.p[i] <= ' ' || s.p[i] == 0x7f || s.p[i] == '@' || s.p[i] == '"' || s.p[i] == '\\')
-			return false;
-	return s.n && s.n <= 255 && utf8_valid(s);
+	uint8_t memory[1024];
+	struct arena a = ARENA_OVER(memory, sizeof memory);
+	struct cur c = cur_over(s);
+	struct smtp_host host = { 0 };
+
+	smtp_parse_host(&c, &a, &host);
+	cur_need_end(&c);
+	return cur_ok(&c) && host.kind == SMTP_HOST_NAME && host.text.n == s.n;
 }
 
 /// Whether an address is of the domain that is about to be made: of another, it could not be.
 static bool is_address_in(struct sl address, struct sl domain)
 {
-	size_t at = sl_rfind(address, '@');
+	uint8_t memory[1024];
+	struct arena a = ARENA_OVER(memory, sizeof memory);
+	struct cur c = cur_over(address);
+	struct smtp_path path = { 0 };
 
-	return at > 0 && at < address.n && sl_eq_ci(sl_from(address, at + 1), domain) && is_name(sl_head(address, at));
+	smtp_parse_mailbox(&c, &a, &path);
+	cur_need_end(&c);
+	return cur_ok(&c) && path.local.n && sl_eq_ci(path.host.text, domain);
 }
 
 /// Everything that can be known to be wrong is said before anything is made: a second try finds the folder as it was.
