@@ -13,39 +13,53 @@ int cmd_serve(struct cx *cx, struct cli *cli)
 	return master_serve(cx, &cli->place);
 }
 
-int cmd_config_check(struct cx *cx, struct cli *cli)
+/// What parses and surely is not meant.
+static int say_doubts(struct cli *cli)
+{
+	struct buf why = BUF(16384);
+	int code = CLI_OK;
+
+	config_doubts(&cli->place.config, sl_cstr(cli->conf), buf_sl(&cli->place.text), &why);
+	if (why.n && cli->json) {
+		code = cli_fail_as(cli, NULL, E_SYNTAX, "%.*s", SLF(sl_trim(buf_sl(&why))));
+	} else if (why.n) {
+		fwrite(why.p, 1, why.n, stderr);
+		code = cli_fail(cli, NULL, "%s has errors", cli->conf);
+	}
+	buf_free(&why);
+	return code;
+}
+
+static int say_expired(struct cli *cli)
 {
 	char since[CERT_TIME];
-	struct buf why = BUF(16384);
-	struct place *p = &cli->place;
-	enum ec e = place_certificates(cx, p);
 
-	config_doubts(&p->config, sl_cstr(cli->conf), buf_sl(&p->text), &why);
-	if (why.n && !cli->json)
-		fwrite(why.p, 1, why.n, stderr);
-	int code = CLI_OK;
-	if (why.n && cli->json)
-		code = cli_fail_as(cli, NULL, E_SYNTAX, "%.*s", SLF(sl_trim(buf_sl(&why))));
-	else if (why.n)
-		code = cli_fail(cli, NULL, "%s has errors", cli->conf);
-	buf_free(&why);
-	if (code != CLI_OK)
-		return code;
-	char parent[4096];
-	if (!place_has_parent(p, parent))
-		return cli_fail(cli, NULL, "%s: the folder in which `data` is to be made does not exist: %s", cli->conf,
-			parent);
-	if (e != E_OK)
-		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
 	for (size_t i = 0; i < cli->place.n_certs; i++)
 		if (cert_has_expired(buf_sl(&cli->place.certs[i]), since))
 			return cli_fail(cli, NULL, "%s: certificate %zu has expired (%s); clients will refuse it",
 				cli->conf, i + 1, since);
-	if (config_is_shut(&cli->place.config))
-		fprintf(stderr, "%s: %s\n", cli->conf,
-			text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; mail from "
-				"other "
-				"servers is taken"));
+	return CLI_OK;
+}
+
+int cmd_config_check(struct cx *cx, struct cli *cli)
+{
+	char parent[4096];
+	const char *shut = config_shut(&cli->place.config);
+	enum ec e = place_certificates(cx, &cli->place);
+	int code = say_doubts(cli);
+
+	if (code != CLI_OK)
+		return code;
+	if (!place_has_parent(&cli->place, parent))
+		return cli_fail(cli, NULL, "%s: the folder in which `data` is to be made does not exist: %s", cli->conf,
+			parent);
+	if (e != E_OK)
+		return cli_fail(cli, cx, "%s: certificates cannot be used", cli->conf);
+	code = say_expired(cli);
+	if (code != CLI_OK)
+		return code;
+	if (shut)
+		fprintf(stderr, "%s: %s\n", cli->conf, shut);
 	if (cli->json)
 		printf("{\"ok\": true}\n");
 	else

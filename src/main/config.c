@@ -488,9 +488,12 @@ enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *ol
 	return names->err;
 }
 
-bool config_is_shut(const struct config *c)
+const char *config_shut(const struct config *c)
 {
-	return c->certificates.n == 0 && sl_eq(c->plain_login, SL("never"));
+	static const char words[] = "nobody can log in: there is no certificate, and plain_login is \"never\"; "
+				    "mail from other servers is taken";
+
+	return c->certificates.n == 0 && sl_eq(c->plain_login, SL("never")) ? text_of(words) : NULL;
 }
 
 /// So that libconfuse reads it back: "${" would be a variable of the environment.

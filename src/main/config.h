@@ -51,8 +51,9 @@ void config_doubts(const struct config *c, struct sl path, struct sl text, struc
 /// out:    *names gets the names of those options that differ, with blanks between.
 /// errors: E_TEMP.
 [[nodiscard]] enum ec config_keep(struct cx *cx, struct config *fresh, const struct config *old, struct buf *names);
-/// Whether nobody can log in: without a certificate there is no TLS, and `plain_login` asks for it.
-bool config_is_shut(const struct config *c);
+/// Why nobody can log in, in the operator's words: without a certificate there is no TLS, and `plain_login` asks for
+/// it. NULL where somebody can.
+const char *config_shut(const struct config *c);
 /// Appends every option with its value, its default and its sentence: as a commented file, or as JSON.
 void config_print(struct buf *b, const struct config *c, bool json);
 /// Appends the options' part of the manual page (roff).

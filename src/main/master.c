@@ -323,15 +323,13 @@ static void accept_control(struct cx *cx, struct master *m)
 static void warn_certificates(struct cx *cx, const struct place *p)
 {
 	char since[CERT_TIME];
+	const char *shut = config_shut(&p->config);
 
-	if (config_is_shut(&p->config)) {
+	if (shut) {
 		LOG(cx, LOG_WARN, "login.impossible",
 			kv_sl("do", SL("name a certificate, or set plain_login to loopback")));
 		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "hongyan: %s\n",
-				text_of("nobody can log in: there is no certificate, and plain_login is \"never\"; "
-					"mail "
-					"from other servers is taken"));
+			fprintf(stderr, "hongyan: %s\n", shut);
 	}
 	for (size_t i = 0; i < p->n_certs; i++) {
 		struct sl file = p->config.certificates.item[i];
