@@ -185,6 +185,7 @@ MISTAKES = [
     ("init x --domain example.test --port-base many", "", 2, "up to 64000"),
     ("init x --domain example.test --listen here", "", 2, "not an IP address"),
     ("init x --domain a@example.test", "", 2, "not a domain's name"),
+    ("init x --domain a..example.test", "", 2, "not a domain's name"),
     ("init x --domain example.test --hostname a\"b", "", 2, "not a host's name"),
     ("init x --domain example.test --postmaster me@elsewhere.test", "", 2, "an address of example.test"),
 ]
