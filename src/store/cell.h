@@ -173,6 +173,7 @@ void store_set_watch(struct store *s, store_watch *fn, void *arg);
 struct store_stats {
 	uint64_t batches, jobs, flushes, log_octets, segments, bodies, index_octets, free_octets;
 	uint64_t applied_lsn, durable_lsn;
+	uint32_t applied_segment;
 	bool read_only;
 };
 void store_get_stats(struct store *s, struct store_stats *out);

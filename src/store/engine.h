@@ -76,17 +76,20 @@ struct writer {
 	uint64_t jobs, batches;
 };
 
+/// What a start goes on from, in this order of preference.
+enum store_start { START_FIRST, START_INDEX, START_SNAPSHOT, START_LOG };
+
 struct store {
 	const struct disk *disk;
 	struct sl dir; // NUL-terminated, owned
-	int dir_fd, log_fd, lock_fd;
+	int dir_fd, log_fd, lock_fd, snapshot_fd;
 	uint64_t segment_octets, map_octets, free_min_octets;
 	unsigned flush_lazy_ms, readers_max;
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
 	uint64_t damaged_batches; // found at start
-	bool rebuilt;             // the index was made anew at start
+	enum store_start start;   // what this start went on from
 	struct index *index;
 	struct journal journal;
 	struct bulk bulk;

@@ -359,7 +359,7 @@ static void test_clean_mark_goes_first(void **state)
 	assert_false(st.clean);
 	s = bed_open(&b);
 	assert_int_equal(store_version_raise(s), 0); // the machine is still the same
-	assert_false(s->rebuilt);
+	assert_int_equal(s->start, START_INDEX);
 	store_close(s);
 	close(dir);
 	bed_remove(&b);
@@ -576,7 +576,7 @@ static void test_index_full_long(void **state)
 			for (unsigned k = 0; k < fds.n; k++)
 				close(fds.real[k]);
 		s = bed_open(&b);
-		CHECK(has(s, cell_b, SL("b")) && !s->rebuilt, cases[i].name);
+		CHECK(has(s, cell_b, SL("b")) && s->start == START_INDEX, cases[i].name);
 		store_close(s);
 		bed_remove(&b);
 	}
@@ -610,7 +610,7 @@ static void test_index_broken(void **state)
 	}
 	store_close(s);
 	s = bed_open(&b);
-	assert_true(has(s, cell_b, SL("b")) && !s->rebuilt);
+	assert_true(has(s, cell_b, SL("b")) && s->start == START_INDEX);
 	store_close(s);
 	bed_remove(&b);
 }

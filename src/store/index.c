@@ -380,6 +380,14 @@ uint64_t index_octets(struct index *ix)
 	return known ? (info.me_last_pgno + 1) * (uint64_t)st.ms_psize : 0;
 }
 
+enum ec index_copy(struct cx *cx, struct index *ix, int fd)
+{
+	view_enter(ix);
+	int rc = ix->env ? mdb_env_copyfd(ix->env, fd) : EAGAIN;
+	view_leave(ix);
+	return index_error(cx, rc, "copy");
+}
+
 enum ec index_flush(struct cx *cx, struct index *ix)
 {
 	return ix->env ? index_error(cx, mdb_env_sync(ix->env, 1), "flush") : E_IO;

@@ -59,5 +59,8 @@ typedef bool index_each(void *arg, struct sl key, struct sl value);
 bool index_is_map_full(const struct index *ix);
 /// Octets of the index file in use.
 uint64_t index_octets(struct index *ix);
+/// Writes a copy of one moment of the index to an empty file, while reading and writing go on.
+/// errors: E_FULL, E_TEMP, E_IO.
+[[nodiscard]] enum ec index_copy(struct cx *cx, struct index *ix, int fd);
 /// Flushes the index to the disk (a clean stop). errors: E_IO.
 [[nodiscard]] enum ec index_flush(struct cx *cx, struct index *ix);

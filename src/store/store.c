@@ -4,6 +4,7 @@
 ///   DIR/state         how the store stopped (state.h)
 ///   DIR/log/*.seg     segments; reserve-0, reserve-1: room kept back for work that frees space
 ///   DIR/index/        LMDB
+///   DIR/snapshot/     flushed copies of the index (snapshot.h)
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include "base/num.h"
 #include "store/engine.h"
 #include "store/replay.h"
+#include "store/snapshot.h"
 #include "store/state.h"
 
 enum {
@@ -88,6 +90,8 @@ static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
 	if (e == E_OK)
 		e = open_folder(cx, s->dir_fd, "log", &s->log_fd);
 	if (e == E_OK)
+		e = open_folder(cx, s->dir_fd, "snapshot", &s->snapshot_fd);
+	if (e == E_OK)
 		e = open_folder(cx, s->dir_fd, "index", &index_fd);
 	if (e)
 		return e;
@@ -95,20 +99,22 @@ static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
 	return E_OK;
 }
 
-static enum ec open_index(struct cx *cx, struct store *s, bool anew)
+static enum ec open_index(struct cx *cx, struct store *s)
 {
 	char path[STORE_PATH_MAX + 16];
 
-	if (anew) {
-		index_close(s->index);
-		s->index = NULL;
-		s->rebuilt = true;
-		if ((unlinkat(s->dir_fd, "index/data.mdb", 0) && errno != ENOENT) ||
-			(unlinkat(s->dir_fd, "index/lock.mdb", 0) && errno != ENOENT))
-			return disk_error(cx, -errno, "removing the index");
-	}
 	snprintf(path, sizeof path, "%.*s/index", SLF(s->dir));
 	return index_open(cx, path, s->map_octets, s->readers_max, &s->index);
+}
+
+static enum ec remove_index(struct cx *cx, struct store *s)
+{
+	index_close(s->index);
+	s->index = NULL;
+	if ((unlinkat(s->dir_fd, "index/data.mdb", 0) && errno != ENOENT) ||
+		(unlinkat(s->dir_fd, "index/lock.mdb", 0) && errno != ENOENT))
+		return disk_error(cx, -errno, "removing the index");
+	return E_OK;
 }
 
 /// How the last stop was, from the state file and this boot.
@@ -158,25 +164,62 @@ static enum ec read_applied(struct cx *cx, struct store *s, struct applied *out)
 	return e;
 }
 
-/// What the index has applied, where it can be trusted; otherwise opens an empty one.
+/// What the open index has applied, where the log holds that. errors: E_NOTFOUND, E_CORRUPT, E_TEMP, E_IO.
+static enum ec known_applied(struct cx *cx, struct store *s, const struct seg_list *l, struct applied *from)
+{
+	struct applied a = { 0 };
+	enum ec e = read_applied(cx, s, &a);
+
+	if (e == E_OK)
+		e = replay_knows(cx, s->log_fd, l, &a.pos);
+	if (e == E_OK)
+		*from = a;
+	return e;
+}
+
+static bool untrusted(enum ec e)
+{
+	return e == E_CORRUPT || e == E_NOTFOUND;
+}
+
+/// The newest snapshot that proves itself and that the log knows. errors: E_NOTFOUND (none).
+static enum ec use_snapshot(struct cx *cx, struct store *s, const struct seg_list *l, struct applied *from)
+{
+	struct snapshot snap[SNAPSHOTS_KEPT];
+	size_t n = 0;
+	enum ec found = E_NOTFOUND, e = snapshot_list(cx, s, snap, &n);
+
+	for (size_t i = 0; e == E_OK && i < n && untrusted(found); i++) {
+		e = remove_index(cx, s);
+		if (e == E_OK)
+			found = snapshot_install(cx, s, &snap[i]);
+		if (e == E_OK && found == E_OK)
+			found = open_index(cx, s);
+		if (e == E_OK && found == E_OK)
+			found = known_applied(cx, s, l, from);
+	}
+	return e ? e : untrusted(found) ? E_NOTFOUND : found;
+}
+
+/// The index where it can be trusted, else the newest snapshot, else an empty one. out: *from — what it has applied.
 static enum ec trusted_index(
 	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
 {
-	struct applied a = { 0 };
-	enum ec e = stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s, false);
+	enum ec e = stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s);
 
 	if (e == E_OK)
-		e = read_applied(cx, s, &a);
-	if (e == E_OK)
-		e = replay_knows(cx, s->log_fd, l, &a.pos);
-	if (e == E_OK) {
-		*from = a;
-		return E_OK;
+		e = known_applied(cx, s, l, from);
+	s->start = START_INDEX;
+	if (untrusted(e)) {
+		s->start = START_SNAPSHOT;
+		e = use_snapshot(cx, s, l, from);
 	}
-	if (e != E_CORRUPT && e != E_NOTFOUND)
+	if (e != E_NOTFOUND)
 		return e;
+	s->start = stop->first ? START_FIRST : START_LOG;
 	*from = (struct applied){ 0 };
-	return open_index(cx, s, true);
+	e = remove_index(cx, s);
+	return e ? e : open_index(cx, s);
 }
 
 /// Brings the index up; where its map is too small it grows, and replay goes on from what is applied by then.
@@ -336,7 +379,7 @@ static void release(struct store *s)
 	index_close(s->index);
 	bulk_end(&s->bulk);
 	segcache_end(&s->cache);
-	int fds[] = { s->log_fd, s->lock_fd, s->dir_fd };
+	int fds[] = { s->log_fd, s->lock_fd, s->snapshot_fd, s->dir_fd };
 	for (size_t i = 0; i < ARRAY_N(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -356,7 +399,7 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 	if (!s)
 		return fail(cx, E_TEMP, "no memory for a store");
 	s->disk = disk;
-	s->dir_fd = s->log_fd = s->lock_fd = s->journal.fd = -1;
+	s->dir_fd = s->log_fd = s->lock_fd = s->snapshot_fd = s->journal.fd = -1;
 	configure(s, conf);
 	enum ec e = open_folders(cx, s, conf->dir);
 	segcache_init(&s->cache, s->log_fd);

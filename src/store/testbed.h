@@ -73,6 +73,7 @@ static inline void bed_crash(struct store *s)
 	segcache_end(&s->cache);
 	close(s->log_fd);
 	close(s->dir_fd);
+	close(s->snapshot_fd);
 	close(s->lock_fd);
 	free((void *)(uintptr_t)s->dir.p);
 	free(s);

@@ -88,6 +88,24 @@ static void run_job(struct cx *cx, struct writer *w, struct job *job)
 	txn_end_job(t);
 }
 
+static void update_stats(struct writer *w)
+{
+	struct store *s = w->txn.s;
+
+	pthread_mutex_lock(&w->lock);
+	w->stats.batches = w->batches;
+	w->stats.jobs = w->jobs;
+	w->stats.flushes = s->journal.flushes;
+	w->stats.log_octets = s->journal.written;
+	w->stats.segments = atomic_load(&s->segments) + s->journal.made;
+	w->stats.bodies = w->applied.bodies;
+	w->stats.applied_lsn = w->applied.pos.lsn;
+	w->stats.applied_segment = w->applied.pos.segment;
+	w->stats.durable_lsn = s->journal.durable.lsn;
+	w->stats.read_only = w->refuse != E_OK;
+	pthread_mutex_unlock(&w->lock);
+}
+
 /// Writes the row of what is applied, forgets old outcomes, commits. The transaction is gone afterwards.
 static enum ec commit_index(struct cx *cx, struct writer *w, const struct applied *a, unsigned jobs)
 {
@@ -286,6 +304,7 @@ static enum ec attempt(struct cx *cx, struct writer *w, struct job *const *jobs,
 		return e;
 	}
 	txn_blobs_stored(t);
+	update_stats(w); // before the index knows of it: a snapshot asks how far it may have got
 	w->redo = true;
 	e = commit_index(cx, w, &w->applied, *ran);
 	if (e)
@@ -367,23 +386,6 @@ static unsigned refuse_all(struct job *const *jobs, unsigned n, enum ec e)
 {
 	finish(jobs, n, e);
 	return 0;
-}
-
-static void update_stats(struct writer *w)
-{
-	struct store *s = w->txn.s;
-
-	pthread_mutex_lock(&w->lock);
-	w->stats.batches = w->batches;
-	w->stats.jobs = w->jobs;
-	w->stats.flushes = s->journal.flushes;
-	w->stats.log_octets = s->journal.written;
-	w->stats.segments = atomic_load(&s->segments) + s->journal.made;
-	w->stats.bodies = w->applied.bodies;
-	w->stats.applied_lsn = w->applied.pos.lsn;
-	w->stats.durable_lsn = s->journal.durable.lsn;
-	w->stats.read_only = w->refuse != E_OK;
-	pthread_mutex_unlock(&w->lock);
 }
 
 /// Step 7, its first half.
