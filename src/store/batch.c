@@ -75,6 +75,21 @@ void batch_commit(
 	buf_add(&b->small, outcome);
 }
 
+void batch_image(struct batch *b, struct cell_id id, uint64_t version, const struct image_sums *sums, struct sl range,
+	struct sl ops)
+{
+	struct rec r = {
+		.type = REC_IMAGE,
+		.octets = (uint32_t)(range.n + ops.n),
+		.crc = crc32c(crc32c(0, range), ops),
+		.arg = { [COMMIT_ACCOUNT] = id.account, [COMMIT_NAME] = id.name, [COMMIT_VERSION] = version },
+	};
+	image_sums_put(&r, sums);
+	add_head(b, &r);
+	buf_add(&b->small, range);
+	buf_add(&b->small, ops);
+}
+
 struct body_ref batch_blob(struct batch *b, struct sl body, struct sl table)
 {
 	struct rec r = {

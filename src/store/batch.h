@@ -38,6 +38,9 @@ bool batch_takes_jobs(const struct batch *b);
 /// Adds a commit. `ops` as printed by op_encode.
 void batch_commit(
 	struct batch *b, struct cell_id id, uint64_t version, const struct op_id *op, struct sl ops, struct sl outcome);
+/// Adds a part of an image: `range` as printed by op_encode, then `ops`.
+void batch_image(struct batch *b, struct cell_id id, uint64_t version, const struct image_sums *sums, struct sl range,
+	struct sl ops);
 /// Adds a body, which must stay where it is until the batch is written, with its CRC table; gives its address.
 struct body_ref batch_blob(struct batch *b, struct sl body, struct sl table);
 /// Adds the name of a body in a flushed bulk segment.

@@ -38,24 +38,19 @@ struct view *txn_view(struct txn *t)
 	return &t->view;
 }
 
-/// Splits a cell's row.
-static enum ec row_split(struct cx *cx, struct sl row, uint64_t *version, struct sl *head)
-{
-	if (row.n < 8)
-		return fail(cx, E_CORRUPT, "index: a cell's row has %zu octets", row.n);
-	*version = get_le64(row.p);
-	*head = sl_from(row, 8);
-	return E_OK;
-}
-
 enum ec cell_head(struct cx *cx, struct view *v, struct cell_id id, uint64_t *version, struct sl *head)
 {
-	uint8_t key[CELL_KEY_PREFIX];
-	struct sl row;
+	struct cell_row row;
+	struct sl h;
+	enum ec e = cell_row_get(cx, v->t, id, &row, &h);
 
-	cell_key(id, key);
-	enum ec e = index_get(cx, v->t, T_CELL, (struct sl){ key, sizeof key }, &row);
-	return e ? e : row_split(cx, row, version, head);
+	if (e == E_OK && row.version == 0)
+		return E_NOTFOUND;
+	if (e == E_OK) {
+		*version = row.version;
+		*head = h;
+	}
+	return e;
 }
 
 enum ec cell_get(struct cx *cx, struct view *v, struct cell_id id, struct sl key, struct sl *value)
@@ -99,17 +94,26 @@ enum ec cell_scan(struct cx *cx, struct view *v, struct cell_id id, struct sl fr
 	return index_scan(cx, v->t, T_KEY, start, sl_head(start, CELL_KEY_PREFIX), scan_value, &sc);
 }
 
-static bool scan_cell(void *arg, struct sl key, struct sl row)
+static bool scan_cell(void *arg, struct sl key, struct sl in)
 {
 	struct scan *sc = arg;
-	uint64_t version;
+	struct cell_row row;
 	struct sl head;
 
 	if (key.n != CELL_KEY_PREFIX)
 		sc->err = fail(sc->cx, E_CORRUPT, "index: a cell's key has %zu octets", key.n);
 	else
-		sc->err = row_split(sc->cx, row, &version, &head);
-	return sc->err == E_OK && sc->each_cell(sc->arg, cell_of_key(key), version, head);
+		sc->err = cell_row_split(sc->cx, in, &row, &head);
+	return sc->err == E_OK && sc->each_cell(sc->arg, cell_of_key(key), row.version, head);
+}
+
+static bool scan_damaged(void *arg, struct sl key, struct sl row)
+{
+	struct scan *sc = arg;
+
+	if (key.n != CELL_KEY_PREFIX || row.n < 8)
+		sc->err = fail(sc->cx, E_CORRUPT, "index: a row of damage has %zu and %zu octets", key.n, row.n);
+	return sc->err == E_OK && sc->each_cell(sc->arg, cell_of_key(key), get_le64(row.p), SL(""));
 }
 
 enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg)
@@ -123,7 +127,7 @@ enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, voi
 enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg)
 {
 	struct scan sc = { .each_cell = each, .arg = arg, .cx = cx };
-	enum ec e = index_scan(cx, v->t, T_DAMAGE, SL(""), SL(""), scan_cell, &sc);
+	enum ec e = index_scan(cx, v->t, T_DAMAGE, SL(""), SL(""), scan_damaged, &sc);
 
 	return e ? e : sc.err;
 }

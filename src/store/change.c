@@ -166,11 +166,14 @@ enum ec change_commit(struct cx *cx, struct change *c, const struct op_id *op, s
 	};
 	if (op)
 		commit.op = *op;
-	e = apply_commit(cx, t->view.t, &commit);
+	struct cell_row after;
+	e = apply_commit(cx, t->view.t, &commit, &after);
 	if (e == E_OK)
 		batch_commit(&t->batch, c->id, commit.version, &commit.op, commit.ops, commit.outcome);
 	else
 		t->broken = e; // maybe half applied: the whole batch starts again
+	if (e == E_OK && cell_is_due(&after))
+		keeper_note(&t->s->keeper, c->id);
 	change_drop_all(c);
 	if (e == E_OK)
 		*version = commit.version;

@@ -12,6 +12,7 @@
 #include "store/cell.h"
 #include "store/index.h"
 #include "store/journal.h"
+#include "store/keeper.h"
 #include "store/segfile.h"
 
 enum {
@@ -95,6 +96,7 @@ struct store {
 	struct bulk bulk;
 	struct segcache cache;
 	struct writer writer;
+	struct keeper keeper;
 	atomic_uint_least64_t segments;
 };
 

@@ -279,16 +279,22 @@ enum ec index_del(struct cx *cx, struct itxn *t, enum index_table table, struct 
 	return rc == MDB_NOTFOUND ? E_OK : index_error(cx, rc, "delete");
 }
 
-enum ec index_del_prefix(struct cx *cx, struct itxn *t, enum index_table table, struct sl prefix)
+static bool is_below(struct sl key, struct sl to)
+{
+	return to.n == 0 || sl_cmp(key, to) < 0;
+}
+
+enum ec index_del_range(
+	struct cx *cx, struct itxn *t, enum index_table table, struct sl from, struct sl to, struct sl prefix)
 {
 	MDB_cursor *cursor;
-	MDB_val k = val(prefix), v;
+	MDB_val k = val(from), v;
 	int rc = mdb_cursor_open(t->txn, t->ix->dbi[table], &cursor);
 
 	if (rc)
 		return index_error(cx, rc, "cursor");
 	rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-	while (!rc && sl_starts(val_sl(k), prefix)) {
+	while (!rc && sl_starts(val_sl(k), prefix) && is_below(val_sl(k), to)) {
 		rc = mdb_cursor_del(cursor, 0);
 		if (!rc)
 			rc = mdb_cursor_get(cursor, &k, &v, MDB_NEXT); // the one behind the deleted

@@ -10,13 +10,13 @@
 #include "base/sl.h"
 
 enum index_table {
-	T_CELL,    // account be64 | name be64 → version le64 | head
+	T_CELL,    // account be64 | name be64 → struct cell_row | head
 	T_KEY,     // account be64 | name be64 | key → value
 	T_OP,      // operation id → time le64 | outcome
 	T_OP_TIME, // time be64 | operation id → nothing
 	T_META,    // 1 octet → applied position, counters
 	T_SEGMENT, // id be32 → octets of bodies le64 (bulk segments with a body that the log names)
-	T_DAMAGE,  // account be64 | name be64 → version at the gap le64
+	T_DAMAGE,  // account be64 | name be64 → version at the gap le64 | key up to which an image mended it
 	T_COUNT
 };
 
@@ -44,8 +44,9 @@ void itxn_abort(struct itxn *t);
 [[nodiscard]] enum ec index_put(struct cx *cx, struct itxn *t, enum index_table table, struct sl key, struct sl value);
 /// Removes one row; a missing one is fine.
 [[nodiscard]] enum ec index_del(struct cx *cx, struct itxn *t, enum index_table table, struct sl key);
-/// Removes all rows whose key begins with `prefix`.
-[[nodiscard]] enum ec index_del_prefix(struct cx *cx, struct itxn *t, enum index_table table, struct sl prefix);
+/// Removes all rows with keys from `from` on whose key begins with `prefix` and is below `to` (empty: no bound).
+[[nodiscard]] enum ec index_del_range(
+	struct cx *cx, struct itxn *t, enum index_table table, struct sl from, struct sl to, struct sl prefix);
 /// Walks rows from key `from` on while keys begin with `prefix`; stops where `each` gives false.
 typedef bool index_each(void *arg, struct sl key, struct sl value);
 [[nodiscard]] enum ec index_scan(struct cx *cx, struct itxn *t, enum index_table table, struct sl from,

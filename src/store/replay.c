@@ -211,42 +211,48 @@ static enum ec next_txn(struct cx *cx, struct run *run)
 	return e ? e : index_write(cx, run->ix, &run->t);
 }
 
+static bool is_drop(struct sl ops)
+{
+	struct op o;
+
+	return op_next(&ops, &o) == E_OK && o.kind == OP_DROP;
+}
+
 static enum ec apply_rec_commit(struct cx *cx, struct run *run, const struct rec *r, struct sl payload)
 {
 	uint64_t now = 0;
-	struct commit c = {
-		.id = { r->arg[COMMIT_ACCOUNT], r->arg[COMMIT_NAME] },
-		.version = r->arg[COMMIT_VERSION],
-		.time_s = r->time_s,
-		.ops = sl_head(payload, payload.n - r->outcome),
-		.outcome = sl_from(payload, payload.n - r->outcome),
-	};
+	struct commit c = commit_of(r, payload);
+	struct cell_row after;
 
-	if (r->time_s + OPERATION_KEPT_S >= run->now_s)
-		c.op = r->op; // older outcomes are forgotten anyway
+	if (r->time_s + OPERATION_KEPT_S < run->now_s)
+		c.op = (struct op_id){ 0 }; // older outcomes are forgotten anyway
 	enum ec e = apply_version(cx, run->t, c.id, &now);
 	if (e)
 		return e;
 	if (c.version <= now)
 		return E_OK; // this cell has it already
-	if (c.version > now + 1) {
-		run->out.gaps++;
+	if (c.version > now + 1 && !is_drop(c.ops))
 		e = apply_gap(cx, run->t, c.id, c.version);
-	}
-	return e ? e : apply_commit(cx, run->t, &c);
+	return e ? e : apply_commit(cx, run->t, &c, &after);
 }
 
 static enum ec apply_rec(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
 {
 	struct run *run = arg;
 	struct body_ref ref = { r->arg[BULK_AT], (uint32_t)r->arg[BULK_OCTETS] };
+	struct image im;
 
 	run->out.records++;
 	run->since_commit++;
 	run->out.applied.bodies += r->type == REC_BLOB || r->type == REC_BULK;
 	if (r->type == REC_COMMIT)
 		return apply_rec_commit(cx, run, r, payload);
-	return r->type == REC_BULK ? apply_bulk(cx, run->t, ref) : E_OK;
+	if (r->type == REC_BULK)
+		return apply_bulk(cx, run->t, ref);
+	if (r->type != REC_IMAGE)
+		return E_OK;
+	im = image_of(r, payload);
+	return apply_image(cx, run->t, &im);
 }
 
 /// A durable batch that fails its checks: applies what proves itself and goes on behind it.
@@ -336,6 +342,15 @@ static enum ec open_segment(
 	return E_OK;
 }
 
+static bool count_gap(void *arg, struct sl key, struct sl value)
+{
+	uint64_t *n = arg;
+
+	(void)key, (void)value;
+	++*n;
+	return true;
+}
+
 static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct run *run)
 {
 	size_t first = chain_find(l, run->out.applied.pos.segment);
@@ -357,6 +372,8 @@ static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct 
 		run->out.applied.durable_lsn = run->durable_lsn;
 		e = applied_put(cx, run->t, &run->out.applied);
 	}
+	if (e == E_OK) // an image further on mends what compaction took away, so only the end tells
+		e = index_scan(cx, run->t, T_DAMAGE, SL(""), SL(""), count_gap, &run->out.gaps);
 	if (e || !run->t) {
 		itxn_abort(run->t);
 		return e;

@@ -25,7 +25,8 @@ struct replayed {
 	struct applied applied; // pos: the log's end, where the next segment continues
 	uint64_t damaged;       // batches, or places in them, that do not prove themselves though they were durable
 	uint64_t torn_at;       // where the last segment must be cut; its size where nothing is torn
-	uint64_t records, gaps;
+	uint64_t records;
+	uint64_t gaps; // cells that miss commits, from earlier starts too
 };
 
 /// Whether the log holds what the index says is applied (S10). errors: E_NOTFOUND (it does not), E_IO, E_TEMP.

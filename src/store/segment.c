@@ -35,7 +35,7 @@ enum ec seg_decode(struct cx *cx, struct sl in, struct seg_head *out)
 		return fail(cx, E_UNSUPPORTED, "segment of format %u with incompatibility bits %#x", get_le32(in.p + 8),
 			get_le32(in.p + 12));
 	uint32_t kind = get_le32(in.p + 16);
-	if (kind != SEG_LOG && kind != SEG_BULK)
+	if (kind != SEG_LOG && kind != SEG_BULK && kind != SEG_PACK)
 		return fail(cx, E_UNSUPPORTED, "segment of kind %u", kind);
 	*out = (struct seg_head){
 		.kind = (enum seg_kind)kind,
@@ -49,6 +49,27 @@ enum ec seg_decode(struct cx *cx, struct sl in, struct seg_head *out)
 		.raise = get_le64(in.p + 80),
 	};
 	return E_OK;
+}
+
+bool rec_type_known(uint8_t type)
+{
+	return (type >= REC_BEGIN && type <= REC_SEAL) || type == REC_IMAGE || type == REC_MAP;
+}
+
+void image_sums_put(struct rec *r, const struct image_sums *s)
+{
+	put_le64(r->op.octets, s->first);
+	put_le32(r->op.octets + 8, s->octets);
+	put_le32(r->op.octets + 12, s->since);
+}
+
+struct image_sums image_sums_get(const struct rec *r)
+{
+	return (struct image_sums){
+		get_le64(r->op.octets),
+		get_le32(r->op.octets + 8),
+		get_le32(r->op.octets + 12),
+	};
 }
 
 void rec_encode(const struct hash_key *nonce, struct rec *r, uint8_t out[static REC_HEAD])
@@ -76,6 +97,8 @@ static bool rec_lengths_fit(const struct rec *r)
 	case REC_BLOB:
 		return r->arg[BLOB_OCTETS] <= UINT32_MAX - pieces_octets(UINT32_MAX) &&
 		       r->octets == r->arg[BLOB_OCTETS] + pieces_octets(r->arg[BLOB_OCTETS]);
+	case REC_IMAGE: return r->outcome == 0 && r->octets <= COMMIT_OCTETS_MAX;
+	case REC_MAP: return true;
 	case REC_BEGIN:
 	case REC_END:
 	case REC_BULK:
@@ -91,7 +114,7 @@ enum ec rec_decode(const struct hash_key *nonce, struct sl in, uint64_t at, stru
 	uint64_t check = hash_keyed(nonce, sl_sub(in, 8, REC_HEAD));
 	if (get_le64(in.p) != check)
 		return E_CORRUPT;
-	if (in.p[8] < REC_BEGIN || in.p[8] > REC_SEAL || in.p[9] != 0)
+	if (!rec_type_known(in.p[8]) || in.p[9] != 0)
 		return E_UNSUPPORTED;
 	struct rec r = {
 		.type = (enum rec_type)in.p[8],
@@ -138,6 +161,7 @@ static bool op_fits(const struct op *o)
 	case OP_PATCH:
 		return o->key.n <= CELL_KEY_MAX && o->off <= CELL_VALUE_MAX && o->value.n <= CELL_VALUE_MAX - o->off;
 	case OP_DROP: return o->key.n == 0 && o->value.n == 0 && o->off == 0;
+	case OP_RANGE: return o->key.n <= CELL_KEY_MAX && o->value.n <= CELL_KEY_MAX && o->off == 0;
 	}
 	return false;
 }
@@ -146,7 +170,7 @@ enum ec op_next(struct sl *rest, struct op *out)
 {
 	if (rest->n == 0)
 		return E_NOTFOUND;
-	if (rest->n < OP_HEAD || rest->p[0] < OP_HEAD_SET || rest->p[0] > OP_DROP || rest->p[1] != 0)
+	if (rest->n < OP_HEAD || rest->p[0] < OP_HEAD_SET || rest->p[0] > OP_RANGE || rest->p[1] != 0)
 		return E_CORRUPT;
 	size_t key = get_le16(rest->p + 2), value = get_le32(rest->p + 4);
 	if (key > rest->n - OP_HEAD || value > rest->n - OP_HEAD - key)

@@ -23,7 +23,7 @@ enum {
 	OP_HEAD = 12,                 // octets of an operation before its key
 };
 
-enum seg_kind { SEG_LOG = 1, SEG_BULK = 2 };
+enum seg_kind { SEG_LOG = 1, SEG_BULK = 2, SEG_PACK = 3 };
 
 struct seg_head {
 	enum seg_kind kind;
@@ -47,11 +47,14 @@ enum rec_type {
 	REC_BEGIN = 0xb1,
 	REC_END = 0xb2,
 	REC_COMMIT = 0xb3,
-	REC_BLOB = 0xb4, // a body: its octets, then one CRC for each piece
-	REC_BULK = 0xb5, // names a body in a bulk segment
-	REC_SEAL = 0xb6, // the segment ends here
+	REC_BLOB = 0xb4,  // a body: its octets, then one CRC for each piece
+	REC_BULK = 0xb5,  // names a body in a bulk segment
+	REC_SEAL = 0xb6,  // the segment ends here
+	REC_IMAGE = 0xb8, // a cell's keys of one range, as of one version
+	REC_MAP = 0xb9,   // packs: what they hold of which segments
 };
-enum { REC_FIRST_RESERVED = 0xb8, REC_LAST_RESERVED = 0xbf };
+/// Whether this version of the program knows the type.
+bool rec_type_known(uint8_t type);
 
 /// The three numbers of a record, by type.
 enum {
@@ -63,11 +66,13 @@ enum {
 	END_RECORDS = 2, // between BEGIN and END
 	COMMIT_ACCOUNT = 0,
 	COMMIT_NAME = 1,
-	COMMIT_VERSION = 2, // the version that it makes
+	COMMIT_VERSION = 2, // the version that it makes; IMAGE: that it is of
 	BLOB_OCTETS = 0,    // of the body
 	BULK_AT = 0,        // as in struct body_ref
 	BULK_OCTETS = 1,
 	SEAL_CHAIN = 0,
+	MAP_SECTIONS = 0,
+	MAP_ENTRIES = 1,
 };
 
 struct rec {
@@ -83,6 +88,14 @@ struct rec {
 	uint64_t check; // out only: the header's keyed check, which the chain goes over
 };
 
+/// What an IMAGE says in the place of an operation id.
+struct image_sums {
+	uint64_t first;         // the version of the image's first part: no commit up to it is needed
+	uint32_t octets, since; // of the image up to here; of the commits since its first part
+};
+void image_sums_put(struct rec *r, const struct image_sums *s);
+struct image_sums image_sums_get(const struct rec *r);
+
 /// Prints a header with its check and notes the check in r->check.
 void rec_encode(const struct hash_key *nonce, struct rec *r, uint8_t out[static REC_HEAD]);
 /// Reads a header that must stand at octet `at` of the segment with this nonce.
@@ -97,9 +110,10 @@ static inline uint32_t pieces_octets(uint64_t body)
 	return (uint32_t)((body + PIECE_OCTETS - 1) / PIECE_OCTETS * 4);
 }
 
-enum op_kind { OP_HEAD_SET = 1, OP_PUT, OP_DEL, OP_PATCH, OP_DROP };
+enum op_kind { OP_HEAD_SET = 1, OP_PUT, OP_DEL, OP_PATCH, OP_DROP, OP_RANGE };
 
-/// One physical change of a cell.
+/// One physical change of a cell. RANGE begins an image: it stands for all keys from `key` up to the one before `value`
+/// (both empty: from the first, to the last).
 struct op {
 	enum op_kind kind;
 	struct sl key, value;

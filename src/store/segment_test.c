@@ -31,7 +31,7 @@ static void test_seg_head(void **state)
 		const char *name;
 		size_t at;
 		uint8_t value;
-	} later[] = { { "format 2", 8, 2 }, { "incompatibility bit", 12, 1 }, { "kind 3", 16, 3 } };
+	} later[] = { { "format 2", 8, 2 }, { "incompatibility bit", 12, 1 }, { "kind 4", 16, 4 } };
 	for (size_t i = 0; i < ARRAY_N(later); i++) {
 		seg_encode(&h, octets);
 		octets[later[i].at] = later[i].value;
@@ -63,8 +63,13 @@ static void test_rec(void **state)
 		{ "table too short", { .type = REC_BLOB, .octets = 65537 + 4, .arg = { 65537 } }, E_CORRUPT },
 		{ "body over 4 GiB", { .type = REC_BLOB, .octets = 4, .arg = { UINT64_MAX } }, E_CORRUPT },
 		{ "begin with payload", { .type = REC_BEGIN, .octets = 1 }, E_CORRUPT },
-		{ "reserved: first", { .type = (enum rec_type)REC_FIRST_RESERVED }, E_UNSUPPORTED },
-		{ "reserved: last", { .type = (enum rec_type)REC_LAST_RESERVED }, E_UNSUPPORTED },
+		{ "image", { .type = REC_IMAGE, .octets = 100 }, E_OK },
+		{ "image with an outcome", { .type = REC_IMAGE, .octets = 100, .outcome = 1 }, E_CORRUPT },
+		{ "too large an image", { .type = REC_IMAGE, .octets = COMMIT_OCTETS_MAX + 1 }, E_CORRUPT },
+		{ "map", { .type = REC_MAP, .octets = 1 << 20 }, E_OK },
+		{ "not assigned", { .type = (enum rec_type)0xb7 }, E_UNSUPPORTED },
+		{ "reserved: first", { .type = (enum rec_type)0xba }, E_UNSUPPORTED },
+		{ "reserved: last", { .type = (enum rec_type)0xbf }, E_UNSUPPORTED },
 		{ "type 0", { .type = (enum rec_type)0 }, E_UNSUPPORTED },
 	};
 
@@ -116,7 +121,9 @@ static void test_ops(void **state)
 		{ "patch far over", { 4, 0, 0, 0, 1, 0, 0, 0, 255, 255, 255, 255, 'v' }, 13, E_CORRUPT },
 		{ "drop", { 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, E_OK },
 		{ "kind 0", { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, E_CORRUPT },
-		{ "kind 6", { 6, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, E_CORRUPT },
+		{ "range", { 6, 0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 'k', 'v', 'w' }, 15, E_OK },
+		{ "range to a long key", { 6, 0, 0, 0, 225, 1, 0, 0, 0, 0, 0, 0 }, 12, E_CORRUPT },
+		{ "kind 7", { 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, 12, E_CORRUPT },
 		{ "huge length", { 2, 0, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0 }, 12, E_CORRUPT },
 	};
 

@@ -379,6 +379,7 @@ static void release(struct store *s)
 	index_close(s->index);
 	bulk_end(&s->bulk);
 	segcache_end(&s->cache);
+	keeper_end(&s->keeper);
 	int fds[] = { s->log_fd, s->lock_fd, s->snapshot_fd, s->dir_fd };
 	for (size_t i = 0; i < ARRAY_N(fds); i++)
 		if (fds[i] >= 0)
@@ -402,6 +403,7 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 	s->dir_fd = s->log_fd = s->lock_fd = s->snapshot_fd = s->journal.fd = -1;
 	configure(s, conf);
 	enum ec e = open_folders(cx, s, conf->dir);
+	keeper_init(&s->keeper);
 	segcache_init(&s->cache, s->log_fd);
 	bulk_init(&s->bulk, disk, s->log_fd, s->segment_octets, &s->next_id);
 	if (e == E_OK)

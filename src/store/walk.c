@@ -5,7 +5,7 @@
 
 #include "base/num.h"
 
-/// Whether a commit's payload is what its header says, and its operations are well formed.
+/// Whether a commit's or an image's payload is what its header says, and its operations are well formed.
 static bool commit_proves(const struct rec *r, struct sl payload)
 {
 	struct sl ops = sl_head(payload, payload.n - r->outcome);
@@ -30,7 +30,7 @@ static enum ec read_rec(
 	enum ec e = segfile_rec(cx, w->f, at, r);
 	if (e == E_OK && r->octets > limit - at - REC_HEAD)
 		e = E_CORRUPT;
-	if (e == E_OK && r->type == REC_COMMIT) {
+	if (e == E_OK && (r->type == REC_COMMIT || r->type == REC_IMAGE)) {
 		e = segfile_at(cx, w->f, at + REC_HEAD, r->octets, payload);
 		if (e == E_OK && !commit_proves(r, *payload))
 			e = E_CORRUPT;
@@ -70,7 +70,7 @@ enum ec walk_batch(struct cx *cx, struct walk *w, struct journal_pos *next)
 	bool bodies = begin.lsn >= w->bodies_from;
 	while ((e = read_rec(cx, w, at, end, bodies, &r, &payload)) == E_OK && r.lsn == begin.lsn) {
 		at += REC_HEAD + r.octets;
-		if (r.type != REC_COMMIT && r.type != REC_BLOB && r.type != REC_BULK)
+		if (r.type != REC_COMMIT && r.type != REC_BLOB && r.type != REC_BULK && r.type != REC_IMAGE)
 			break;
 		chain = chain_next(chain, r.check);
 		records++;
@@ -97,8 +97,7 @@ static enum ec next_candidate(struct cx *cx, struct walk *w, uint64_t from, uint
 		if (e)
 			return e == E_RANGE ? E_NOTFOUND : e;
 		for (size_t i = 0; i + REC_HEAD <= n; i++)
-			if (in.p[i + TYPE_AT] >= REC_BEGIN && in.p[i + TYPE_AT] <= REC_SEAL &&
-				get_le32(in.p + i + 24) == at + i) {
+			if (rec_type_known(in.p[i + TYPE_AT]) && get_le32(in.p + i + 24) == at + i) {
 				*found = at + i;
 				return E_OK;
 			}

@@ -15,7 +15,7 @@ struct walk {
 	uint64_t bodies_from;   // bodies in batches from this LSN on are checked too
 };
 
-/// One record with its payload (COMMIT only; borrowed until the next reading of the segment).
+/// One record with its payload (COMMIT and IMAGE only; borrowed until the next reading of the segment).
 typedef enum ec walk_each(struct cx *cx, void *arg, const struct rec *r, struct sl payload);
 
 /// Checks the batch at w->pos. out: *next behind it, *durable_lsn as its BEGIN says.

@@ -122,6 +122,25 @@ static enum ec commit_index(struct cx *cx, struct writer *w, const struct applie
 	return itxn_commit(cx, it);
 }
 
+static enum ec apply_rec_again(struct cx *cx, struct itxn *it, const struct rec *r, struct sl payload)
+{
+	struct cell_row after;
+	struct commit c;
+	struct image im;
+
+	if (r->type == REC_COMMIT) {
+		c = commit_of(r, payload);
+		return apply_commit(cx, it, &c, &after);
+	}
+	if (r->type == REC_IMAGE) {
+		im = image_of(r, payload);
+		return apply_image(cx, it, &im);
+	}
+	if (r->type == REC_BULK)
+		return apply_bulk(cx, it, (struct body_ref){ r->arg[BULK_AT], (uint32_t)r->arg[BULK_OCTETS] });
+	return E_OK;
+}
+
 /// Applies the records of the batch that is in the log to a new index transaction.
 static enum ec apply_again(struct cx *cx, struct itxn *it, const struct batch *b)
 {
@@ -134,19 +153,7 @@ static enum ec apply_again(struct cx *cx, struct itxn *it, const struct batch *b
 		if (e)
 			return fail(cx, e, "the batch does not prove itself");
 		size_t here = r.type == REC_BLOB ? pieces_octets(r.arg[BLOB_OCTETS]) : r.octets;
-		struct sl payload = sl_sub(rest, REC_HEAD, REC_HEAD + here);
-		struct commit c = {
-			.id = { r.arg[COMMIT_ACCOUNT], r.arg[COMMIT_NAME] },
-			.version = r.arg[COMMIT_VERSION],
-			.op = r.op,
-			.time_s = r.time_s,
-			.ops = sl_head(payload, payload.n - r.outcome),
-			.outcome = sl_from(payload, payload.n - r.outcome),
-		};
-		if (r.type == REC_COMMIT)
-			e = apply_commit(cx, it, &c);
-		else if (r.type == REC_BULK)
-			e = apply_bulk(cx, it, (struct body_ref){ r.arg[BULK_AT], (uint32_t)r.arg[BULK_OCTETS] });
+		e = apply_rec_again(cx, it, &r, sl_sub(rest, REC_HEAD, REC_HEAD + here));
 		rest = sl_from(rest, REC_HEAD + here);
 		at += REC_HEAD + r.octets;
 	}
