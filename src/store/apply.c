@@ -288,12 +288,12 @@ static enum ec replace_range(
 	return e == E_NOTFOUND ? E_OK : e;
 }
 
-/// Whether a cell in this state needs the part that begins at `from`.
+/// Whether a cell in this state needs the part that begins at `from`. Parts behind the first need all commits since.
 static bool needs_part(uint64_t now, const struct mending *m, const struct image *im, struct sl from)
 {
 	if (from.n == 0)
 		return now < im->version || m->damaged;
-	return m->next.n > 0 && sl_eq(m->next, from);
+	return m->next.n > 0 && sl_eq(m->next, from) && now == im->version;
 }
 
 enum ec cell_is_damaged(struct cx *cx, struct itxn *t, struct cell_id id, bool *damaged)
@@ -346,13 +346,15 @@ enum ec apply_image(struct cx *cx, struct itxn *t, const struct image *im)
 	if (e)
 		return e;
 	bool needed = needs_part(now, &m, im, range.key), last = range.value.n == 0;
+	if (!needed && now < im->version) // between the parts a commit is missing: the next image may mend it
+		return apply_gap(cx, t, im->id, im->version);
 	if (needed) {
 		uint64_t gap = m.version > im->version ? m.version : im->version;
 		e = replace_range(cx, t, im, &range, &head);
 		if (e == E_OK)
 			e = mending_put(cx, t, im->id, gap, range.value);
 	}
-	if (e || (!needed && (!last || m.damaged || now < im->version)))
+	if (e || (!needed && (!last || m.damaged)))
 		return e;
 	return change_row(cx, t, im, head, last);
 }

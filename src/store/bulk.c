@@ -44,62 +44,94 @@ static enum ec write_head(struct cx *cx, struct bulk *b, struct bulk_file *f)
 	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
 }
 
-static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file **out)
+/// Makes the file of a new segment.
+static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file *f)
 {
 	char name[SEG_NAME];
-	struct bulk_file *f = calloc(1, sizeof *f);
 
-	if (!f)
-		return fail(cx, E_TEMP, "no memory for a bulk segment");
-	f->head = (struct seg_head){
-		.kind = SEG_BULK,
-		.id = atomic_fetch_add(b->next_id, 1),
-		.made_s = (uint64_t)clock_now_s(),
-	};
 	random_octets(&f->head.nonce, sizeof f->head.nonce);
 	f->at = f->end = SEG_DATA;
 	seg_name(f->head.id, name);
 	f->fd = b->disk->open(b->disk->arg, b->dir, name, O_RDWR | O_CREAT | O_EXCL);
-	if (f->fd < 0) {
-		enum ec e = disk_error(cx, f->fd, "making a bulk segment");
-		free(f);
-		return e;
-	}
+	if (f->fd < 0)
+		return disk_error(cx, f->fd, "making a bulk segment");
 	enum ec e = write_head(cx, b, f);
 	if (e) {
 		(void)b->disk->unlink(b->disk->arg, b->dir, name); // start removes what no log record names
-		drop(f);
+		close(f->fd);
+	}
+	return e;
+}
+
+/// An idle one, or a new one without a file; it is on the list of the lent before there can be a file.
+static struct bulk_file *lend(struct bulk *b)
+{
+	struct bulk_file *f = b->idle;
+
+	if (f) {
+		b->idle = f->next;
+		b->idles--;
+	} else if ((f = calloc(1, sizeof *f))) {
+		f->fd = -1;
+		f->head = (struct seg_head){
+			.kind = SEG_BULK,
+			.id = atomic_fetch_add(b->next_id, 1),
+			.made_s = (uint64_t)clock_now_s(),
+		};
+	}
+	if (f) {
+		f->next = b->lent;
+		b->lent = f;
+		b->open++;
+	}
+	return f;
+}
+
+/// Takes a lent file off its list.
+static void unlend(struct bulk *b, const struct bulk_file *f)
+{
+	for (struct bulk_file **p = &b->lent; *p; p = &(*p)->next)
+		if (*p == f) {
+			*p = f->next;
+			b->open--;
+			return;
+		}
+}
+
+enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out)
+{
+	pthread_mutex_lock(&b->lock);
+	bool room = b->idle || b->open < BULK_OPEN_MAX;
+	struct bulk_file *f = room ? lend(b) : NULL;
+	pthread_mutex_unlock(&b->lock);
+	if (!f)
+		return room ? fail(cx, E_TEMP, "no memory for a bulk segment")
+		            : fail(cx, E_TEMP, "%d bodies are already on their way in", BULK_OPEN_MAX);
+	enum ec e = f->fd < 0 ? make(cx, b, f) : E_OK;
+	if (e) {
+		pthread_mutex_lock(&b->lock);
+		unlend(b, f);
+		pthread_mutex_unlock(&b->lock);
+		free(f);
 		return e;
 	}
 	*out = f;
 	return E_OK;
 }
 
-enum ec bulk_take(struct cx *cx, struct bulk *b, struct bulk_file **out)
+static bool has(const struct bulk_file *f, uint32_t id)
+{
+	while (f && f->head.id != id)
+		f = f->next;
+	return f;
+}
+
+bool bulk_is_open(struct bulk *b, uint32_t id)
 {
 	pthread_mutex_lock(&b->lock);
-	struct bulk_file *f = b->idle;
-	bool room = b->open < BULK_OPEN_MAX;
-	if (f) {
-		b->idle = f->next;
-		b->idles--;
-	}
-	if (f || room)
-		b->open++;
+	bool open = has(b->idle, id) || has(b->lent, id);
 	pthread_mutex_unlock(&b->lock);
-	if (!f && !room)
-		return fail(cx, E_TEMP, "%d bodies are already on their way in", BULK_OPEN_MAX);
-
-	enum ec e = f ? E_OK : make(cx, b, &f);
-	if (e) {
-		pthread_mutex_lock(&b->lock);
-		b->open--;
-		pthread_mutex_unlock(&b->lock);
-		return e;
-	}
-	f->next = NULL;
-	*out = f;
-	return E_OK;
+	return open;
 }
 
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good)
@@ -111,7 +143,7 @@ void bulk_give(struct bulk *b, struct bulk_file *f, bool good)
 	f->end = f->at;
 	bool keep = good && f->at < b->segment_octets;
 	pthread_mutex_lock(&b->lock);
-	b->open--;
+	unlend(b, f);
 	keep &= b->idles < BULK_IDLE_MAX;
 	if (keep) {
 		f->next = b->idle;

@@ -5,6 +5,7 @@
 /// Any thread. A record's header is written last; the log names a body (REC_BULK) only after its segment was flushed.
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cx.h"
@@ -30,7 +31,7 @@ struct bulk {
 	uint64_t segment_octets;
 	_Atomic uint32_t *next_id;
 	pthread_mutex_t lock; // guards what is below
-	struct bulk_file *idle;
+	struct bulk_file *idle, *lent;
 	unsigned open, idles;
 };
 
@@ -41,5 +42,7 @@ void bulk_end(struct bulk *b);
 /// Gives it back, cut off behind its last record; where `good` is false (a write or flush failed) it is not used again,
 /// and where it holds no record it is removed.
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good);
+/// Whether a stream may still write into this segment; once it is not, it never is again.
+bool bulk_is_open(struct bulk *b, uint32_t id);
 [[nodiscard]] enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at);
 [[nodiscard]] enum ec bulk_flush(struct cx *cx, struct bulk *b, struct bulk_file *f);

@@ -43,6 +43,11 @@ struct body_ref {
 	uint32_t octets;
 };
 
+/// Names the bodies that one row keeps: calls `each` for them. Pure; called for rows of all cells.
+/// in: now_s — rows that keep a body for some time only judge by it.
+typedef void body_each(void *arg, struct body_ref ref);
+typedef void row_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg);
+
 struct store_conf {
 	struct sl dir;            // DIR/data; made with mode 0700 where missing
 	uint64_t segment_octets;  // 0 = 256 MiB; tests use small ones
@@ -50,6 +55,8 @@ struct store_conf {
 	uint64_t free_min_octets; // deliveries are refused below this much free space (E_FULL); 0 = 1 GiB
 	unsigned flush_lazy_ms;   // how long a change that need not be durable at once may wait; 0 = 100
 	unsigned readers_max;     // views open at a time; 0 = 64
+	row_bodies *bodies;       // without it nothing is ever compacted
+	bool keep;                // a thread takes snapshots, writes images and compacts
 };
 
 /// Opens (or makes) a store: takes the data lock, replays the log into the index, starts the writer.

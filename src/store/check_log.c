@@ -1,4 +1,4 @@
-/// check_log — the verifier of S1 to S10.
+/// check_log — the verifier of S1 to S11.
 #include "store/check_log.h"
 
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "store/body.h"
 #include "store/replay.h"
 
 struct check {
@@ -22,7 +23,7 @@ struct check {
 	struct cx *cx;
 	struct itxn *other; // the scratch index, where the live one is scanned
 	enum index_table table;
-	uint64_t rows;
+	uint64_t rows, others;
 };
 
 [[gnu::format(printf, 3, 4)]] static void violated(struct check *c, unsigned invariant, const char *fmt, ...)
@@ -56,12 +57,23 @@ static enum ec check_body(struct cx *cx, struct check *c, struct segfile *f, con
 	return unless_damage(e);
 }
 
+static const struct seg_info *find_info(const struct seg_list *l, uint32_t id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->all[i].head.id == id)
+			return &l->all[i];
+	return NULL;
+}
+
 /// S8: what a BULK record names is there, with the same length.
 static enum ec check_bulk(struct cx *cx, struct check *c, const struct rec *named)
 {
 	uint32_t id = (uint32_t)(named->arg[BULK_AT] >> 32), at = (uint32_t)named->arg[BULK_AT];
 	struct segfile f;
 	struct rec r = { 0 };
+	const struct seg_info *info = find_info(&c->segs, id);
+	if (info && info->pack)
+		return E_OK; // the pack has those that rows name
 	enum ec e = segfile_open(cx, c->log, id, &f);
 
 	if (e == E_OK) {
@@ -138,19 +150,29 @@ static enum ec check_batches(struct cx *cx, struct check *c, struct walk *w, boo
 	return e == E_NOTFOUND ? E_OK : e;
 }
 
+/// S2: the segment names the one before it and goes on where that ended.
+static void check_follows(struct check *c, const struct seg_info *s, const struct journal_pos *pos)
+{
+	if (pos->segment ? s->head.prev != pos->segment || s->head.prev_chain != pos->chain ||
+				   s->head.first_lsn != pos->lsn + 1
+			 : s->head.prev != 0)
+		violated(c, 2, "segment %08x does not follow what is before it", s->head.id);
+}
+
 /// S1 and S2 of one segment of the chain, then its batches. *pos is where the one before ended.
 static enum ec check_segment(
 	struct cx *cx, struct check *c, const struct seg_info *s, bool last, struct journal_pos *pos)
 {
 	struct segfile f;
-	enum ec e = segfile_open(cx, c->log, s->head.id, &f);
 
+	check_follows(c, s, pos);
+	if (s->pack) { // check_pack looks at what it says
+		*pos = (struct journal_pos){ s->head.id, s->section.end, s->section.end_lsn, s->section.end_chain };
+		return E_OK;
+	}
+	enum ec e = segfile_open(cx, c->log, s->head.id, &f);
 	if (e)
 		return e;
-	if (pos->segment ? s->head.prev != pos->segment || s->head.prev_chain != pos->chain ||
-				   s->head.first_lsn != pos->lsn + 1
-			 : s->head.prev != 0)
-		violated(c, 2, "segment %08x does not follow what is before it", s->head.id);
 	struct walk w = {
 		.f = c->now = &f,
 		.limit = s->limit < f.size ? s->limit : f.size,
@@ -168,6 +190,8 @@ static enum ec check_headers(struct cx *cx, struct check *c)
 {
 	for (size_t i = 0; i < c->segs.n; i++) {
 		struct segfile f;
+		if (c->segs.all[i].size == 0)
+			continue; // only its section in a pack is left
 		enum ec e = segfile_open(cx, c->log, c->segs.all[i].head.id, &f);
 		if (e)
 			return e;
@@ -179,12 +203,87 @@ static enum ec check_headers(struct cx *cx, struct check *c)
 	return E_OK;
 }
 
+/// S11 and S7: one body of a pack.
+static enum ec check_packed(struct cx *cx, struct check *c, struct segfile *f, uint32_t segment, const uint8_t *entry)
+{
+	uint64_t birth = (uint64_t)segment << 32 | get_le32(entry);
+	struct body_place place = { f, get_le32(entry + 4) };
+	struct rec r = { 0 };
+	enum ec e = segfile_rec(cx, f, place.at, &r);
+
+	if (e == E_OK && (r.type != REC_BLOB || r.arg[BLOB_BIRTH] != birth))
+		e = E_CORRUPT;
+	if (e)
+		violated(c, 11, "pack %08x: no body born at %08x/%u stands at %u", f->head.id, segment, (unsigned)birth,
+			(unsigned)place.at);
+	struct body_ref ref = { birth, (uint32_t)r.arg[BLOB_OCTETS] };
+	bool stands = e == E_OK;
+	if (stands)
+		e = body_check(cx, &place, ref);
+	if (stands && (e == E_CORRUPT || e == E_NOTFOUND))
+		violated(c, 7, "pack %08x offset %u: the body does not match its checksums", f->head.id,
+			(unsigned)place.at);
+	c->out.bodies++;
+	c->out.body_octets += ref.octets;
+	return unless_damage(e);
+}
+
+/// A section's records, then its bodies.
+static enum ec check_section(struct cx *cx, struct check *c, struct segfile *f, const struct pack_section *s)
+{
+	struct walk w = { .f = f, .limit = s->to };
+	uint64_t bad = 0, at = f->map.entries_at + (uint64_t)s->first * ENTRY_OCTETS;
+	enum ec e = walk_records(cx, &w, s->from, s->to, 0, check_rec, c, &bad);
+
+	if (bad)
+		violated(c, 3, "pack %08x: %" PRIu64 " records of segment %08x do not prove themselves", f->head.id,
+			bad, s->head.id);
+	for (uint32_t i = 0; e == E_OK && i < s->entries; i++) {
+		uint8_t entry[ENTRY_OCTETS];
+		struct iovec iov = { entry, sizeof entry };
+		e = disk_read(cx, f->fd, &iov, 1, at + (uint64_t)i * ENTRY_OCTETS);
+		if (e == E_OK)
+			e = check_packed(cx, c, f, s->head.id, entry);
+	}
+	return unless_damage(e);
+}
+
+static enum ec check_packs(struct cx *cx, struct check *c)
+{
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < c->segs.n; i++) {
+		struct segfile f;
+		if (c->segs.all[i].head.kind != SEG_PACK || c->segs.all[i].stale)
+			continue;
+		e = segfile_open(cx, c->log, c->segs.all[i].head.id, &f);
+		if (e)
+			return e;
+		c->now = &f;
+		for (size_t k = 0; e == E_OK && k < f.map.n; k++)
+			e = check_section(cx, c, &f, &f.map.sections[k]);
+		segfile_close(&f);
+	}
+	return e;
+}
+
+/// A bulk segment that a pack stands for is named or not, as its log's records went.
+static bool is_compared(const struct check *c, struct sl key)
+{
+	if (c->table != T_SEGMENT)
+		return true;
+	const struct seg_info *info = key.n == 4 ? find_info(&c->segs, get_be32(key.p)) : NULL;
+	return !info || !info->pack;
+}
+
 static bool compare_row(void *arg, struct sl key, struct sl value)
 {
 	struct check *c = arg;
 	struct sl other;
-	enum ec e = index_get(c->cx, c->other, c->table, key, &other);
 
+	if (!is_compared(c, key))
+		return true;
+	enum ec e = index_get(c->cx, c->other, c->table, key, &other);
 	c->rows++;
 	if (e == E_NOTFOUND || (e == E_OK && !sl_eq(value, other)))
 		violated(c, 9, "table %d: a row of %zu octets is not what the log says", (int)c->table, key.n);
@@ -194,10 +293,10 @@ static bool compare_row(void *arg, struct sl key, struct sl value)
 
 static bool count_row(void *arg, struct sl key, struct sl value)
 {
-	uint64_t *n = arg;
+	struct check *c = arg;
 
-	(void)key, (void)value;
-	++*n;
+	(void)value;
+	c->others += is_compared(c, key);
 	return true;
 }
 
@@ -209,15 +308,14 @@ static enum ec compare(struct cx *cx, struct check *c, struct itxn *live, struct
 
 	c->other = scratch;
 	for (size_t i = 0; e == E_OK && i < ARRAY_N(tables); i++) {
-		uint64_t rows = 0;
 		c->table = tables[i];
-		c->rows = 0;
+		c->rows = c->others = 0;
 		e = index_scan(cx, live, c->table, SL(""), SL(""), compare_row, c);
 		if (e == E_OK)
-			e = c->err ? c->err : index_scan(cx, scratch, c->table, SL(""), SL(""), count_row, &rows);
-		if (e == E_OK && rows != c->rows)
+			e = c->err ? c->err : index_scan(cx, scratch, c->table, SL(""), SL(""), count_row, c);
+		if (e == E_OK && c->others != c->rows)
 			violated(c, 9, "table %d: %" PRIu64 " rows, the log says %" PRIu64, (int)c->table, c->rows,
-				rows);
+				c->others);
 	}
 	return e;
 }
@@ -297,6 +395,8 @@ static enum ec check_all(struct cx *cx, struct check *c)
 		e = check_headers(cx, c);
 	for (size_t i = 0; e == E_OK && i < c->segs.chain_n; i++)
 		e = check_segment(cx, c, &c->segs.all[c->segs.chain[i]], i + 1 == c->segs.chain_n, &pos);
+	if (e == E_OK)
+		e = check_packs(cx, c);
 	return e ? e : check_index(cx, c);
 }
 

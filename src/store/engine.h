@@ -13,6 +13,7 @@
 #include "store/index.h"
 #include "store/journal.h"
 #include "store/keeper.h"
+#include "store/places.h"
 #include "store/segfile.h"
 
 enum {
@@ -86,6 +87,7 @@ struct store {
 	int dir_fd, log_fd, lock_fd, snapshot_fd;
 	uint64_t segment_octets, map_octets, free_min_octets;
 	unsigned flush_lazy_ms, readers_max;
+	row_bodies *bodies;
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
@@ -95,6 +97,7 @@ struct store {
 	struct journal journal;
 	struct bulk bulk;
 	struct segcache cache;
+	struct places places;
 	struct writer writer;
 	struct keeper keeper;
 	atomic_uint_least64_t segments;

@@ -205,7 +205,7 @@ static void test_commits_before_are_needless(void **state)
 	pthread_join(c.thread, NULL);
 	struct filter all = { 0 }, any = { .any = true };
 	rebuild_and_compare(&b, s, &all);
-	assert_true(all.left_out > 1500 && all.images >= 12 * 2);
+	assert_true(all.left_out >= 1500 && all.images >= 12 * 2);
 	for (int i = 0; i < 4; i++)
 		rebuild_and_compare(&b, s, &any);
 	assert_true(any.left_out > 500 && any.gaps > 0);
@@ -229,6 +229,8 @@ static void test_images_and_a_start(void **state)
 	struct check_result r;
 	char path[128];
 
+	for (unsigned i = 0; i < CELLS; i++)
+		change(s, i, i, false);
 	assert_int_equal(pthread_create(&c.thread, NULL, changer_main, &c), 0);
 	for (unsigned i = 0; i < 20; i++)
 		assert_int_equal(image_write(NULL, s, cell_at(i % CELLS), true), E_OK);

@@ -51,6 +51,21 @@ static bool is_unborn(int dir, const char *name)
 	return n >= 0 && n2 >= 0 && (zeros || n < SEG_HEAD);
 }
 
+static enum ec add_info(struct cx *cx, struct seg_list *l, const struct seg_info *info)
+{
+	if (l->n == l->cap) {
+		size_t cap = l->cap ? l->cap * 2 : 64;
+		struct seg_info *more = reallocarray(l->all, cap, sizeof *more);
+		if (!more)
+			return fail(cx, E_TEMP, "no memory for the list of segments");
+		l->all = more;
+		l->cap = cap;
+	}
+	l->all[l->n++] = *info;
+	return E_OK;
+}
+
+/// in: disk — NULL: unborn segments are left alone.
 static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
 {
 	struct segfile f;
@@ -60,22 +75,18 @@ static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, cons
 		return E_OK;
 	enum ec e = segfile_open(cx, dir, id, &f);
 	if (e == E_CORRUPT && is_unborn(dir, name)) {
-		int rc = disk->unlink(disk->arg, dir, name);
+		int rc = disk ? disk->unlink(disk->arg, dir, name) : 0;
 		return rc < 0 ? disk_error(cx, rc, name) : E_OK;
 	}
+	if (e == E_NOTFOUND && !disk)
+		return E_OK; // compaction took it away just now
 	if (e)
 		return wrap(cx, e, "move log/%s away to start without what is in it", name);
+	struct seg_info info = { .head = f.head, .size = f.size, .limit = UINT64_MAX, .entries = f.map.entries };
+	for (size_t i = 0; i < f.map.n; i++)
+		info.carried += f.map.sections[i].to - f.map.sections[i].from;
 	segfile_close(&f);
-	if (l->n == l->cap) {
-		size_t cap = l->cap ? l->cap * 2 : 64;
-		struct seg_info *more = reallocarray(l->all, cap, sizeof *more);
-		if (!more)
-			return fail(cx, E_TEMP, "no memory for the list of segments");
-		l->all = more;
-		l->cap = cap;
-	}
-	l->all[l->n++] = (struct seg_info){ .head = f.head, .size = f.size, .limit = UINT64_MAX };
-	return E_OK;
+	return add_info(cx, l, &info);
 }
 
 static int by_id(const void *a, const void *b)
@@ -117,9 +128,63 @@ static enum ec find_chain(struct cx *cx, struct seg_list *l)
 	return E_OK;
 }
 
-enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
+/// The entry of segment `id` among the first `n`, which are in order; NULL where there is none.
+static struct seg_info *find_info(struct seg_list *l, size_t n, uint32_t id)
 {
-	struct seg_list l = { 0 };
+	struct seg_info key = { .head = { .id = id } };
+
+	return n ? bsearch(&key, l->all, n, sizeof *l->all, by_id) : NULL;
+}
+
+/// Puts the sections of one pack in the place of their segments, unless a newer pack already is.
+static enum ec place_sections(struct cx *cx, int dir, struct seg_list *l, size_t files, uint32_t pack)
+{
+	struct segfile f;
+	bool needed = false;
+	enum ec e = segfile_open(cx, dir, pack, &f);
+
+	if (e)
+		return e;
+	for (size_t i = 0; e == E_OK && i < f.map.n; i++) {
+		const struct pack_section *s = &f.map.sections[i];
+		struct seg_info *mine = find_info(l, files, s->head.id);
+		for (size_t k = files; !mine && k < l->n; k++)
+			mine = l->all[k].head.id == s->head.id ? &l->all[k] : NULL;
+		if (mine && mine->pack)
+			continue;
+		needed = true;
+		if (mine) {
+			mine->stale = true;
+			mine->pack = pack;
+			mine->section = *s;
+		} else {
+			e = add_info(cx, l,
+				&(struct seg_info){
+					.head = s->head, .limit = UINT64_MAX, .pack = pack, .section = *s });
+		}
+	}
+	segfile_close(&f);
+	if (!needed)
+		find_info(l, files, pack)->stale = true;
+	return e;
+}
+
+/// Newest packs first: what they stand for is what counts.
+static enum ec place_all(struct cx *cx, int dir, struct seg_list *l)
+{
+	size_t files = l->n;
+	enum ec e = E_OK;
+
+	for (size_t i = files; e == E_OK && i-- > 0;)
+		if (l->all[i].head.kind == SEG_PACK)
+			e = place_sections(cx, dir, l, files, l->all[i].head.id);
+	if (l->n > files)
+		qsort(l->all, l->n, sizeof *l->all, by_id);
+	return e;
+}
+
+static enum ec read_names(struct cx *cx, const struct disk *disk, int dir, struct seg_list *l)
+{
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	enum ec e = E_OK;
@@ -131,19 +196,38 @@ enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct se
 		return e;
 	}
 	for (struct dirent *entry; e == E_OK && (entry = readdir(d));)
-		e = add_segment(cx, disk, dir, entry->d_name, &l);
+		e = add_segment(cx, disk, dir, entry->d_name, l);
 	closedir(d);
-	if (e == E_OK) {
-		if (l.n)
-			qsort(l.all, l.n, sizeof *l.all, by_id);
+	return e;
+}
+
+static enum ec read_list(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
+{
+	struct seg_list l = { 0 };
+	enum ec e = read_names(cx, disk, dir, &l);
+
+	if (e == E_OK && l.n)
+		qsort(l.all, l.n, sizeof *l.all, by_id);
+	if (e == E_OK)
+		e = place_all(cx, dir, &l);
+	if (e == E_OK)
 		e = find_chain(cx, &l);
-	}
 	if (e) {
 		seg_list_free(&l);
 		return e;
 	}
 	*out = l;
 	return E_OK;
+}
+
+enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
+{
+	return read_list(cx, disk, dir, out);
+}
+
+enum ec seg_list_look(struct cx *cx, int dir, struct seg_list *out)
+{
+	return read_list(cx, NULL, dir, out);
 }
 
 void seg_list_free(struct seg_list *l)
@@ -174,7 +258,9 @@ enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const str
 	struct segfile f;
 	struct rec r;
 
-	if (i == l->chain_n || pos->at > chain_at(l, i)->limit || pos->at < SEG_DATA)
+	if (pos->lsn == 0)
+		return E_OK; // nothing is applied
+	if (i == l->chain_n || chain_at(l, i)->pack || pos->at > chain_at(l, i)->limit || pos->at < SEG_DATA)
 		return E_NOTFOUND;
 	const struct seg_head *h = &chain_at(l, i)->head;
 	if (pos->at == SEG_DATA)
@@ -314,6 +400,15 @@ static enum ec run_segment(struct cx *cx, struct run *run, struct walk *w, bool 
 	return e == E_NOTFOUND || e == E_CORRUPT ? E_OK : e;
 }
 
+/// Whether a segment follows what was applied before it; otherwise something between the two is missing.
+static void note_missing(struct run *run, const struct seg_info *s)
+{
+	const struct journal_pos *pos = &run->out.applied.pos;
+
+	if (s->head.first_lsn != pos->lsn + 1 || s->head.prev_chain != pos->chain)
+		run->out.damaged++;
+}
+
 static enum ec open_segment(
 	struct cx *cx, int dir, const struct seg_info *s, bool last, struct run *run, struct segfile *f, struct walk *w)
 {
@@ -325,8 +420,7 @@ static enum ec open_segment(
 	*w = (struct walk){ .f = f, .limit = s->limit < f->size ? s->limit : f->size, .bodies_from = UINT64_MAX };
 	w->pos = run->out.applied.pos;
 	if (w->pos.segment != s->head.id) {
-		if (s->head.first_lsn != w->pos.lsn + 1 || s->head.prev_chain != w->pos.chain)
-			run->out.damaged++; // something between the two segments is missing
+		note_missing(run, s);
 		w->pos = (struct journal_pos){ s->head.id, SEG_DATA, s->head.first_lsn - 1, s->head.prev_chain };
 	}
 	if (!last)
@@ -340,6 +434,28 @@ static enum ec open_segment(
 		run->durable_lsn = durable;
 	w->bodies_from = run->durable_lsn + 1;
 	return E_OK;
+}
+
+/// What a pack says in the place of a segment.
+static enum ec run_section(struct cx *cx, int dir, const struct seg_info *s, struct run *run)
+{
+	const struct pack_section *p = &s->section;
+	struct segfile f;
+	uint64_t bad = 0;
+	enum ec e = segfile_open(cx, dir, s->pack, &f);
+
+	if (e)
+		return e;
+	struct walk w = { .f = &f, .limit = p->to };
+	note_missing(run, s);
+	e = walk_records(cx, &w, p->from, p->to, 0, apply_rec, run, &bad);
+	segfile_close(&f);
+	run->out.damaged += bad;
+	run->out.applied.bodies += p->entries;
+	run->out.applied.pos = (struct journal_pos){ s->head.id, p->end, p->end_lsn, p->end_chain };
+	if (e == E_OK && run->since_commit >= RECORDS_PER_COMMIT)
+		e = next_txn(cx, run);
+	return e;
 }
 
 static bool count_gap(void *arg, struct sl key, struct sl value)
@@ -360,6 +476,10 @@ static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct 
 		struct segfile f;
 		struct walk w;
 		bool last = i + 1 == l->chain_n;
+		if (chain_at(l, i)->pack) {
+			e = run_section(cx, dir, chain_at(l, i), run);
+			continue;
+		}
 		e = open_segment(cx, dir, chain_at(l, i), last, run, &f, &w);
 		if (e)
 			break;

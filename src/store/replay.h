@@ -9,17 +9,26 @@ struct seg_list {
 	struct seg_info {
 		struct seg_head head;
 		uint64_t size;
-		uint64_t limit; // where the log goes on elsewhere; UINT64_MAX for the last
+		uint64_t limit;              // where the log goes on elsewhere; UINT64_MAX for the last
+		bool stale;                  // the file is there and needless: packs stand for it
+		uint32_t entries;            // packs: bodies
+		uint64_t carried;            // packs: octets of records that are no bodies
+		uint32_t pack;               // the pack that stands for it; 0 = its file is what counts
+		struct pack_section section; // there
 	} * all;
 	size_t n, cap;
 	uint32_t *chain; // positions in `all` of the segments that are the log, oldest first
 	size_t chain_n;
 };
 
-/// Reads the headers of all segments in the folder, removes what a crash left before a header was written, and finds
-/// which of them are the log. errors: E_CORRUPT (cx names the file), E_UNSUPPORTED, E_IO, E_TEMP.
+/// Reads the headers of all segments in the folder and the maps of packs, removes what a crash left before a header was
+/// written, and finds which of them are the log. A segment that a pack stands for is in the list, with or without a
+/// file.
+/// errors: E_CORRUPT (cx names the file), E_UNSUPPORTED, E_IO, E_TEMP.
 [[nodiscard]] enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out);
 void seg_list_free(struct seg_list *l);
+/// The same while the store is open: removes nothing, and leaves out what is just being made.
+[[nodiscard]] enum ec seg_list_look(struct cx *cx, int dir, struct seg_list *out);
 
 struct replayed {
 	struct applied applied; // pos: the log's end, where the next segment continues

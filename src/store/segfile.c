@@ -49,6 +49,9 @@ enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out)
 		e = fail(cx, E_CORRUPT, "header of segment %08x", h->id);
 	if (e == E_OK && fstat(fd, &st))
 		e = disk_error(cx, -errno, "fstat");
+	struct pack_map map = { 0 };
+	if (e == E_OK && h->kind == SEG_PACK)
+		e = pack_map_read(cx, fd, h, &map);
 	if (e) {
 		close(fd);
 		return wrap(cx, e, "segment %s", name);
@@ -60,6 +63,7 @@ enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out)
 		.fd = fd,
 		.head = *h,
 		.size = (uint64_t)st.st_size,
+		.map = map,
 		.two_copies = e1 == E_OK && e2 == E_OK && memcmp(a, b, SEG_HEAD) == 0,
 		.window = BUF(COMMIT_OCTETS_MAX + WINDOW_OCTETS),
 	};
@@ -71,6 +75,7 @@ void segfile_close(struct segfile *f)
 	if (f->fd >= 0)
 		close(f->fd);
 	f->fd = -1;
+	pack_map_free(&f->map);
 	buf_free(&f->window);
 }
 
@@ -181,5 +186,17 @@ void segcache_put(struct segcache *c, struct segfile *f)
 {
 	pthread_mutex_lock(&c->lock);
 	unref(f);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void segcache_drop(struct segcache *c, uint32_t id)
+{
+	struct segfile **slot = &c->slots[id % SEGCACHE_SLOTS];
+
+	pthread_mutex_lock(&c->lock);
+	if (*slot && (*slot)->head.id == id) {
+		unref(*slot);
+		*slot = NULL;
+	}
 	pthread_mutex_unlock(&c->lock);
 }

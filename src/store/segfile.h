@@ -6,15 +6,16 @@
 
 #include "base/buf.h"
 #include "base/cx.h"
-#include "store/segment.h"
+#include "store/packmap.h"
 
 enum { SEG_NAME = 16, SEGCACHE_SLOTS = 256 };
 
 struct segfile {
 	int fd;
 	struct seg_head head;
-	uint64_t size;   // of the file when it was opened
-	bool two_copies; // both copies of the header are good and the same
+	uint64_t size;       // of the file when it was opened
+	struct pack_map map; // of a pack
+	bool two_copies;     // both copies of the header are good and the same
 	struct buf window;
 	uint64_t window_at;
 	unsigned refs; // the cache's own
@@ -22,7 +23,8 @@ struct segfile {
 
 /// The file name of a segment, NUL-terminated.
 void seg_name(uint32_t id, char out[static SEG_NAME]);
-/// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged.
+/// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged, and the map
+/// of a pack.
 /// errors: E_NOTFOUND, E_CORRUPT (both copies damaged), E_UNSUPPORTED, E_TEMP, E_IO.
 [[nodiscard]] enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out);
 void segfile_close(struct segfile *f);
@@ -44,3 +46,5 @@ void segcache_end(struct segcache *c);
 /// A segment for reading with its fd, shared between threads (do not use its window); give it back with segcache_put.
 [[nodiscard]] enum ec segcache_get(struct cx *cx, struct segcache *c, uint32_t id, struct segfile **out);
 void segcache_put(struct segcache *c, struct segfile *f);
+/// Forgets a segment that is no more; who reads it goes on.
+void segcache_drop(struct segcache *c, uint32_t id);

@@ -75,7 +75,7 @@ struct image_sums image_sums_get(const struct rec *r)
 void rec_encode(const struct hash_key *nonce, struct rec *r, uint8_t out[static REC_HEAD])
 {
 	out[8] = (uint8_t)r->type;
-	out[9] = 0; // flags
+	out[9] = r->flags;
 	put_le16(out + 10, r->outcome);
 	put_le32(out + 12, r->octets);
 	put_le64(out + 16, r->lsn);
@@ -89,14 +89,22 @@ void rec_encode(const struct hash_key *nonce, struct rec *r, uint8_t out[static 
 	put_le64(out, r->check);
 }
 
+static bool blob_lengths_fit(const struct rec *r)
+{
+	uint64_t body = r->arg[BLOB_OCTETS];
+
+	if (body > UINT32_MAX - pieces_octets(UINT32_MAX) - frames_octets(UINT32_MAX))
+		return false;
+	uint64_t tables = pieces_octets(body) + (r->flags ? frames_octets(body) : 0);
+	return r->flags ? r->octets >= tables && r->octets < tables + body : r->octets == tables + body;
+}
+
 /// Lengths that belong together, by type: a header that proves itself but breaks these was not written by us.
 static bool rec_lengths_fit(const struct rec *r)
 {
 	switch (r->type) {
 	case REC_COMMIT: return r->outcome <= OUTCOME_MAX && r->outcome <= r->octets && r->octets <= COMMIT_OCTETS_MAX;
-	case REC_BLOB:
-		return r->arg[BLOB_OCTETS] <= UINT32_MAX - pieces_octets(UINT32_MAX) &&
-		       r->octets == r->arg[BLOB_OCTETS] + pieces_octets(r->arg[BLOB_OCTETS]);
+	case REC_BLOB: return blob_lengths_fit(r);
 	case REC_IMAGE: return r->outcome == 0 && r->octets <= COMMIT_OCTETS_MAX;
 	case REC_MAP: return true;
 	case REC_BEGIN:
@@ -114,10 +122,11 @@ enum ec rec_decode(const struct hash_key *nonce, struct sl in, uint64_t at, stru
 	uint64_t check = hash_keyed(nonce, sl_sub(in, 8, REC_HEAD));
 	if (get_le64(in.p) != check)
 		return E_CORRUPT;
-	if (!rec_type_known(in.p[8]) || in.p[9] != 0)
+	if (!rec_type_known(in.p[8]) || (in.p[9] & ~REC_COMPRESSED))
 		return E_UNSUPPORTED;
 	struct rec r = {
 		.type = (enum rec_type)in.p[8],
+		.flags = in.p[9],
 		.outcome = get_le16(in.p + 10),
 		.octets = get_le32(in.p + 12),
 		.lsn = get_le64(in.p + 16),
@@ -128,7 +137,7 @@ enum ec rec_decode(const struct hash_key *nonce, struct sl in, uint64_t at, stru
 		.check = check,
 	};
 	memcpy(r.op.octets, in.p + 56, sizeof r.op.octets);
-	if (!rec_lengths_fit(&r))
+	if (!rec_lengths_fit(&r) || (r.flags && r.type != REC_BLOB))
 		return E_CORRUPT;
 	*out = r;
 	return E_OK;

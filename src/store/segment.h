@@ -19,6 +19,7 @@ enum {
 	SEG_DATA = 8192,              // where records begin
 	REC_HEAD = 80,                // octets of a record's header
 	PIECE_OCTETS = 65536,         // a body has one CRC for each piece of this size
+	FRAME_OCTETS = 4 * 65536,     // a compressed body has one zstd frame for each part of this size
 	COMMIT_OCTETS_MAX = 16 << 20, // operations of one commit
 	OP_HEAD = 12,                 // octets of an operation before its key
 };
@@ -30,7 +31,7 @@ struct seg_head {
 	uint32_t id;
 	struct hash_key nonce;
 	uint32_t prev;       // log segments: the one before, 0 = none
-	uint64_t prev_end;   // where that one ends; what stands behind is dead
+	uint64_t prev_end;   // where that one ends; what stands behind is dead. Packs: where the MAP stands
 	uint64_t prev_chain; // its chain there
 	uint64_t first_lsn;  // the first batch in here has this number
 	uint64_t made_s;
@@ -67,7 +68,8 @@ enum {
 	COMMIT_ACCOUNT = 0,
 	COMMIT_NAME = 1,
 	COMMIT_VERSION = 2, // the version that it makes; IMAGE: that it is of
-	BLOB_OCTETS = 0,    // of the body
+	BLOB_OCTETS = 0,    // of the body, uncompressed
+	BLOB_BIRTH = 1,     // packs: the address that rows name it by
 	BULK_AT = 0,        // as in struct body_ref
 	BULK_OCTETS = 1,
 	SEAL_CHAIN = 0,
@@ -75,11 +77,14 @@ enum {
 	MAP_ENTRIES = 1,
 };
 
+enum { REC_COMPRESSED = 0x01 }; // BLOB in a pack: the lengths of its frames, the frames, then the table of CRCs
+
 struct rec {
 	enum rec_type type;
+	uint8_t flags;
 	uint16_t outcome; // COMMIT: octets of the outcome at the payload's end
 	uint32_t octets;  // payload behind the header; BLOB: body and CRC table
-	uint32_t crc;     // COMMIT: of the payload; BLOB: of the CRC table
+	uint32_t crc;     // COMMIT: of the payload; BLOB: of the lengths of frames and the CRC table
 	uint64_t lsn;     // of its batch; 0 in bulk segments
 	uint32_t at;      // where the header stands in its birth segment
 	uint64_t arg[3];
@@ -108,6 +113,12 @@ uint64_t chain_next(uint64_t chain, uint64_t check);
 static inline uint32_t pieces_octets(uint64_t body)
 {
 	return (uint32_t)((body + PIECE_OCTETS - 1) / PIECE_OCTETS * 4);
+}
+
+/// Octets of the lengths of a compressed body's frames.
+static inline uint32_t frames_octets(uint64_t body)
+{
+	return (uint32_t)((body + FRAME_OCTETS - 1) / FRAME_OCTETS * 4);
 }
 
 enum op_kind { OP_HEAD_SET = 1, OP_PUT, OP_DEL, OP_PATCH, OP_DROP, OP_RANGE };

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "store/engine.h"
+#include "store/pack.h"
 #include "store/replay.h"
 #include "store/snapshot.h"
 #include "store/state.h"
@@ -70,6 +71,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 	s->flush_lazy_ms = conf->flush_lazy_ms ? conf->flush_lazy_ms : 100;
 	s->readers_max = conf->readers_max ? conf->readers_max : 64;
 	s->hold_ms = HOLD_MS;
+	s->bodies = conf->bodies;
 }
 
 static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
@@ -286,7 +288,7 @@ static enum ec drop_unnamed(struct cx *cx, struct store *s, const struct seg_lis
 	for (size_t i = 0; i < l->n; i++) {
 		char name[SEG_NAME];
 		seg_name(l->all[i].head.id, name);
-		if (l->all[i].head.kind == SEG_BULK && !is_named(cx, t, l->all[i].head.id))
+		if (l->all[i].head.kind == SEG_BULK && !l->all[i].pack && !is_named(cx, t, l->all[i].head.id))
 			(void)s->disk->unlink(s->disk->arg, s->log_fd, name); // tried again at the next start
 	}
 	itxn_abort(t);
@@ -315,18 +317,37 @@ static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r
 	return E_OK;
 }
 
+/// Where the bodies of segments are that compaction took away; removes files that packs stand for.
+static enum ec take_places(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	char name[SEG_NAME];
+	enum ec e = E_OK;
+
+	pack_clean(s->disk, s->log_fd);
+	for (size_t i = 0; e == E_OK && i < l->n; i++) {
+		seg_name(l->all[i].head.id, name);
+		if (l->all[i].stale)
+			(void)s->disk->unlink(s->disk->arg, s->log_fd, name); // tried again at the next start
+		if (l->all[i].pack)
+			e = places_put(cx, &s->places, l->all[i].head.id, l->all[i].pack);
+	}
+	return e;
+}
+
 static void take_numbers(struct store *s, const struct seg_list *l, const struct stop *stop)
 {
 	uint32_t newest = 0;
+	uint64_t files = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
+		files += !l->all[i].stale && (l->all[i].head.kind == SEG_PACK || !l->all[i].pack);
 		newest = l->all[i].head.id > newest ? l->all[i].head.id : newest;
 		s->raise = l->all[i].head.raise > s->raise ? l->all[i].head.raise : s->raise;
 	}
 	if (stop->machine)
 		s->raise += RAISE_STEP;
 	atomic_store(&s->next_id, newest + 1);
-	atomic_store(&s->segments, l->n);
+	atomic_store(&s->segments, files);
 }
 
 /// Before a start writes into the index, which is not flushed from here on: the mark of a clean stop goes. On a full
@@ -379,6 +400,7 @@ static void release(struct store *s)
 	index_close(s->index);
 	bulk_end(&s->bulk);
 	segcache_end(&s->cache);
+	places_end(&s->places);
 	keeper_end(&s->keeper);
 	int fds[] = { s->log_fd, s->lock_fd, s->snapshot_fd, s->dir_fd };
 	for (size_t i = 0; i < ARRAY_N(fds); i++)
@@ -405,9 +427,12 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 	enum ec e = open_folders(cx, s, conf->dir);
 	keeper_init(&s->keeper);
 	segcache_init(&s->cache, s->log_fd);
+	places_init(&s->places);
 	bulk_init(&s->bulk, disk, s->log_fd, s->segment_octets, &s->next_id);
 	if (e == E_OK)
 		e = seg_list_read(cx, disk, s->log_fd, &l);
+	if (e == E_OK)
+		e = take_places(cx, s, &l);
 	if (e == E_OK)
 		e = start(cx, s, &l);
 	seg_list_free(&l);

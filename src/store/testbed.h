@@ -71,6 +71,8 @@ static inline void bed_crash(struct store *s)
 	index_close(s->index);
 	bulk_end(&s->bulk);
 	segcache_end(&s->cache);
+	places_end(&s->places);
+	keeper_end(&s->keeper);
 	close(s->log_fd);
 	close(s->dir_fd);
 	close(s->snapshot_fd);

@@ -1,0 +1,34 @@
+#pragma once
+/// mark — which bodies are named by rows: one walk over the whole index in small views, so that it hinders nobody.
+///
+/// No reference is counted anywhere: what is alive is what a row names, so a mistake of yesterday cannot lose a body.
+/// What
+/// rows name while the walk goes on is met, too: a row that is copied keeps its body until long after the walk
+/// (EXPUNGED_READABLE_S); a clock that is set meanwhile makes the walk void.
+#include "base/buf.h"
+#include "store/engine.h"
+
+struct marked {
+	uint64_t at; // as in struct body_ref
+	uint32_t octets;
+};
+
+/// Which bodies are collected.
+typedef bool mark_wants(void *arg, struct body_ref ref);
+
+struct mark {
+	mark_wants *wants;
+	void *arg;
+	struct buf bodies; // struct marked: sorted, each once
+};
+
+/// Walks. out: m->bodies; free it with buf_free.
+/// errors: E_TEMP (memory; the clock was set), E_IO, E_CORRUPT, E_UNSUPPORTED (the store was opened without
+/// conf.bodies).
+[[nodiscard]] enum ec mark_walk(struct cx *cx, struct store *s, struct mark *m);
+/// What was collected, and how much of it.
+static inline const struct marked *mark_bodies(const struct mark *m, size_t *n)
+{
+	*n = m->bodies.n / sizeof(struct marked);
+	return (const struct marked *)(const void *)m->bodies.p;
+}

@@ -1,0 +1,333 @@
+/// pack — see the header.
+#include "store/pack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include "base/clock.h"
+#include "base/num.h"
+
+enum {
+	PACK_WAITING = 1 << 20, // octets written at a time
+	PACK_ENTRIES_MAX = 8 << 20,
+	ZSTD_LEVEL = 3,
+	COMPRESS_AT_LEAST = 256, // octets of a body
+	COMPRESS_AT_MOST = 64 << 20,
+};
+static const uint64_t pack_octets_max = 0x7fff'0000;
+static const char suffix[] = ".pack.new";
+
+static void new_name(uint32_t id, char out[static 32])
+{
+	snprintf(out, 32, "%08x%s", id, suffix);
+}
+
+enum ec pack_new(struct cx *cx, const struct disk *disk, int dir, uint32_t id, struct pack *out)
+{
+	char name[32];
+	struct pack p = {
+		.disk = disk,
+		.dir = dir,
+		.at = SEG_DATA,
+		.head = { .kind = SEG_PACK, .id = id, .made_s = (uint64_t)clock_now_s() },
+		.sections = BUF(PACK_SECTIONS_MAX * sizeof(struct pack_section)),
+		.entries = BUF((size_t)PACK_ENTRIES_MAX * ENTRY_OCTETS),
+		.waiting = BUF(PACK_WAITING + COMMIT_OCTETS_MAX + REC_HEAD),
+		.zstd = ZSTD_createCCtx(),
+	};
+
+	random_octets(&p.head.nonce, sizeof p.head.nonce);
+	new_name(id, name);
+	p.fd = disk->open(disk->arg, dir, name, O_RDWR | O_CREAT | O_EXCL);
+	if (p.fd < 0 || !p.zstd) {
+		enum ec e = p.zstd ? disk_error(cx, p.fd, "making a pack") : fail(cx, E_TEMP, "no memory to compress");
+		ZSTD_freeCCtx(p.zstd);
+		if (p.fd >= 0)
+			close(p.fd);
+		return e;
+	}
+	*out = p;
+	return E_OK;
+}
+
+/// What waits goes to the file.
+static enum ec send(struct cx *cx, struct pack *p)
+{
+	struct iovec iov = { p->waiting.p, p->waiting.n };
+	uint64_t at = p->at - p->waiting.n;
+
+	buf_clear(&p->waiting);
+	return iov.iov_len ? disk_write(cx, p->disk, p->fd, &iov, 1, at) : E_OK;
+}
+
+static enum ec add(struct cx *cx, struct pack *p, struct sl octets)
+{
+	if (p->at + octets.n > pack_octets_max)
+		return fail(cx, E_TOOBIG, "pack %08x is full", p->head.id);
+	buf_add(&p->waiting, octets);
+	if (p->waiting.err)
+		return fail(cx, E_TEMP, "no memory for a pack");
+	p->at += octets.n;
+	return p->waiting.n < PACK_WAITING ? E_OK : send(cx, p);
+}
+
+static struct pack_section *last_section(struct pack *p)
+{
+	return (struct pack_section *)(void *)(p->sections.p + p->sections.n - sizeof(struct pack_section));
+}
+
+enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s)
+{
+	struct pack_section mine = *s;
+
+	mine.from = mine.to = p->at;
+	mine.first = (uint32_t)(p->entries.n / ENTRY_OCTETS);
+	mine.entries = 0;
+	buf_add(&p->sections, (struct sl){ (const uint8_t *)&mine, sizeof mine });
+	return p->sections.err ? fail(cx, E_TOOBIG, "pack %08x has too many sections", p->head.id) : E_OK;
+}
+
+static enum ec add_head(struct cx *cx, struct pack *p, struct rec *r)
+{
+	uint8_t octets[REC_HEAD];
+
+	r->at = (uint32_t)p->at;
+	rec_encode(&p->head.nonce, r, octets);
+	return add(cx, p, (struct sl){ octets, sizeof octets });
+}
+
+enum ec pack_record(struct cx *cx, struct pack *p, const struct rec *r, struct sl payload)
+{
+	struct rec mine = *r;
+	enum ec e = add_head(cx, p, &mine);
+
+	if (e == E_OK)
+		e = add(cx, p, payload);
+	last_section(p)->to = p->at;
+	return e;
+}
+
+// ---- bodies
+
+static void note(struct pack *p, uint64_t birth, uint64_t at)
+{
+	uint8_t entry[ENTRY_OCTETS];
+
+	put_le32(entry, (uint32_t)birth);
+	put_le32(entry + 4, (uint32_t)at);
+	buf_add(&p->entries, (struct sl){ entry, sizeof entry });
+	last_section(p)->entries++;
+}
+
+/// A record that is carried as it is, compressed or raw: header anew, payload octet by octet.
+static enum ec carry_body(struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth)
+{
+	struct rec mine = *r;
+	uint64_t at = p->at;
+	struct sl part;
+
+	mine.lsn = 0;
+	mine.arg[BLOB_BIRTH] = birth;
+	enum ec e = add_head(cx, p, &mine);
+	for (uint64_t done = 0; e == E_OK && done < r->octets; done += part.n) {
+		size_t n = r->octets - done < PIECE_OCTETS ? (size_t)(r->octets - done) : PIECE_OCTETS;
+		e = segfile_at(cx, from, r->at + (uint64_t)REC_HEAD + done, n, &part);
+		if (e == E_OK)
+			e = add(cx, p, part);
+	}
+	if (e == E_OK)
+		note(p, birth, at);
+	return e;
+}
+
+/// Compresses a body into `small`: its frames, one behind the other, their lengths into `lengths`.
+/// errors: E_NOTFOUND (it does not become smaller).
+static enum ec compress(struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, struct buf *lengths,
+	struct buf *small)
+{
+	uint64_t body = r->arg[BLOB_OCTETS];
+	struct sl raw;
+
+	for (uint64_t done = 0; done < body; done += raw.n) {
+		size_t n = body - done < FRAME_OCTETS ? (size_t)(body - done) : FRAME_OCTETS;
+		enum ec e = segfile_at(cx, from, r->at + (uint64_t)REC_HEAD + done, n, &raw);
+		uint8_t le[4], *room = e ? NULL : buf_room(small, ZSTD_compressBound(n));
+		if (!room)
+			return e ? e : E_NOTFOUND;
+		size_t got = ZSTD_compressCCtx(p->zstd, room, ZSTD_compressBound(n), raw.p, n, ZSTD_LEVEL);
+		if (ZSTD_isError(got) || got > n - n / 16)
+			return E_NOTFOUND;
+		buf_took(small, got);
+		put_le32(le, (uint32_t)got);
+		buf_add(lengths, (struct sl){ le, sizeof le });
+	}
+	return lengths->err ? fail(cx, E_TEMP, "no memory for a pack") : E_OK;
+}
+
+/// Writes the compressed record.
+static enum ec add_compressed(struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth,
+	const struct buf *lengths, const struct buf *small)
+{
+	uint64_t body = r->arg[BLOB_OCTETS], at = p->at;
+	uint32_t table_octets = pieces_octets(body);
+	struct sl table;
+	enum ec e = segfile_at(cx, from, r->at + (uint64_t)REC_HEAD + body, table_octets, &table);
+
+	if (e)
+		return e;
+	struct rec mine = {
+		.type = REC_BLOB,
+		.flags = REC_COMPRESSED,
+		.octets = (uint32_t)(lengths->n + small->n + table_octets),
+		.crc = crc32c(crc32c(0, buf_sl(lengths)), table),
+		.arg = { [BLOB_OCTETS] = body, [BLOB_BIRTH] = birth },
+		.time_s = r->time_s,
+	};
+	e = add_head(cx, p, &mine);
+	if (e == E_OK)
+		e = add(cx, p, buf_sl(lengths));
+	for (struct sl rest = buf_sl(small); e == E_OK && rest.n;) {
+		size_t n = min_size(rest.n, PACK_WAITING);
+		e = add(cx, p, sl_head(rest, n));
+		rest = sl_from(rest, n);
+	}
+	if (e == E_OK)
+		e = add(cx, p, table);
+	if (e == E_OK)
+		note(p, birth, at);
+	return e;
+}
+
+enum ec pack_body(struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth)
+{
+	uint64_t body = r->arg[BLOB_OCTETS], at = p->at;
+	struct buf lengths = BUF(frames_octets(body) + 1), small = BUF(body + ZSTD_compressBound(FRAME_OCTETS));
+	enum ec e = r->flags ? E_OK : segfile_body(cx, from, r);
+
+	if (e == E_OK && !r->flags && body >= COMPRESS_AT_LEAST && body <= COMPRESS_AT_MOST) {
+		e = compress(cx, p, from, r, &lengths, &small);
+		if (e == E_OK)
+			e = add_compressed(cx, p, from, r, birth, &lengths, &small);
+		else if (e == E_NOTFOUND)
+			e = carry_body(cx, p, from, r, birth);
+	} else if (e == E_OK) {
+		e = carry_body(cx, p, from, r, birth);
+	}
+	buf_free(&lengths);
+	buf_free(&small);
+	if (e == E_OK && p->entries.err)
+		e = fail(cx, E_TEMP, "no memory for the map of a pack");
+	p->raw += body;
+	p->stored += p->at - at;
+	return e;
+}
+
+// ---- end
+
+/// The map at the present end, once.
+static enum ec add_map(struct cx *cx, struct pack *p, struct sl sections)
+{
+	struct rec r = {
+		.type = REC_MAP,
+		.octets = (uint32_t)(sections.n + p->entries.n),
+		.crc = crc32c(crc32c(0, sections), buf_sl(&p->entries)),
+		.arg = { [MAP_SECTIONS] = sections.n / SECTION_OCTETS, [MAP_ENTRIES] = p->entries.n / ENTRY_OCTETS },
+		.time_s = p->head.made_s,
+	};
+	enum ec e = add_head(cx, p, &r);
+
+	if (e == E_OK)
+		e = add(cx, p, sections);
+	for (struct sl rest = buf_sl(&p->entries); e == E_OK && rest.n;) {
+		size_t n = min_size(rest.n, PACK_WAITING);
+		e = add(cx, p, sl_head(rest, n));
+		rest = sl_from(rest, n);
+	}
+	return e;
+}
+
+static enum ec write_head(struct cx *cx, struct pack *p)
+{
+	uint8_t octets[SEG_HEAD];
+	enum ec e = E_OK;
+
+	seg_encode(&p->head, octets);
+	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
+		struct iovec iov = { octets, sizeof octets };
+		e = disk_write(cx, p->disk, p->fd, &iov, 1, at);
+	}
+	return e;
+}
+
+enum ec pack_finish(struct cx *cx, struct pack *p)
+{
+	struct buf sections = BUF((size_t)PACK_SECTIONS_MAX * SECTION_OCTETS);
+
+	for (size_t i = 0; i < p->sections.n; i += sizeof(struct pack_section))
+		pack_section_print(&sections, (const struct pack_section *)(const void *)(p->sections.p + i));
+	enum ec e = sections.err ? fail(cx, E_TEMP, "no memory for the map of a pack") : E_OK;
+	p->head.prev_end = p->at;
+	if (e == E_OK)
+		e = add_map(cx, p, buf_sl(&sections));
+	p->head.prev_chain = p->at;
+	if (e == E_OK)
+		e = add_map(cx, p, buf_sl(&sections));
+	buf_free(&sections);
+	if (e == E_OK)
+		e = send(cx, p);
+	if (e == E_OK)
+		e = write_head(cx, p);
+	int rc = e ? 0 : p->disk->fdatasync(p->disk->arg, p->fd);
+	return rc < 0 ? disk_error(cx, rc, "flush of a pack") : e;
+}
+
+enum ec pack_name(struct cx *cx, struct pack *p)
+{
+	char from[32], to[SEG_NAME];
+
+	new_name(p->head.id, from);
+	seg_name(p->head.id, to);
+	int rc = p->disk->rename(p->disk->arg, p->dir, from, to);
+	if (rc < 0)
+		return disk_error(cx, rc, "naming a pack");
+	close(p->fd);
+	p->fd = -1;
+	rc = p->disk->fsync_dir(p->disk->arg, p->dir);
+	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
+}
+
+void pack_end(struct pack *p)
+{
+	char name[32];
+
+	if (p->fd >= 0) {
+		new_name(p->head.id, name);
+		close(p->fd);
+		(void)p->disk->unlink(p->disk->arg, p->dir, name); // pack_clean tries again at the next start
+	}
+	ZSTD_freeCCtx(p->zstd);
+	buf_free(&p->sections);
+	buf_free(&p->entries);
+	buf_free(&p->waiting);
+}
+
+void pack_clean(const struct disk *disk, int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	for (struct dirent *entry; (entry = readdir(d));)
+		if (sl_ends_ci(sl_cstr(entry->d_name), sl_cstr(suffix)))
+			(void)disk->unlink(disk->arg, dir, entry->d_name);
+	closedir(d);
+}

@@ -1,0 +1,191 @@
+/// section — see the header.
+#include "store/section.h"
+
+#include "base/clock.h"
+#include "base/num.h"
+
+/// One section under way.
+struct section {
+	struct section_maker *m;
+	struct segfile *from; // the segment's file, or the pack that has it now
+	uint32_t id;
+	bool oldest; // no segment of the log is before it
+};
+
+static const struct seg_info *find_info(const struct seg_list *l, uint32_t id)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->all[i].head.id == id)
+			return &l->all[i];
+	return NULL;
+}
+
+static bool is_drop(struct sl ops)
+{
+	struct op o;
+
+	return op_next(&ops, &o) == E_OK && o.kind == OP_DROP;
+}
+
+/// What the index says of the record's cell now.
+static enum ec row_of(struct cx *cx, struct store *s, const struct rec *r, struct cell_row *row)
+{
+	struct cell_id id = { r->arg[COMMIT_ACCOUNT], r->arg[COMMIT_NAME] };
+	struct itxn *t;
+	struct sl head;
+	enum ec e = index_read(cx, s->index, &t);
+
+	if (e)
+		return e;
+	e = cell_row_get(cx, t, id, row, &head);
+	itxn_abort(t);
+	return e;
+}
+
+static enum ec is_needed(struct cx *cx, const struct section *se, const struct rec *r, struct sl payload, bool *out)
+{
+	struct cell_row row = { 0 };
+	enum ec e = r->type == REC_COMMIT || r->type == REC_IMAGE ? row_of(cx, se->m->s, r, &row) : E_OK;
+
+	*out = false;
+	if (r->type == REC_COMMIT && op_is_set(&r->op) && r->time_s + OPERATION_KEPT_S >= (uint64_t)clock_now_s())
+		*out = true; // its outcome may still be asked for
+	else if (r->type == REC_COMMIT)
+		*out = row.version ? r->arg[COMMIT_VERSION] > row.image : is_drop(payload) && !se->oldest;
+	else if (r->type == REC_IMAGE)
+		*out = row.version && image_sums_get(r).first == row.image;
+	else if (r->type == REC_BULK)
+		*out = places_find(&se->m->s->places, (uint32_t)(r->arg[BULK_AT] >> 32)) == r->arg[BULK_AT] >> 32;
+	return e;
+}
+
+static enum ec carry(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
+{
+	const struct section *se = arg;
+	bool needed = false;
+	enum ec e = is_needed(cx, se, r, payload, &needed);
+
+	return e == E_OK && needed ? pack_record(cx, se->m->pack, r, payload) : e;
+}
+
+static enum ec carry_records(struct cx *cx, struct section *se, uint64_t from, uint64_t to)
+{
+	struct walk w = { .f = se->from, .limit = to };
+	uint64_t bad = 0;
+	enum ec e = walk_records(cx, &w, from, to, 0, carry, se, &bad);
+
+	return e == E_OK && bad ? fail(cx, E_CORRUPT, "segment %08x is damaged", se->id) : e;
+}
+
+/// Where the marked bodies of a segment begin.
+static size_t first_body(const struct marked *all, size_t n, uint64_t at)
+{
+	size_t lo = 0, hi = n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (all[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+static enum ec carry_body(struct cx *cx, struct section *se, const struct marked *b)
+{
+	uint64_t at = (uint32_t)b->at;
+	struct rec r = { 0 };
+	enum ec e =
+		se->from->head.kind == SEG_PACK ? pack_map_find(cx, se->from->fd, &se->from->map, b->at, &at) : E_OK;
+
+	if (e == E_OK)
+		e = segfile_rec(cx, se->from, at, &r);
+	if (e == E_OK && (r.type != REC_BLOB || r.arg[BLOB_OCTETS] != b->octets))
+		e = E_CORRUPT;
+	if (e == E_OK)
+		e = pack_body(cx, se->m->pack, se->from, &r, b->at);
+	if (e == E_NOTFOUND || e == E_RANGE || e == E_CORRUPT)
+		return fail(cx, E_CORRUPT, "the body at %08x/%u does not prove itself", se->id, (unsigned)b->at);
+	return e;
+}
+
+static enum ec carry_bodies(struct cx *cx, struct section *se)
+{
+	size_t n;
+	const struct marked *all = mark_bodies(se->m->mark, &n);
+	enum ec e = E_OK;
+
+	for (size_t i = first_body(all, n, (uint64_t)se->id << 32); e == E_OK && i < n && all[i].at >> 32 == se->id;
+		i++)
+		e = carry_body(cx, se, &all[i]);
+	return e;
+}
+
+/// Where in the chain of the log a segment stands; chain_n where it does not.
+static size_t chain_place(const struct seg_list *l, uint32_t id)
+{
+	size_t i = 0;
+
+	while (i < l->chain_n && l->all[l->chain[i]].head.id != id)
+		i++;
+	return i;
+}
+
+/// A log segment's section says where the log goes on behind it.
+static void say_end(const struct seg_list *l, size_t place, struct pack_section *out)
+{
+	const struct seg_info *next = place + 1 < l->chain_n ? &l->all[l->chain[place + 1]] : NULL;
+
+	out->end = next ? next->head.prev_end : SEG_DATA;
+	out->end_lsn = next ? next->head.first_lsn - 1 : out->head.first_lsn - 1;
+	out->end_chain = next ? next->head.prev_chain : out->head.prev_chain;
+}
+
+/// The section of a segment whose own file is there.
+static enum ec make_first(struct cx *cx, struct section *se, const struct seg_info *info)
+{
+	const struct seg_list *l = se->m->segs;
+	struct pack_section new = { .head = info->head };
+	size_t place = chain_place(l, se->id);
+	uint64_t to = info->limit < se->from->size ? info->limit : se->from->size;
+	bool log = info->head.kind == SEG_LOG;
+
+	if (log)
+		say_end(l, place, &new);
+	se->oldest = place == 0;
+	enum ec e = pack_begin(cx, se->m->pack, &new);
+	if (e == E_OK && log)
+		e = carry_records(cx, se, SEG_DATA, to);
+	return e ? e : carry_bodies(cx, se);
+}
+
+/// A section of an older pack, once more.
+static enum ec make_again(struct cx *cx, struct section *se, const struct pack_section *old)
+{
+	se->id = old->head.id;
+	se->oldest = chain_place(se->m->segs, se->id) == 0;
+	enum ec e = pack_begin(cx, se->m->pack, old);
+	if (e == E_OK)
+		e = carry_records(cx, se, old->from, old->to);
+	return e ? e : carry_bodies(cx, se);
+}
+
+enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info)
+{
+	struct segfile f;
+	enum ec e = segfile_open(cx, m->s->log_fd, info->head.id, &f);
+
+	if (e)
+		return e;
+	struct section se = { .m = m, .from = &f, .id = info->head.id };
+	if (info->head.kind != SEG_PACK)
+		e = make_first(cx, &se, info);
+	for (size_t i = 0; e == E_OK && info->head.kind == SEG_PACK && i < f.map.n; i++) {
+		const struct seg_info *of = find_info(m->segs, f.map.sections[i].head.id);
+		if (of && of->pack == info->head.id) // otherwise a newer pack has it
+			e = make_again(cx, &se, &f.map.sections[i]);
+	}
+	segfile_close(&f);
+	return e;
+}

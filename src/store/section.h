@@ -1,0 +1,21 @@
+#pragma once
+/// section — what of one segment goes into a pack: bodies that are marked, records that a start from the log needs.
+///
+/// A COMMIT is needed where its version is above its cell's image; one that drops its cell, while older segments may
+/// still
+/// have commits of it; and as long as its outcome may be asked for. An IMAGE is needed where it is its cell's. A BULK
+/// record, while its segment's file is there.
+#include "store/mark.h"
+#include "store/pack.h"
+#include "store/replay.h"
+
+struct section_maker {
+	struct store *s;
+	const struct seg_list *segs;
+	struct pack *pack;
+	const struct mark *mark;
+};
+
+/// Adds the section of a segment, or all sections of a pack.
+/// errors: E_CORRUPT (something in it does not prove itself; the pack is void), those of pack_record.
+[[nodiscard]] enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info);
