@@ -211,3 +211,56 @@ int cmd_store_check(struct cx *cx, struct cli *cli)
 {
 	return cli_store(cx, cli, store_check);
 }
+
+/// What compaction came to, in words or as JSON.
+static int print_compaction(struct cli *cli, const struct ans_store_compact *a)
+{
+	double mib = 1024 * 1024;
+	double gained = ((double)a->octets_gone - (double)a->octets_new) / mib;
+
+	if (cli->json)
+		json_puts(json_pack("{s:I, s:I, s:I, s:I, s:I}", "segments", (json_int_t)a->segments, "packs",
+			(json_int_t)a->packs, "octets_gone", (json_int_t)a->octets_gone, "octets_new",
+			(json_int_t)a->octets_new, "damaged", (json_int_t)a->damaged));
+	else if (a->segments == 0 && a->damaged == 0)
+		cli_say("Nothing to give back. (What was deleted within the last hour stays for sessions that still "
+			"see it.)\n");
+	else
+		cli_say("%llu segment(s) rewritten, %.1f MiB given back.\n", (unsigned long long)a->segments, gained);
+	return a->damaged ? cli_fail(cli, NULL,
+				    "%llu segment(s) left as they are, because something in them is damaged; `hongyan "
+				    "store check` tells what",
+				    (unsigned long long)a->damaged)
+	                  : CLI_OK;
+}
+
+FIB static int store_compact(struct cx *cx, struct cli *cli, struct client *store)
+{
+	enum { LOOK_MS = 100 };
+	struct req_store_compact req = { 0 };
+	struct ans_store_compact ans = { 0 };
+	struct cli_progress bar = cli_progress_begin(cli, "compacting");
+	enum ec e = call_store_compact(cx, store, &req, &ans);
+	uint64_t runs = ans.runs + 1 + ans.running; // one that is under way began before this was asked
+
+	req.start = true;
+	if (e == E_OK)
+		e = call_store_compact(cx, store, &req, &ans);
+	req.start = false;
+	while (e == E_OK && ans.runs < runs) {
+		e = fib_sleep(cx, LOOK_MS);
+		if (e == E_OK)
+			e = call_store_compact(cx, store, &req, &ans);
+		if (e == E_OK && ans.total)
+			cli_progress_step(&bar, ans.done, ans.total);
+	}
+	cli_progress_end(&bar);
+	if (e == E_OK)
+		e = (enum ec)ans.result;
+	return e == E_OK ? print_compaction(cli, &ans) : cli_fail_as(cli, cx, e, "compaction: it %s", cli_words(e));
+}
+
+int cmd_store_compact(struct cx *cx, struct cli *cli)
+{
+	return cli_store(cx, cli, store_compact);
+}

@@ -90,6 +90,8 @@ const struct cli_command cli_commands[] = {
 		"  hongyan postmaster alice@example.com\n", NULL, 0, 1, false, cmd_postmaster },
 	{ "store", "check", "", "Verify the whole store; exit code 1 where something is wrong.",
 		"  hongyan store check\n  hongyan --json store check\n", NULL, 0, 0, false, cmd_store_check },
+	{ "store", "compact", "", "Give back the room of what was deleted, now; the server does so by itself, too.",
+		"  hongyan store compact\n", NULL, 0, 0, false, cmd_store_compact },
 	{ "store", "stats", "", "Show figures of the store.", NULL, NULL, 0, 0, false, cmd_store_stats },
 	{ "config", "check", "", "Check the configuration and its certificates without starting anything.", NULL, NULL,
 		0, 0, false, cmd_config_check },

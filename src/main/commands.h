@@ -14,6 +14,7 @@ int cmd_user_list(struct cx *cx, struct cli *cli);
 int cmd_alias_list(struct cx *cx, struct cli *cli);
 int cmd_postmaster(struct cx *cx, struct cli *cli);
 int cmd_store_check(struct cx *cx, struct cli *cli);
+int cmd_store_compact(struct cx *cx, struct cli *cli);
 int cmd_store_stats(struct cx *cx, struct cli *cli);
 int cmd_import(struct cx *cx, struct cli *cli);
 int cmd_export(struct cx *cx, struct cli *cli);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "main/role.h"
 #include "store/cell.h"
+#include "store/mailstore.h"
 #include "store/mend.h"
 #include "store/serve.h"
 
@@ -31,11 +32,16 @@ static enum ec mend(struct cx *cx, struct store *s)
 
 static enum ec open_all(struct cx *cx, const struct bundle *b, const struct config *c, struct store_role *r)
 {
-	struct store_conf sc = { .dir = SL("."), .free_min_octets = (uint64_t)c->disk_reserve };
+	struct store_conf sc = {
+		.dir = SL("."),
+		.free_min_octets = (uint64_t)c->disk_reserve,
+		.keep = true,
+	};
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct serve_conf conf = { .build = verbs_build(),
 		.threads = cores > STORE_THREADS_MIN ? (unsigned)cores : STORE_THREADS_MIN,
 		.password = { .no_scram = !c->scram } };
+	mailstore_rules(&sc);
 	enum ec e = store_open(cx, &sc, &r->store);
 
 	if (e == E_OK)

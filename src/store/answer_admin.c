@@ -360,6 +360,29 @@ static void store_check(struct cx *cx, struct request *r)
 	request_answer(r, e);
 }
 
+static void compact(struct cx *cx, struct request *r)
+{
+	const struct req_store_compact *q = r->in;
+	struct ans_store_compact *a = r->out;
+	struct store_compaction c;
+	enum ec e = q->start ? store_compact(cx, r->s->store) : E_OK;
+
+	store_get_compaction(r->s->store, &c);
+	*a = (struct ans_store_compact){
+		.running = c.running,
+		.done = c.done,
+		.total = c.total,
+		.runs = c.runs,
+		.result = c.result,
+		.segments = c.segments,
+		.packs = c.packs,
+		.octets_gone = c.octets_gone,
+		.octets_new = c.octets_new,
+		.damaged = c.damaged,
+	};
+	request_answer(r, e);
+}
+
 const struct handler *handler_admin(uint32_t verb)
 {
 	static const struct handler handlers[VERBS] = {
@@ -375,6 +398,7 @@ const struct handler *handler_admin(uint32_t verb)
 		[VERB_postmaster] = { .start = postmaster },
 		[VERB_store_stats] = { .start = store_stats },
 		[VERB_store_check] = { .start = store_check },
+		[VERB_store_compact] = { .start = compact },
 	};
 
 	return handlers[verb].read || handlers[verb].start ? &handlers[verb] : NULL;

@@ -57,6 +57,8 @@ struct store_conf {
 	unsigned readers_max;     // views open at a time; 0 = 64
 	row_bodies *bodies;       // without it nothing is ever compacted
 	bool keep;                // a thread takes snapshots, writes images and compacts
+	/// Called by that thread before it compacts: the layer above lets go of what it keeps for a time only.
+	enum ec (*sweep)(struct cx *cx, struct store *s);
 };
 
 /// Opens (or makes) a store: takes the data lock, replays the log into the index, starts the writer.
@@ -176,6 +178,21 @@ void change_drop_all(struct change *c);
 typedef void store_watch(void *arg, struct cell_id id, uint64_t version);
 /// Once it returns the one before is not being called and never will be. Not from within a watch.
 void store_set_watch(struct store *s, store_watch *fn, void *arg);
+
+/// How compaction goes, and what the last one came to.
+struct store_compaction {
+	bool running;
+	uint64_t done, total;             // octets looked at, while it runs
+	uint64_t runs;                    // ended since the store was opened
+	enum ec result;                   // of the last one
+	uint64_t segments, packs;         // gone, made
+	uint64_t octets_gone, octets_new; // of files
+	uint64_t damaged;                 // segments left alone because something in them is damaged
+};
+/// Has the keeper compact everything that holds anything dead, as soon as it is free. Any thread.
+/// errors: E_UNSUPPORTED (opened without `keep`).
+[[nodiscard]] enum ec store_compact(struct cx *cx, struct store *s);
+void store_get_compaction(struct store *s, struct store_compaction *out);
 
 struct store_stats {
 	uint64_t batches, jobs, flushes, log_octets, segments, bodies, index_octets, free_octets;

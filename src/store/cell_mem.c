@@ -732,3 +732,17 @@ void mem_damage_bodies(struct store *s, bool on)
 {
 	s->damaged = on;
 }
+
+// ---- what an engine in memory has no need of
+
+enum ec store_compact(struct cx *cx, struct store *s)
+{
+	(void)s;
+	return fail(cx, E_UNSUPPORTED, "nothing to compact in memory");
+}
+
+void store_get_compaction(struct store *s, struct store_compaction *out)
+{
+	(void)s;
+	*out = (struct store_compaction){ 0 };
+}

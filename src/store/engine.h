@@ -60,6 +60,7 @@ struct writer {
 	bool stop, started;
 	store_watch *watch;
 	void *watch_arg;
+	atomic_bool roll;      // begin a new segment with the next batch
 	bool telling;          // `watch` is being called
 	pthread_cond_t silent; // it is not any more
 	struct store_stats stats;
@@ -88,6 +89,7 @@ struct store {
 	uint64_t segment_octets, map_octets, free_min_octets;
 	unsigned flush_lazy_ms, readers_max;
 	row_bodies *bodies;
+	enum ec (*sweep)(struct cx *cx, struct store *s);
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
@@ -106,6 +108,9 @@ struct store {
 /// store_open with another disk (tests).
 [[nodiscard]] enum ec store_open_on(
 	struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out);
+/// Seals the segment that is being written, so that all before can be compacted or copied. Any thread but the writer's.
+/// errors: those of image_write.
+[[nodiscard]] enum ec store_roll(struct cx *cx, struct store *s);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.
 bool store_is_low(const struct store *s);
 /// Starts and stops the writer's thread. Stopping finishes queued jobs.

@@ -227,9 +227,11 @@ static void seal(struct journal *j)
 		(void)j->disk->ftruncate(j->disk->arg, j->fd, j->end.at + REC_HEAD);
 }
 
-enum ec journal_roll_if_full(struct cx *cx, struct journal *j)
+enum ec journal_roll(struct cx *cx, struct journal *j, bool anyhow)
 {
-	if (j->fd >= 0 && j->end.at < j->segment_octets)
+	uint64_t full = anyhow ? SEG_DATA + 1 : j->segment_octets;
+
+	if (j->fd >= 0 && j->end.at < full)
 		return E_OK;
 	enum ec e = journal_flush(cx, j);
 	if (e)

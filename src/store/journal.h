@@ -54,8 +54,9 @@ struct journal_batch {
 [[nodiscard]] enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b, bool flush);
 /// Flushes what is written. After an error journal_restart is due.
 [[nodiscard]] enum ec journal_flush(struct cx *cx, struct journal *j);
-/// Seals the present segment where it is full and begins a new one. After an error journal_restart is due.
-[[nodiscard]] enum ec journal_roll_if_full(struct cx *cx, struct journal *j);
+/// Seals the present segment where it is full, or holds anything and `anyhow`, and begins a new one. After an error
+/// journal_restart is due.
+[[nodiscard]] enum ec journal_roll(struct cx *cx, struct journal *j, bool anyhow);
 /// Leaves the failed segment: makes a new one behind the durable end (from the reserve where `frees`), writes
 /// again what was acknowledged but not durable, and flushes it. errors: E_FULL, E_IO, E_TEMP; it may be called again.
 [[nodiscard]] enum ec journal_restart(struct cx *cx, struct journal *j, bool frees);

@@ -1,6 +1,8 @@
 /// mbox_rows — decoding, and the walk: block by summary, group by its bits and modseq, then pages.
 #include "store/mbox_rows.h"
 
+#include <string.h>
+
 #include "base/num.h"
 #include "store/keys.h"
 
@@ -95,6 +97,25 @@ void page_row(const struct page *p, uint32_t slot, struct pl_row *out)
 		.date_s = (int64_t)get_le64(fixed + 12),
 		.zone_min = (int16_t)get_le16(fixed + 20),
 		.saved_s = get_le32(fixed + 22) };
+}
+
+void mbox_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg)
+{
+	struct page p;
+	struct pl_row row;
+
+	if (id.account == 0 || id.name == 0 || key.n != 5 || key.p[0] != 'P' || value.n > PAGE_OCTETS)
+		return;
+	memcpy(p.o, value.p, value.n);
+	memset(p.o + value.n, 0, PAGE_OCTETS - value.n);
+	p.number = get_be32(key.p + 1);
+	for (uint32_t slot = 0; slot < PAGE_UIDS; slot++) {
+		page_row(&p, slot, &row);
+		bool gone = !page_present(&p, slot);
+		if (row.body == 0 || (gone && (int64_t)row.keywords + EXPUNGED_KEPT_S < now_s))
+			continue;
+		each(arg, (struct body_ref){ row.body, row.octets });
+	}
 }
 
 enum ec summary_load(struct cx *cx, struct view *v, struct cell_id cell, uint32_t number, struct summary *out)

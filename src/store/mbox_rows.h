@@ -25,6 +25,8 @@ enum {
 	GONE_OCTETS = 16, // modseq 8, lo 4, hi 4
 	GONE_PAGE = 64,   // ranges per row 'E'
 };
+/// How long a body outlives its expunge: as long as it may be read, and some time for whoever is just copying it.
+enum { EXPUNGED_KEPT_S = EXPUNGED_READABLE_S + 600 };
 enum sum_bits { SUM_PRESENT, SUM_SEEN, SUM_DELETED, SUM_MODSEQ };
 
 /// The decoded head. `version` is that of the cell: HIGHESTMODSEQ.
@@ -47,6 +49,9 @@ struct page {
 bool page_present(const struct page *p, uint32_t slot);
 /// One slot as it stands, present or not; body 0 = never used. `keywords` of an expunged one is the second it went.
 void page_row(const struct page *p, uint32_t slot, struct pl_row *out);
+
+/// A row_bodies (cell.h): the bodies of messages, and of those that were expunged but may still be read.
+void mbox_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg);
 
 struct summary {
 	uint32_t number; // UID / SUM_UIDS

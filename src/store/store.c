@@ -72,6 +72,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 	s->readers_max = conf->readers_max ? conf->readers_max : 64;
 	s->hold_ms = HOLD_MS;
 	s->bodies = conf->bodies;
+	s->sweep = conf->sweep;
 }
 
 static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
@@ -425,7 +426,7 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 	s->dir_fd = s->log_fd = s->lock_fd = s->snapshot_fd = s->journal.fd = -1;
 	configure(s, conf);
 	enum ec e = open_folders(cx, s, conf->dir);
-	keeper_init(&s->keeper);
+	keeper_init(&s->keeper, s);
 	segcache_init(&s->cache, s->log_fd);
 	places_init(&s->places);
 	bulk_init(&s->bulk, disk, s->log_fd, s->segment_octets, &s->next_id);
@@ -435,8 +436,11 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 		e = take_places(cx, s, &l);
 	if (e == E_OK)
 		e = start(cx, s, &l);
+	if (e == E_OK && conf->keep)
+		e = keeper_start(cx, &s->keeper);
 	seg_list_free(&l);
 	if (e) {
+		writer_stop(s);
 		if (s->journal.fd >= 0)
 			(void)journal_close(NULL, &s->journal);
 		release(s);
@@ -457,8 +461,12 @@ void store_close(struct store *s)
 
 	if (!s)
 		return;
+	keeper_stop(&s->keeper);
 	writer_stop(s);
 	enum ec e = journal_close(NULL, &s->journal);
+	s->writer.stats.durable_lsn = s->journal.durable.lsn;
+	if (e == E_OK)
+		keeper_last_snapshot(&s->keeper);
 	if (e == E_OK)
 		e = index_flush(NULL, s->index);
 	if (e == E_OK && !s->writer.redo) {

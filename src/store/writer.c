@@ -25,6 +25,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "store/engine.h"
+#include "store/image.h"
 
 enum {
 	TRIES = 3, // to build a batch
@@ -234,7 +235,7 @@ static enum ec begin(struct cx *cx, struct writer *w)
 	struct txn *t = &w->txn;
 	struct store *s = t->s;
 
-	enum ec e = journal_roll_if_full(cx, &s->journal);
+	enum ec e = journal_roll(cx, &s->journal, atomic_exchange(&w->roll, false));
 	if (e == E_OK)
 		e = index_write(cx, s->index, &t->view.t);
 	if (e)
@@ -635,6 +636,12 @@ void writer_stop(struct store *s)
 	pthread_cond_destroy(&w->wake);
 	pthread_cond_destroy(&w->silent);
 	pthread_mutex_destroy(&w->lock);
+}
+
+enum ec store_roll(struct cx *cx, struct store *s)
+{
+	atomic_store(&s->writer.roll, true);
+	return image_write(cx, s, (struct cell_id){ 0 }, true); // something must be written behind the new beginning
 }
 
 struct waiting {
