@@ -498,6 +498,16 @@ static int connect_server(struct cx *cx, struct place *p)
 	return fd;
 }
 
+bool cli_server_runs(struct cx *cx, struct cli *cli)
+{
+	int fd = connect_server(cx, &cli->place);
+
+	cx_forget(cx);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 static enum ec wait_ready(struct cx *cx, struct own_store *own)
 {
 	struct channel_message m = { 0 };

@@ -73,6 +73,9 @@ FIB typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
 /// alone; runs fn; cleans up. out: what fn returned, or CLI_FAILED with words.
 int cli_store(struct cx *cx, struct cli *cli, cli_with *fn);
 
+/// Whether a server answers on this installation's control socket.
+bool cli_server_runs(struct cx *cx, struct cli *cli);
+
 /// A progress bar on standard error where a person watches (a terminal, not --json); otherwise nothing.
 struct cli_progress {
 	const char *what;

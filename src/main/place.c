@@ -187,6 +187,21 @@ enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 	return e;
 }
 
+enum ec place_give_data(struct cx *cx, struct place *p)
+{
+	char path[4096];
+	struct stat st;
+	uid_t uid;
+	gid_t gid;
+
+	role_ids(ROLE_STORE, &uid, &gid);
+	if (!path_of(path, config_file(&p->config, sl_cstr(p->path), p->config.data)))
+		return fail(cx, E_TOOBIG, "data: path too long");
+	if (geteuid() != 0 || stat(path, &st) < 0 || st.st_uid != uid)
+		return E_OK;
+	return give_to_store(cx, path);
+}
+
 bool place_has_parent(struct place *p, char parent[4096])
 {
 	struct sl data = config_file(&p->config, sl_cstr(p->path), p->config.data);

@@ -24,6 +24,8 @@ struct place {
 ///         is made now is; one that belongs to anybody else always stays his.
 /// errors: E_IO, E_DENIED.
 [[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
+/// After root wrote into the data folder: what is new there belongs to whom the folder does. errors: E_IO.
+[[nodiscard]] enum ec place_give_data(struct cx *cx, struct place *p);
 /// Whether the folder in which the data folder lies, or would be made, exists. out: parent — its path.
 bool place_has_parent(struct place *p, char parent[4096]);
 /// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).

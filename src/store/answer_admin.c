@@ -383,6 +383,14 @@ static void compact(struct cx *cx, struct request *r)
 	request_answer(r, e);
 }
 
+static void hold(struct cx *cx, struct request *r)
+{
+	const struct req_store_hold *q = r->in;
+	struct ans_store_hold *a = r->out;
+
+	request_answer(r, store_hold(cx, r->s->store, q->roll, &a->segment));
+}
+
 const struct handler *handler_admin(uint32_t verb)
 {
 	static const struct handler handlers[VERBS] = {
@@ -399,6 +407,7 @@ const struct handler *handler_admin(uint32_t verb)
 		[VERB_store_stats] = { .start = store_stats },
 		[VERB_store_check] = { .start = store_check },
 		[VERB_store_compact] = { .start = compact },
+		[VERB_store_hold] = { .start = hold },
 	};
 
 	return handlers[verb].read || handlers[verb].start ? &handlers[verb] : NULL;

@@ -103,6 +103,10 @@ typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, stru
 /// What whoever tells versions to clients adds to them. It grows by 2^20 with each unclean stop of the machine, which
 /// may have lost the newest changes that were not flushed yet: no version told before it is told again for another one.
 uint64_t store_version_raise(const struct store *s);
+/// Whether the log came from a backup: clients may know of changes that it does not hold.
+bool store_is_restored(const struct store *s);
+/// What that asks for was done, durably. errors: E_IO.
+[[nodiscard]] enum ec store_restored_done(struct cx *cx, struct store *s);
 /// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
 [[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
 
@@ -178,6 +182,12 @@ void change_drop_all(struct change *c);
 typedef void store_watch(void *arg, struct cell_id id, uint64_t version);
 /// Once it returns the one before is not being called and never will be. Not from within a watch.
 void store_set_watch(struct store *s, store_watch *fn, void *arg);
+
+/// Begins, or goes on with, a copy of the folder by somebody else: for STORE_HOLD_S no file of the log is removed. With
+/// `roll` the segment that is being written is sealed. out: *segment — of the log; what is before it stays as it is.
+/// errors: E_TEMP (compaction is under way: ask again), E_FULL, E_IO.
+enum { STORE_HOLD_S = 60 };
+[[nodiscard]] enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment);
 
 /// How compaction goes, and what the last one came to.
 struct store_compaction {

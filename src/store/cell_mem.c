@@ -735,6 +735,18 @@ void mem_damage_bodies(struct store *s, bool on)
 
 // ---- what an engine in memory has no need of
 
+bool store_is_restored(const struct store *s)
+{
+	(void)s;
+	return false;
+}
+
+enum ec store_restored_done(struct cx *cx, struct store *s)
+{
+	(void)cx, (void)s;
+	return E_OK;
+}
+
 enum ec store_compact(struct cx *cx, struct store *s)
 {
 	(void)s;
@@ -745,4 +757,10 @@ void store_get_compaction(struct store *s, struct store_compaction *out)
 {
 	(void)s;
 	*out = (struct store_compaction){ 0 };
+}
+
+enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment)
+{
+	(void)s, (void)roll, (void)segment;
+	return fail(cx, E_UNSUPPORTED, "nothing to copy in memory");
 }

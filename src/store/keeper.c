@@ -139,6 +139,20 @@ static void note_end(struct keeper *k, const struct compact_result *r, enum ec e
 	pthread_mutex_unlock(&k->lock);
 }
 
+/// Claims the files for compaction. False while somebody copies them.
+static bool begin(struct keeper *k)
+{
+	pthread_mutex_lock(&k->lock);
+	bool held = clock_steady_s() < k->hold_until_s;
+	if (!held) {
+		k->asked = false;
+		k->compaction.running = true;
+		k->compaction.done = k->compaction.total = 0;
+	}
+	pthread_mutex_unlock(&k->lock);
+	return !held;
+}
+
 static void compact(struct cx *cx, struct keeper *k, bool all)
 {
 	struct compact_conf conf = {
@@ -150,11 +164,8 @@ static void compact(struct cx *cx, struct keeper *k, bool all)
 	};
 	struct compact_result r = { 0 };
 
-	pthread_mutex_lock(&k->lock);
-	k->asked = false;
-	k->compaction.running = true;
-	k->compaction.done = k->compaction.total = 0;
-	pthread_mutex_unlock(&k->lock);
+	if (!begin(k))
+		return;
 	enum ec e = k->s->sweep ? k->s->sweep(cx, k->s) : E_OK;
 	if (e == E_OK && all)
 		e = store_roll(cx, k->s);
@@ -182,6 +193,25 @@ enum ec store_compact(struct cx *cx, struct store *s)
 	pthread_cond_signal(&k->wake);
 	pthread_mutex_unlock(&k->lock);
 	return E_OK;
+}
+
+enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment)
+{
+	struct keeper *k = &s->keeper;
+	struct store_stats stats;
+
+	pthread_mutex_lock(&k->lock);
+	bool busy = k->compaction.running;
+	if (!busy)
+		k->hold_until_s = clock_steady_s() + STORE_HOLD_S;
+	pthread_mutex_unlock(&k->lock);
+	if (busy)
+		return fail(cx, E_TEMP, "compaction is under way");
+	enum ec e = roll ? store_roll(cx, s) : E_OK;
+	store_get_stats(s, &stats);
+	if (e == E_OK)
+		*segment = stats.applied_segment;
+	return e;
 }
 
 void store_get_compaction(struct store *s, struct store_compaction *out)

@@ -28,7 +28,8 @@ struct keeper {
 	pthread_cond_t wake;
 	struct cell_id due[KEEPER_DUE_MAX]; // a ring; what does not fit comes again with the cell's next commit
 	unsigned due_first, due_n;
-	bool asked; // to compact everything
+	bool asked;           // to compact everything
+	int64_t hold_until_s; // by clock_steady_s: no compaction before
 	struct store_compaction compaction;
 	// below: the thread only
 	int64_t snapshot_at_s, compact_at_s; // by clock_steady_s

@@ -5,7 +5,7 @@
 #include "base/num.h"
 #include "store/mbox_rows.h"
 
-enum { DAMAGED_MAX = 1 << 20 };
+enum { DAMAGED_MAX = 16 << 20 };
 
 struct gap {
 	struct cell_id id;
@@ -52,16 +52,27 @@ static enum ec mend_run(struct cx *cx, struct txn *t, struct job *job)
 	return e;
 }
 
+/// A restored mailbox's versions and UIDs go on behind what clients may have seen since.
+static bool collect_restored(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	return id.account == 0 || collect(arg, id, version + 1, head);
+}
+
 enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged)
 {
 	struct buf gaps = BUF((size_t)DAMAGED_MAX * sizeof(struct gap));
+	bool restored = store_is_restored(s);
 	struct view *v;
 	uint32_t n = 0;
+	size_t gaps_n = 0;
 	enum ec e = view_open(cx, s, &v);
 
 	if (e)
 		return e;
 	e = store_damaged_cells(cx, v, collect, &gaps);
+	gaps_n = gaps.n / sizeof(struct gap);
+	if (e == E_OK && restored)
+		e = cell_scan_cells(cx, v, collect_restored, &gaps);
 	view_close(v);
 	if (e == E_OK)
 		e = gaps.err;
@@ -72,9 +83,11 @@ enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t 
 			e = store_do(cx, s, true, mend_run, &g);
 		n += g.mended;
 	}
+	if (e == E_OK && restored)
+		e = store_restored_done(cx, s);
 	if (e == E_OK) {
 		*mended = n;
-		*damaged = (uint32_t)(gaps.n / sizeof(struct gap));
+		*damaged = (uint32_t)gaps_n;
 	}
 	buf_free(&gaps);
 	return e ? wrap(cx, e, "mending damaged mailboxes") : E_OK;

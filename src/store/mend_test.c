@@ -72,10 +72,35 @@ static void test_mend(void **state)
 	mailbed_free(b);
 }
 
+/// A log from a backup: UIDs and versions go on behind what clients may have seen since it was made.
+static void test_restored(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	uint32_t mended = 9, damaged = 9;
+	char path[128];
+
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	struct mbox_ref m = { .account = bed_user(b, SL("bob@example.org"), 0) };
+	m.mbox = bed_mbox(b, m.account, SL("INBOX"));
+	assert_int_equal(bed_append(b, m, SL("one"), 0), 1);
+	snprintf(path, sizeof path, "%s/restored", b->dir);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	for (int round = 0; round < 3; round++) {
+		assert_int_equal(mend_damaged(&b->cx, b->s, &mended, &damaged), E_OK);
+		assert_true(damaged == 0 && (round ? mended == 0 : mended >= 6)); // every mailbox of a new account
+		assert_int_equal(bed_status(b, m).uidnext, 2 + MEND_UIDS);
+		assert_int_equal(access(path, F_OK), -1);
+		reopen(b, round == 1);
+	}
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mend),
+		cmocka_unit_test(test_restored),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

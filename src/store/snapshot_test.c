@@ -75,6 +75,7 @@ enum harm {
 	LOG_CUT = 1 << 4, // what was written after the second snapshot is lost
 	OTHER_INDEX = 1 << 5,
 	OTHER_SNAPS = 1 << 6,
+	REBUILD = 1 << 7, // the operator wants it
 };
 
 static const struct {
@@ -95,6 +96,7 @@ static const struct {
 	{ "nothing but the log", CLEAN, NO_INDEX | SNAP1 | SNAP2, START_LOG },
 	{ "index of another store", KILLED, OTHER_INDEX, START_SNAPSHOT },
 	{ "snapshots of another store", MACHINE, OTHER_SNAPS, START_LOG },
+	{ "rebuild wanted", CLEAN, REBUILD, START_LOG },
 };
 
 /// Three values, a snapshot after each of the first two. out: *cut — where the log stood at the second snapshot.
@@ -134,6 +136,9 @@ static void harm(struct bed *b, const struct bed *other, unsigned what, uint64_t
 		assert_int_equal(truncate(path, (off_t)cut), 0);
 	if (what & OTHER_INDEX)
 		copy(other, b, "index/data.mdb");
+	path_of(b, "rebuild", path);
+	if (what & REBUILD)
+		close(open(path, O_CREAT | O_WRONLY, 0600));
 	if (what & OTHER_SNAPS) {
 		copy(other, b, snap1);
 		copy(other, b, snap2);
@@ -159,7 +164,8 @@ static void test_ends(void **state)
 			if (round == 0)
 				put(s, (struct cell_id){ 1, 8 }, 0, SL("more"));
 			else
-				CHECK(has(s, (struct cell_id){ 1, 8 }, SL("more")), ends[i].name);
+				CHECK(has(s, (struct cell_id){ 1, 8 }, SL("more")) && s->start == START_INDEX,
+					ends[i].name);
 			store_close(s);
 		}
 		bed_remove(&b);

@@ -5,6 +5,8 @@
 ///   DIR/log/*.seg     segments; reserve-0, reserve-1: room kept back for work that frees space
 ///   DIR/index/        LMDB
 ///   DIR/snapshot/     flushed copies of the index (snapshot.h)
+///   DIR/rebuild       the operator wants the index made from the log alone
+///   DIR/restored      the log is a backup's: what clients were told since then is not in it
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -204,16 +206,22 @@ static enum ec use_snapshot(struct cx *cx, struct store *s, const struct seg_lis
 	return e ? e : untrusted(found) ? E_NOTFOUND : found;
 }
 
+static bool has_file(const struct store *s, const char *name)
+{
+	return faccessat(s->dir_fd, name, F_OK, 0) == 0;
+}
+
 /// The index where it can be trusted, else the newest snapshot, else an empty one. out: *from — what it has applied.
 static enum ec trusted_index(
 	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
 {
-	enum ec e = stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s);
+	bool alone = has_file(s, "rebuild");
+	enum ec e = alone ? E_NOTFOUND : stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s);
 
 	if (e == E_OK)
 		e = known_applied(cx, s, l, from);
 	s->start = START_INDEX;
-	if (untrusted(e)) {
+	if (untrusted(e) && !alone) {
 		s->start = START_SNAPSHOT;
 		e = use_snapshot(cx, s, l, from);
 	}
@@ -390,6 +398,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 		e = drop_unnamed(cx, s, l);
 	if (e == E_OK)
 		e = open_log(cx, s, &r, stop.machine);
+	if (e == E_OK)
+		(void)unlinkat(s->dir_fd, "rebuild", 0); // where it stays, the next start does the same
 	if (e == E_OK && !stop.noted) // last: a start that fails before this finds the same stop again
 		e = note_open(cx, s, &stop);
 	return e ? e : writer_start(cx, s);
@@ -485,6 +495,17 @@ bool store_is_low(const struct store *s)
 	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
 
 	return free_octets >= 0 && (uint64_t)free_octets < s->free_min_octets;
+}
+
+bool store_is_restored(const struct store *s)
+{
+	return has_file(s, "restored");
+}
+
+enum ec store_restored_done(struct cx *cx, struct store *s)
+{
+	int rc = s->disk->unlink(s->disk->arg, s->dir_fd, "restored");
+	return rc < 0 ? disk_error(cx, rc, "removing the mark of a restored backup") : E_OK;
 }
 
 uint64_t store_version_raise(const struct store *s)
