@@ -29,11 +29,12 @@ struct backup {
 };
 
 /// Looks at what is to be copied. in: data — a store's folder; dir — the backup's; segment — as store_hold said: log
-/// segments from there on are left out. errors: E_NOTFOUND (no store there), E_CORRUPT (a segment's header), E_IO, E_TEMP.
+/// segments from there on are left out. errors: E_NOTFOUND (no store there), E_IO, E_TEMP.
 [[nodiscard]] enum ec backup_begin(
 	struct cx *cx, const char *data, const char *dir, uint32_t segment, struct backup *out);
 /// Looks at a backup that is to be brought back into a folder without segments.
-/// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CORRUPT (the manifest), E_IO, E_TEMP.
+/// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CORRUPT (the manifest), E_IO,
+/// E_TEMP.
 [[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, struct backup *out);
 /// Copies some of it. out: *more — false once all is there. errors: E_FULL, E_IO, E_NOTFOUND (a file went meanwhile),
 /// E_CORRUPT (restore: a file is not what the manifest says).

@@ -3,12 +3,12 @@
 ///
 /// A mailbox with missing commits may have given out UIDs and taken messages away that nobody knows of now. Its UIDNEXT
 /// goes up, so that no UID stands for another message, and it says to every sync from before that it does not know what
-/// is gone. Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md). After a restore that holds for all mailboxes.
+/// is gone. Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md). After a restore that holds for all
+/// mailboxes.
 #include "store/cell.h"
 
 enum { MEND_UIDS = 1 << 16 };
 
-/// out: *mended — mailboxes that this call changed; *damaged — cells with gaps, whatever they are (none in a restored log
-/// without damage).
+/// out: *mended — mailboxes that this call changed; *damaged — cells with gaps, whatever they are.
 /// errors: E_IO, E_FULL, E_TEMP; may be called again.
 [[nodiscard]] enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged);
