@@ -28,7 +28,7 @@ const struct addr *io_local(const struct io *io);
 /// Replaces both, after a PROXY header said who really speaks.
 void io_set_peer(struct io *io, const struct addr *peer, const struct addr *local);
 
-/// Server side of the handshake. The table is referenced for the connection's life.
+/// The handshake, of the side that the table is for. The table is referenced for the connection's life.
 /// errors: E_STATE where input is already buffered in plain (plaintext behind STARTTLS: the session must end),
 /// E_CLOSED (handshake failed; cx tells why in OpenSSL's words), E_TIMEOUT.
 FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table);

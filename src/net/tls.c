@@ -27,6 +27,7 @@ struct tls_table {
 	SSL_CTX *ctx[TABLE_MAX]; // [0] is the default
 	X509 *leaf[TABLE_MAX];
 	BIO_METHOD *method;
+	bool connects; // the side that speaks first
 };
 
 struct tls_conn {
@@ -222,6 +223,30 @@ enum ec tls_table_new(
 	return e;
 }
 
+enum ec tls_table_connect(struct cx *cx, struct tls_table **out)
+{
+	struct tls_table *t = calloc(1, sizeof *t);
+
+	if (!t)
+		return fail(cx, E_TEMP, "no memory for TLS");
+	t->refs = 1;
+	t->connects = true;
+	t->method = socket_method();
+	t->ctx[0] = SSL_CTX_new(TLS_client_method());
+	t->n = t->ctx[0] ? 1 : 0;
+	if (!t->method || !t->n || SSL_CTX_set_min_proto_version(t->ctx[0], TLS1_2_VERSION) != 1) {
+		tls_table_unref(t);
+		return fail(cx, E_TEMP, "OpenSSL: %s", openssl_words());
+	}
+	SSL_CTX_set_verify(t->ctx[0], SSL_VERIFY_NONE, NULL);
+	SSL_CTX_set_session_cache_mode(t->ctx[0], SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_options(t->ctx[0], SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(t->ctx[0],
+		SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	*out = t;
+	return E_OK;
+}
+
 void tls_table_ref(struct tls_table *t)
 {
 	t->refs++;
@@ -255,7 +280,10 @@ enum ec tls_conn_new(struct cx *cx, struct tls_table *table, int fd, struct tls_
 	BIO_set_data(bio, c);
 	BIO_set_init(bio, 1);
 	SSL_set_bio(c->ssl, bio, bio);
-	SSL_set_accept_state(c->ssl);
+	if (table->connects)
+		SSL_set_connect_state(c->ssl);
+	else
+		SSL_set_accept_state(c->ssl);
 	c->table = table;
 	tls_table_ref(table);
 	*out = c;

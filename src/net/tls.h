@@ -20,5 +20,8 @@ struct tls_cert_pem {
 /// errors: E_SYNTAX with words naming the certificate and what is wrong (bad PEM, key does not match); E_TEMP.
 [[nodiscard]] enum ec tls_table_new(struct cx *cx, const struct tls_cert_pem *certs, size_t n,
 	const uint8_t ticket_key[80], struct tls_table **out);
+/// The table of a side that connects. Whoever answers is not proved: for TLS that is better than none, and for
+/// measuring. No session is resumed. errors: E_TEMP.
+[[nodiscard]] enum ec tls_table_connect(struct cx *cx, struct tls_table **out);
 void tls_table_ref(struct tls_table *t);
 void tls_table_unref(struct tls_table *t); // accepts NULL

@@ -11,7 +11,7 @@
 struct tls_conn;
 enum tls_want { TLS_WANT_READ, TLS_WANT_WRITE, TLS_WANT_TURN };
 
-/// The server side over `fd`, which it borrows. The table is referenced for the connection's life. errors: E_TEMP.
+/// The table's side over `fd`, which it borrows. The table is referenced for the connection's life. errors: E_TEMP.
 [[nodiscard]] enum ec tls_conn_new(struct cx *cx, struct tls_table *table, int fd, struct tls_conn **out);
 void tls_conn_free(struct tls_conn *c); // accepts NULL
 /// errors: E_TEMP (*want), E_CLOSED with OpenSSL's words.

@@ -1,4 +1,5 @@
 /// tls_test — handshakes, certificates by name, tickets, streams under stress, and what an idle connection costs.
+#include "net/connect.h"
 #include "net/net_test.h"
 
 // ---- certificates and handshakes
@@ -620,10 +621,90 @@ static void test_key_updates(void **)
 	tls_table_unref(t.tls);
 }
 
+// ---- the side that connects
+
+struct meeting {
+	int listener;
+	struct addr at;
+	struct tls_table *server, *client;
+	bool from_other;
+	unsigned met;
+	struct talk talk[2];
+	struct cx *host;
+};
+
+static void meeting_accept(void *arg, const struct listen_accepted *c)
+{
+	struct meeting *m = arg;
+	struct talk *t = &m->talk[m->met];
+
+	MUST(c->peer.ip[15] == (m->from_other ? 9 : 1));
+	*t = (struct talk){ .server = name_server, .tls = m->server, .sni = "", .fd = { c->fd } };
+	MUST(fib_go(talk_fiber, t) == E_OK);
+	m->met++;
+}
+
+static void meeting_host(struct cx *cx, void *arg)
+{
+	struct meeting *m = arg;
+
+	m->host = cx;
+	MUST(listen_loop(cx, m->listener, meeting_accept, m) == E_CANCELED);
+}
+
+/// Plain refusals, then a whole conversation with TLS between two fibers.
+static void meeting_guest(struct cx *cx, void *arg)
+{
+	struct meeting *m = arg;
+	struct addr from = { 0 }, nobody = m->at;
+	struct io *io;
+	struct sl line;
+	int fd = -1;
+
+	cx_deadline_in(cx, WAIT_MS);
+	MUST(addr_parse(SL("127.0.0.9"), &from) == E_OK);
+	nobody.port = 1;
+	MUST(connect_open(cx, NULL, &nobody, &fd) == E_CLOSED && fd == -1);
+	MUST(connect_open(cx, m->from_other ? &from : NULL, &m->at, &fd) == E_OK);
+	MUST(io_new(cx, fd, &m->at, &from, &io) == E_OK);
+	MUST(io_starttls(cx, io, m->client) == E_OK && sl_eq(io_tls_version(io), SL("TLSv1.3")));
+	MUST(io_put(cx, io, SL("hello\r\n")) == E_OK);
+	MUST(io_line(cx, io, 100, &line) == E_OK && sl_eq(line, SL("welcome")));
+	io_close(io);
+	fib_cancel(m->host);
+}
+
+static void test_connect(void **)
+{
+	struct fib_conf conf = { .fibers_max = 10 };
+	struct sockaddr_storage ss;
+	socklen_t n = sizeof ss;
+	struct meeting m = { .server = table_make("mail.example.org", NULL) };
+
+	assert_int_equal(tls_table_connect(NULL, &m.client), E_OK);
+	for (int i = 0; i < 2; i++) {
+		m.from_other = i == 1;
+		assert_int_equal(addr_parse(SL("127.0.0.1"), &m.at), E_OK);
+		assert_int_equal(listen_open(NULL, &m.at, &m.listener), E_OK);
+		assert_int_equal(getsockname(m.listener, (struct sockaddr *)&ss, &n), 0);
+		assert_int_equal(addr_from_sockaddr(&ss, &m.at), E_OK);
+		assert_int_equal(fib_start(NULL, &conf), E_OK);
+		assert_int_equal(fib_go(meeting_host, &m), E_OK);
+		assert_int_equal(fib_go(meeting_guest, &m), E_OK);
+		fib_run(0);
+		fib_end();
+		close(m.listener);
+		assert_int_equal(m.met, i + 1);
+	}
+	tls_table_unref(m.server);
+	tls_table_unref(m.client);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sni),
+		cmocka_unit_test(test_connect),
 		cmocka_unit_test(test_resumption),
 		cmocka_unit_test(test_bad_certificates),
 		cmocka_unit_test(test_refused_handshakes),
