@@ -8,7 +8,7 @@ help:
 	@echo "make lint       the lints alone          make format   apply clang-format"
 	@echo "make asan       unit tests and corpora with AddressSanitizer and UBSan"
 	@echo "make fuzz-NAME  fuzz one target (SECONDS=60); make fuzz-list names them"
-	@echo "make bench      figures"
+	@echo "make bench      the same work beside Postfix and Dovecot; ROWS=\"NAME... --quick\" measures some (bench/README.md)"
 
 deps:
 	@tools/deps build
@@ -35,8 +35,9 @@ asan:
 	@tools/test asan
 
 bench: build
-	@ninja -C build src/store/store-bench
-	@folder=$$(mktemp -d) && { build/src/store/store-bench $$folder/store; code=$$?; rm -r $$folder; exit $$code; }
+	@tools/deps bench
+	@ninja -C build bench/hongyan-load bench/store-bench bench/store-growth bench/libslow_flush.so
+	@bench/compare $(ROWS)
 
 fuzz-list:
 	@grep -ho "fuzz_targets += \[\['[a-z0-9_-]*'" -r src --include=meson.build | sed "s/.*'\(.*\)'/\1/"

@@ -172,22 +172,21 @@ def wait_for(path, seconds=20):
     return int(path.read_text())
 
 
-def end_process(pid, seconds=30):
-    try:
-        os.kill(pid, signal.SIGTERM)
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            os.kill(pid, 0)
-            time.sleep(0.05)
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+def end_process(process, seconds=30, terminate=True):
+    if process and process.poll() is None:
+        if terminate:
+            process.terminate()
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 class Dovecot:
     def __init__(self, folder, format, users, certificate, postfix, preload):
         self.name, self.domain, self.postfix = format, f"{format}.test", postfix
-        self.folder, self.base, self.pid, self.preload = folder / format, free_base(), None, preload
+        self.folder, self.base, self.process, self.preload = folder / format, free_base(), None, preload
         (self.folder / "mail").mkdir(parents=True)
         os.chown(self.folder / "mail", MAIL_UID, MAIL_UID)
         (self.folder / "passwd").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in users))
@@ -202,14 +201,12 @@ class Dovecot:
 
     def start(self):
         env = {**os.environ, **({"LD_PRELOAD": self.preload} if self.preload else {})}
-        subprocess.run(["dovecot", "-c", str(self.conf)], check=True, env=env, stderr=subprocess.DEVNULL)
-        self.pid = wait_for(self.folder / "run" / "master.pid")
+        self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.conf)], env=env, stderr=subprocess.DEVNULL)
+        wait_for(self.folder / "run" / "master.pid")
         time.sleep(1)  # the processes that wait in advance
 
     def stop(self):
-        if self.pid:
-            end_process(self.pid)
-            self.pid = None
+        end_process(self.process)
 
     kill = stop
 
@@ -217,7 +214,7 @@ class Dovecot:
         return self.postfix.port if service == "smtp" else self.ports[service]
 
     def roots(self, services=()):
-        return [self.pid, *([self.postfix.pid] if "smtp" in services else [])]
+        return [self.process.pid, *([self.postfix.process.pid] if "smtp" in services else [])]
 
     def import_maildir(self, user, maildir):
         home = self.folder / "mail" / user
@@ -237,7 +234,7 @@ class Dovecot:
 
 class Postfix:
     def __init__(self, folder, users, preload):
-        self.folder, self.port, self.pid, self.preload = folder / "postfix", free_base() + 25, None, preload
+        self.folder, self.port, self.process, self.preload = folder / "postfix", free_base() + 25, None, preload
         etc = self.folder / "etc"
         for sub in ("etc", "spool", "data"):
             (self.folder / sub).mkdir(parents=True)
@@ -253,16 +250,14 @@ class Postfix:
 
     def start(self):
         env = {**os.environ, **({"LD_PRELOAD": self.preload} if self.preload else {})}
-        done = subprocess.run(["postfix", "-c", str(self.folder / "etc"), "start"], capture_output=True, text=True,
-                              env=env)
-        if done.returncode:
-            raise RuntimeError(f"postfix: {done.stdout}{done.stderr}")
-        self.pid = wait_for(self.folder / "spool" / "pid" / "master.pid")
+        self.process = subprocess.Popen(["postfix", "-c", str(self.folder / "etc"), "start-fg"], env=env,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.master = wait_for(self.folder / "spool" / "pid" / "master.pid")
 
     def stop(self):
-        if self.pid:
-            end_process(self.pid)
-            self.pid = None
+        if self.process and self.process.poll() is None:
+            os.kill(self.master, signal.SIGTERM)  # our child waits for its end
+        end_process(self.process, terminate=False)
 
 
 class Theirs:
