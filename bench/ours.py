@@ -1,8 +1,8 @@
 """ours — a Hongyan with the users and mailboxes that the works need; durability as shipped."""
-import os, pathlib, subprocess, sys
+import os, pathlib, sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests"))
-import server
+import measure, server
 
 PASSWORD = "secret"
 OPTIONS = """
@@ -45,5 +45,9 @@ class Ours:
     def roots(self, services=()):
         return [self.server.process.pid]
 
-    def import_maildir(self, user, maildir):
-        self.server.run("import", str(maildir), "--user", f"{user}@{self.domain}")
+    def fill(self, kind, users, maildir, mail):
+        each, octets = mail
+        load = measure.Load("lmtp", port=self.port("lmtp"), user=f"{kind}@{self.domain}", users=len(users), sessions=20,
+                            count=each * len(users), size=octets, check_port=self.port("imap"))
+        load.go()
+        load.end()

@@ -1,4 +1,7 @@
-"""population — the mailboxes that the works need, the same on every side, made before any clock runs."""
+"""population — the mailboxes that the works need, alike on every side, made before any clock runs.
+
+Ours are delivered, theirs (which take longer) imported by their own tools from Maildirs of the same numbers and sizes.
+"""
 import pathlib, random
 
 import measure
@@ -35,19 +38,20 @@ TEXT = make_text()
 
 
 def make_maildir(folder, count, octets):
-    """A Maildir of `count` messages that were read."""
+    """A Maildir of `count` messages without flags."""
     chance = random.Random(count)
     for sub in ("cur", "new", "tmp"):
         (folder / sub).mkdir(parents=True)
     for number in range(count):
         size = octets + chance.randrange(-octets // 8, octets // 8)
-        (folder / "cur" / f"{1738546200 + number}.M{number}P1.bench:2,S").write_bytes(message(number, size, chance))
+        (folder / "cur" / f"{1738546200 + number}.M{number}P1.bench:2,").write_bytes(message(number, size, chance))
     return folder
 
 
-def make_sources(folder, kinds):
-    """A Maildir for each kind of user that has mail: {kind: folder}."""
-    return {kind: make_maildir(pathlib.Path(folder) / kind.rstrip("%"), *MAIL[kind]) for kind in MAIL if kind in kinds}
+def make_sources(folder, kinds, make):
+    """A Maildir (None unless `make`) for each kind of user that has mail: {kind: folder}."""
+    return {kind: make_maildir(pathlib.Path(folder) / kind.rstrip("%"), *MAIL[kind]) if make else None
+            for kind in MAIL if kind in kinds}
 
 
 def populate(side, sources, kinds):
@@ -58,5 +62,4 @@ def populate(side, sources, kinds):
         load.go()
         load.end()
     for kind, maildir in sources.items():
-        for user in users([kind]):
-            side.import_maildir(user, maildir)
+        side.fill(kind, users([kind]), maildir, MAIL[kind])

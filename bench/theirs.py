@@ -216,15 +216,17 @@ class Dovecot:
     def roots(self, services=()):
         return [self.process.pid, *([self.postfix.process.pid] if "smtp" in services else [])]
 
-    def import_maildir(self, user, maildir):
-        home = self.folder / "mail" / user
-        subprocess.run(["rm", "-rf", str(home)], check=True)
-        if self.name == "maildir":
-            shutil.copytree(maildir, home / "Maildir")
-            subprocess.run(["chown", "-R", f"{MAIL_UID}:{MAIL_UID}", str(home)], check=True)
+    def fill(self, kind, users, maildir, mail):
+        for user in users:
+            if self.name == "mdbox":
+                self.doveadm("import", "-u", user, f"maildir:{maildir}", "", "ALL")
+                continue
+            home = self.folder / "mail" / user
+            subprocess.run(["rm", "-rf", str(home)], check=True)
+            home.mkdir()
+            os.chown(home, MAIL_UID, MAIL_UID)
+            subprocess.run(["cp", "-al", str(maildir), str(home / "Maildir")], check=True)
             self.doveadm("index", "-u", user, "INBOX")
-        else:
-            self.doveadm("import", "-u", user, f"maildir:{maildir}", "", "ALL")
 
     def doveadm(self, *words):
         done = subprocess.run(["doveadm", "-c", str(self.conf), *words], capture_output=True, text=True)
