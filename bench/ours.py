@@ -21,7 +21,7 @@ class Ours:
         (folder / "ours").mkdir()
         self.server = server.Server(folder / "ours", self.domain, OPTIONS, users)
 
-    def start(self):
+    def start(self, idle=False):
         if self.preload:  # for the server's own processes only
             os.environ["LD_PRELOAD"] = self.preload
         try:

@@ -2,6 +2,7 @@
 
 A row's `figure` makes one number of what hongyan-load said. `better` is "more" or "less". `quick` divides the work.
 """
+import time
 from dataclasses import dataclass, field
 
 import measure
@@ -66,7 +67,8 @@ QUICK_DIVIDES = {"smtp_in_4k": 3, "smtp_in_50k": 4, "lmtp_4k": 2, "imap_login_se
 IDLE_SESSIONS, IDLE_SESSIONS_QUICK = 5000, 1000
 IDLE_USERS, IDLE_SOURCES = 20, 50
 COLD_STARTS = 5
-STEADY_S, STEADY_WAIT_S = 2, 90  # memory is read when it has not moved for so long
+SLEEP_S = 5  # until Dovecot's sessions hibernate
+STEADY_S, STEADY_WAIT_S = 3, 120  # memory is read when it has not moved for so long
 
 
 def options_of(row, side, quick):
@@ -97,7 +99,6 @@ def run_cold(row, side, quick):
 
 def steady_pss(roots):
     """Memory when it no longer moves: sessions hibernate, prestarted processes appear."""
-    import time
     last, since, end = measure.pss_bytes(roots), time.monotonic(), time.monotonic() + STEADY_WAIT_S
     while time.monotonic() < min(since + STEADY_S, end):
         time.sleep(0.5)
@@ -111,7 +112,7 @@ def run_idle(row, side, quick):
     """PSS of all processes with the sessions, less that of the same server without, for each session."""
     sessions = IDLE_SESSIONS_QUICK if quick else IDLE_SESSIONS
     side.stop()
-    side.start()
+    side.start(idle=True)
     one = measure.Load("imap-login", port=side.port(row.service), user=f"{row.user}@{side.domain}", users=IDLE_USERS,
                        count=IDLE_USERS, **row.options)  # what is loaded once is no session's
     one.go()
@@ -119,6 +120,7 @@ def run_idle(row, side, quick):
     before = steady_pss(side.roots())
     load = measure.Load(row.work, port=side.port(row.service), user=f"{row.user}@{side.domain}", users=IDLE_USERS, count=0,
                         sessions=sessions, sources=IDLE_SOURCES, **row.options)
+    time.sleep(SLEEP_S)
     figure = (steady_pss(side.roots()) - before) / sessions
     load.go()
     load.end()

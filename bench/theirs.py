@@ -42,7 +42,7 @@ first_valid_uid = 1
 mail_max_userip_connections = 100000
 maildir_very_dirty_syncs = yes
 mdbox_rotate_size = 64M
-imap_hibernate_timeout = 3s
+imap_hibernate_timeout = 2s
 default_client_limit = 40000
 default_process_limit = 20000
 default_vsz_limit = 4G
@@ -72,7 +72,7 @@ service pop3-login {{
   }}
 }}
 service imap {{
-  service_count = 100000
+  service_count = {imap_clients}
   process_min_avail = 12
   extra_groups = $default_internal_group
   unix_listener imap-master {{
@@ -195,11 +195,12 @@ class Dovecot:
         ports = {"imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995, "lmtp": 24}
         self.ports = {name: self.base + port for name, port in ports.items()}
         self.conf = self.folder / "dovecot.conf"
-        self.conf.write_text(DOVECOT.format(
-            folder=self.folder, format=format, certificate=own, uid=MAIL_UID, location=LOCATION[format],
-            preload="LD_PRELOAD" if preload else "", **self.ports))
+        self.settings = dict(folder=self.folder, format=format, certificate=own, uid=MAIL_UID,
+                             location=LOCATION[format], preload="LD_PRELOAD" if preload else "", **self.ports)
 
-    def start(self):
+    def start(self, idle=False):
+        """With `idle` for little memory instead of speed: a process ends when its session hibernates."""
+        self.conf.write_text(DOVECOT.format(imap_clients=1 if idle else 100000, **self.settings))
         env = {**os.environ, **({"LD_PRELOAD": self.preload} if self.preload else {})}
         self.process = subprocess.Popen(["dovecot", "-F", "-c", str(self.conf)], env=env, stderr=subprocess.DEVNULL)
         wait_for(self.folder / "run" / "master.pid")
