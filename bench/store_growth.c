@@ -189,5 +189,6 @@ int main(int argc, char **argv)
 		_exit(0);
 	store_close(g.s);
 	quota_free(g.quota);
+	cx_end(&cx);
 	return 0;
 }
