@@ -161,7 +161,8 @@ static void session(struct cx *cx, void *arg)
 		e = fib_event_wait(cx, &w->go);
 	if (e == E_OK)
 		e = work_off(cx, w);
-	if (e != E_OK)
+	bool told = e != E_OK;
+	if (told)
 		load_error(cx, l, e, l->work->name);
 	l->over++;
 	fib_event_set(&l->changed);
@@ -170,7 +171,9 @@ static void session(struct cx *cx, void *arg)
 		e = fib_event_wait(cx, &w->leave);
 	cx_deadline_in(cx, CLIENT_WAIT_MS);
 	if (e == E_OK && l->work->goodbye)
-		e = l->work->goodbye(cx, w); // the figure is out: a broken goodbye changes nothing
+		e = l->work->goodbye(cx, w);
+	if (e != E_OK && !told)
+		load_error(cx, l, e, l->work->name);
 	client_free(&w->client);
 }
 
@@ -258,7 +261,7 @@ static void conduct(struct cx *cx, void *arg)
 	struct load *l = arg;
 	enum ec e = run(cx, l);
 
-	l->failed = e != E_OK || l->errors;
+	l->failed = e != E_OK;
 	for (unsigned i = 0; i < l->o.sessions; i++)
 		fib_event_set(&l->worker[i].leave);
 	if (e != E_OK)
@@ -310,5 +313,5 @@ int main(int argc, char **argv)
 	free(l.worker);
 	free(l.latency_us);
 	cx_end(&cx);
-	return l.failed;
+	return l.failed || l.errors;
 }

@@ -30,7 +30,7 @@ struct worker {
 	uint64_t ticket, done;     // the operation under way, from 0; operations of this session
 	int64_t began_ns, took_ns; // of the operation; took_ns is set by an operation that is only a part of `once`
 	uint32_t exists;           // messages of the selected mailbox
-	uint64_t octets;           // that one operation should bring
+	uint64_t octets;           // that one operation should bring; imap-store: answers so far
 };
 
 /// What there is to do. All may be NULL but `name` and `help`.
@@ -40,7 +40,7 @@ struct work {
 	FIB enum ec (*setup)(struct cx *cx, struct worker *w);   // each session, before the clock
 	FIB enum ec (*once)(struct cx *cx, struct worker *w);    // one operation
 	FIB enum ec (*settle)(struct cx *cx, struct load *l);    // once, before the clock stops
-	FIB enum ec (*goodbye)(struct cx *cx, struct worker *w); // each session, after the clock
+	FIB enum ec (*goodbye)(struct cx *cx, struct worker *w); // each session, after the clock; its error counts, too
 };
 extern const struct work smtp_works[], imap_works[], mailbox_works[], pop3_works[]; // each ends with a NULL name
 

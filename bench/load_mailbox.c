@@ -86,10 +86,22 @@ FIB static enum ec store_once(struct cx *cx, struct worker *w)
 		e = imap_do(cx, &w->client, &a, "STORE 1:* %cFLAGS.SILENT (\\Flagged)", sign);
 	else
 		e = imap_do(cx, &w->client, &a, "STORE %" PRIu64 " %cFLAGS (\\Flagged)", w->done % w->exists + 1, sign);
-	// a server may tell of other changes, too
-	if (e == E_OK && (o->all ? a.fetches != 0 : a.fetches == 0))
-		e = fail(cx, E_CORRUPT, "%u answers to STORE", a.fetches);
+	// Dovecot may tell of a change with a later command, then of several: they are counted at the end
+	if (e == E_OK && o->all && a.fetches)
+		e = fail(cx, E_CORRUPT, "%u answers to a silent STORE", a.fetches);
+	w->octets += a.fetches;
 	return e;
+}
+
+/// Every change was told of.
+FIB static enum ec store_goodbye(struct cx *cx, struct worker *w)
+{
+	struct imap_answer a = { 0 };
+	enum ec e = imap_do(cx, &w->client, &a, "NOOP");
+
+	if (e == E_OK && !w->load->o.all && w->octets + a.fetches < w->done)
+		e = fail(cx, E_CORRUPT, "%" PRIu64 " answers to %" PRIu64 " STOREs", w->octets + a.fetches, w->done);
+	return e == E_OK ? end(cx, w) : e;
 }
 
 // ---- COPY, MOVE
@@ -155,7 +167,7 @@ const struct work mailbox_works[] = {
 	{ "imap-select", "SELECT again and again", NULL, begin, imap_select, NULL, end },
 	{ "imap-fetch-flags", "FETCH 1:* (UID FLAGS)", NULL, begin_selected, fetch_flags_once, NULL, end },
 	{ "imap-fetch-bodies", "FETCH 1:* BODY.PEEK[]", NULL, fetch_bodies_setup, fetch_bodies_once, NULL, end },
-	{ "imap-store", "STORE of one message (all=1: of all)", NULL, store_setup, store_once, NULL, end },
+	{ "imap-store", "STORE of one message (all=1: of all)", NULL, store_setup, store_once, NULL, store_goodbye },
 	{ "imap-copy", "COPY 1:* other", NULL, copy_setup, copy_once, NULL, end },
 	{ "imap-move", "MOVE 1:* other, and back (even count)", NULL, copy_setup, move_once, NULL, end },
 	{ 0 },

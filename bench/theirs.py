@@ -11,6 +11,9 @@ from server import free_base
 
 PASSWORD = "secret"
 MAIL_UID = 60950  # of no user
+# Without these no more than 128 of its sessions could hibernate; put back at the end.
+INOTIFY_FOLDER = pathlib.Path("/proc/sys/fs/inotify")
+INOTIFY = {"max_user_instances": 20000, "max_user_watches": 100000}
 LOCATION = {"mdbox": "mdbox:~/mdbox", "maildir": "maildir:~/Maildir"}
 
 DOVECOT = """
@@ -269,8 +272,12 @@ class Theirs:
     def __init__(self, folder, users, certificate, preload=None):
         self.postfix = Postfix(folder, users, preload)
         self.sides = [Dovecot(folder, format, users, certificate, self.postfix, preload) for format in LOCATION]
+        self.kernel = {}
 
     def start(self):
+        for name in INOTIFY:
+            self.kernel[name] = (INOTIFY_FOLDER / name).read_text()
+            (INOTIFY_FOLDER / name).write_text(str(max(INOTIFY[name], int(self.kernel[name]))))
         for side in self.sides:
             side.start()
         self.postfix.start()
@@ -279,3 +286,5 @@ class Theirs:
         self.postfix.stop()
         for side in self.sides:
             side.stop()
+        for name, value in self.kernel.items():
+            (INOTIFY_FOLDER / name).write_text(value)
