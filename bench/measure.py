@@ -43,6 +43,18 @@ def cpu_s(roots):
     return total / TICK
 
 
+def lacking(roots, library):
+    """Names of the processes that have not loaded a library."""
+    names = []
+    for pid in tree(roots):
+        try:
+            if library not in pathlib.Path(f"/proc/{pid}/maps").read_text():
+                names.append(pathlib.Path(f"/proc/{pid}/comm").read_text().strip())
+        except OSError:
+            continue
+    return names
+
+
 def pss_bytes(roots):
     total = 0
     for pid in tree(roots):
