@@ -62,7 +62,7 @@ ROWS = [
 ]
 
 QUICK_DIVIDES = {"smtp_in_4k": 3, "smtp_in_50k": 4, "lmtp_4k": 2, "imap_login_select": 3, "imap_login_tls": 4,
-                 "imap_append_4k_1": 4, "imap_append_4k_10": 3, "imap_store_1": 4, "imap_store_10": 4, "pop3_100": 4,
+                 "imap_append_4k_1": 4, "imap_append_4k_10": 3, "imap_store_1": 4, "imap_store_10": 4, "imap_store_all": 5, "pop3_100": 4,
                  "pop3_100_tls": 5, "flush_2ms": 5}
 IDLE_SESSIONS, IDLE_SESSIONS_QUICK = 5000, 1000
 IDLE_USERS, IDLE_SOURCES = 20, 50
