@@ -9,7 +9,8 @@ import measure
 # How many users there are of a kind; % is their number. u: mail comes in; a: APPEND; s: STORE; p: POP3; i: idle.
 KINDS = {"u%": 10, "a%": 10, "s%": 10, "p%": 10, "i%": 20, "big": 1, "bodies": 1, "copy": 1}
 # Messages that each has from the beginning, and their octets.
-MAIL = {"s%": (1000, 4096), "p%": (100, 4096), "big": (100_000, 1024), "bodies": (20_000, 10240), "copy": (10_000, 1024)}
+MAIL = {"s%": (1000, 4096), "p%": (100, 4096), "big": (100_000, 1024), "bodies": (20_000, 10240),
+        "copy": (10_000, 1024)}
 WORDS = "figures week market of the and harbour goose letter spring north river by seven hundred answer".split()
 
 

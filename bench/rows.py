@@ -62,7 +62,8 @@ ROWS = [
 ]
 
 QUICK_DIVIDES = {"smtp_in_4k": 3, "smtp_in_50k": 4, "lmtp_4k": 2, "imap_login_select": 3, "imap_login_tls": 4,
-                 "imap_append_4k_1": 4, "imap_append_4k_10": 3, "imap_store_1": 4, "imap_store_10": 4, "imap_store_all": 5, "pop3_100": 4,
+                 "imap_append_4k_1": 4, "imap_append_4k_10": 3, "imap_store_1": 4, "imap_store_10": 4,
+                 "imap_store_all": 5, "pop3_100": 4,
                  "pop3_100_tls": 5, "flush_2ms": 5}
 IDLE_SESSIONS, IDLE_SESSIONS_QUICK = 5000, 1000
 IDLE_USERS, IDLE_SOURCES = 20, 50
@@ -118,8 +119,8 @@ def run_idle(row, side, quick):
     one.go()
     one.end()
     before = steady_pss(side.roots())
-    load = measure.Load(row.work, port=side.port(row.service), user=f"{row.user}@{side.domain}", users=IDLE_USERS, count=0,
-                        sessions=sessions, sources=IDLE_SOURCES, **row.options)
+    load = measure.Load(row.work, port=side.port(row.service), user=f"{row.user}@{side.domain}", users=IDLE_USERS,
+                        count=0, sessions=sessions, sources=IDLE_SOURCES, **row.options)
     time.sleep(SLEEP_S)
     figure = (steady_pss(side.roots()) - before) / sessions
     load.go()
