@@ -35,7 +35,7 @@ enum figure_labels {
 enum {
 	BUCKETS = 19,               // with an upper bound: 10 µs to 10 s in steps of 1, 2, 5; one more is without
 	TIMES_PLACES = BUCKETS + 2, // all buckets, then the sum of nanoseconds
-	DOING_MAX = 40,             // threads of a role: workers, writer, helpers
+	DOING_MAX = 64,             // threads of a role: workers, writer, helpers
 	DOING_WHO = 16,
 	DOING_WHAT = 24,
 };

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/figures.h"
 #include "fiber/env.h"
 #include "fiber/fiber.h"
 #include "fiber/sanitize.h"
@@ -31,6 +32,7 @@ struct fib {
 	uint8_t state;                       // enum fib_state
 	bool untrimmed;                      // in the list of parked_ns
 	bool closed;                         // the descriptor waited for was taken away
+	char doing[DOING_WHAT];              // fib_doing; filled up with zeros
 	struct san san;
 };
 _Static_assert(offsetof(struct fib, cx) == 0, "fib_cancel");

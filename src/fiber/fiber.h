@@ -14,6 +14,7 @@
 
 #include "base/cx.h"
 #include "base/ec.h"
+#include "base/sl.h"
 
 /// Marks a function that may yield; tools/lint-fib rejects a call to it from an unmarked one.
 #ifdef __clang__
@@ -50,6 +51,9 @@ void fib_end(void);
 /// another cx goes on: that is how what must not be cut short waits.
 void fib_cancel(struct cx *cx);
 unsigned fib_count(void);
+/// Says what the running fiber does from here on, "imap" "FETCH": whoever finds that nothing else runs, reads it
+/// (base/figures.h). Both are copied, and cut at DOING_WHAT octets.
+void fib_doing(const char *what, struct sl more);
 
 /// Lets the other ready fibers run. E_CANCELED or E_TIMEOUT as every wait.
 FIB enum ec fib_yield(struct cx *cx);

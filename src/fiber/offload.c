@@ -10,6 +10,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "fiber/core.h"
 
 enum { THREADS_MAX = 64 };
@@ -26,7 +27,7 @@ struct offload {
 	pthread_mutex_t mutex;
 	pthread_cond_t more;
 	struct job *first, *last, *done;
-	unsigned queued, threads;
+	unsigned queued, threads, named;
 	bool end;
 	int eventfd;
 	pthread_t thread[THREADS_MAX];
@@ -53,9 +54,12 @@ static void *helper_main(void *arg)
 	struct job *j;
 
 	pthread_mutex_lock(&o->mutex);
+	doing_begin("helper", ++o->named);
 	while ((j = job_take(o))) {
 		pthread_mutex_unlock(&o->mutex);
+		doing_since(j->fib->doing, clock_mono_ns());
 		j->fn(j->arg);
+		doing(NULL);
 		pthread_mutex_lock(&o->mutex);
 		bool tell = !o->done;
 		j->next = o->done;
@@ -63,6 +67,7 @@ static void *helper_main(void *arg)
 		if (tell)
 			eventfd_write(o->eventfd, 1);
 	}
+	doing_end();
 	pthread_mutex_unlock(&o->mutex);
 	return NULL;
 }

@@ -196,13 +196,14 @@ static void fiber_bury(struct sched *s, struct fib *f)
 	f->state = FS_FREE;
 	f->next = s->free;
 	s->free = f;
-	s->live--;
+	figure_set(FIG_FIBERS, 0, --s->live);
 }
 
 static void resume(struct sched *s, struct fib *f)
 {
 	f->state = FS_RUNNING;
 	s->running = f;
+	doing_since(f->doing, s->now_ns);
 	main_to_fiber(s, f);
 	while (s->main_call) { // fib_on_main: do it here and go straight back
 		void (*fn)(void *) = s->main_call;
@@ -324,10 +325,10 @@ enum ec fib_go(void (*fn)(struct cx *cx, void *arg), void *arg)
 		s->free = f;
 		return E_TEMP;
 	}
-	*f = (struct fib){ .stack = st, .fn = fn, .arg = arg, .cx.canceled = s->canceled };
+	*f = (struct fib){ .stack = st, .fn = fn, .arg = arg, .cx.canceled = s->canceled, .doing = "fiber" };
 	f->sp = switch_prepare(st->low, st->high, fiber_main, f);
 	san_birth(&f->san, st->low, st->high);
-	s->live++;
+	figure_set(FIG_FIBERS, 0, ++s->live);
 	ready_push(s, f);
 	return E_OK;
 }
@@ -344,6 +345,19 @@ void fib_cancel(struct cx *cx)
 unsigned fib_count(void)
 {
 	return sched->live;
+}
+
+void fib_doing(const char *what, struct sl more)
+{
+	char text[DOING_WHAT + 1];
+	struct fib *f = sched ? sched->running : NULL;
+
+	if (!f)
+		return;
+	memset(text, 0, sizeof text);
+	snprintf(text, sizeof text, more.n ? "%s %.*s" : "%s%.*s", what, SLF(more));
+	memcpy(f->doing, text, sizeof f->doing);
+	doing_since(f->doing, sched->now_ns);
 }
 
 void fib_get_stats(struct fib_stats *out)
@@ -401,6 +415,8 @@ static int poll_timeout_ms(const struct sched *s, int64_t grace_end_ns)
 static void poll_events(struct sched *s, int timeout_ms)
 {
 	const struct epoll_event *events = s->events;
+
+	doing(NULL);
 	int n = s->env.poll(s->env.arg, s->epfd, s->events, FIB_EVENTS, timeout_ms);
 
 	assert(n >= 0 || errno == EINTR);
@@ -418,6 +434,7 @@ void fib_run(int64_t grace_ms)
 	struct sched *s = sched;
 
 	s->now_ns = s->env.now_ns(s->env.arg);
+	doing_begin("fibers", 0);
 	while (s->live) {
 		for (unsigned n = s->ready_n; n; n--)
 			resume(s, ready_pop(s));
@@ -432,4 +449,5 @@ void fib_run(int64_t grace_ms)
 			cancel_all(s);
 		}
 	}
+	doing_end();
 }

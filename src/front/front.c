@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/figures.h"
 #include "base/num.h"
 #include "front/imap/fetch_body.h"
 #include "proto/proxy.h"
@@ -53,6 +54,11 @@ void front_conf_unref(struct front_conf *conf)
 	tls_table_unref(conf->tls);
 	arena_free(&conf->memory);
 	free(conf);
+}
+
+static void count_refused(enum port_kind kind, unsigned why)
+{
+	figure_add(FIG_REFUSED, kind * LABELS_REFUSAL + why, 1);
 }
 
 struct begin {
@@ -128,8 +134,10 @@ FIB static enum ec read_proxy(struct cx *cx, struct session *s)
 		if (e == E_OK)
 			r = proxy_parse((struct sl){ octets, n }, &h);
 	}
-	if (e == E_OK && r != PROXY_DONE)
+	if (e == E_OK && r != PROXY_DONE) {
+		count_refused(s->kind, REFUSED_PROXY);
 		return fail(cx, E_SYNTAX, "a peer in proxy_networks sent no PROXY header");
+	}
 	if (e == E_OK)
 		e = io_skip(cx, s->io, h.consumed);
 	if (e != E_OK)
@@ -148,8 +156,10 @@ static bool is_crowded(const struct session *s)
 	uint8_t key[16], other[16];
 	unsigned n = 0;
 
-	if (f->n_sessions > s->conf->sessions_max)
+	if (f->n_sessions > s->conf->sessions_max) {
+		count_refused(s->kind, REFUSED_SESSIONS);
 		return true;
+	}
 	if (f->n_sessions <= s->conf->sessions_ip_max)
 		return false;
 	addr_stranger_key(io_peer(s->io), key);
@@ -159,6 +169,8 @@ static bool is_crowded(const struct session *s)
 		addr_stranger_key(io_peer(o->io), other);
 		n += memcmp(key, other, sizeof key) == 0;
 	}
+	if (n > s->conf->sessions_ip_max)
+		count_refused(s->kind, REFUSED_ADDRESS);
 	return n > s->conf->sessions_ip_max;
 }
 
@@ -215,16 +227,20 @@ FIB static void session_run(struct cx *cx, void *arg)
 	s->cx = cx;
 	cx->sid = ++s->front->sid_next;
 	session_link(s);
+	session_doing(s, SL("begins"));
+	figure_add(FIG_SESSIONS, s->kind, 1);
 	e = io_new(cx, b->fd, &b->peer, &b->local, &s->io);
 	if (e == E_OK) {
 		log_start(s);
 		e = session_talk(cx, s);
 		log_end(s, e);
 	} else {
+		count_refused(s->kind, REFUSED_MEMORY);
 		log_failure(cx, LOG_WARN, "session.refused", e);
 	}
 	io_close(s->io);
 	session_unlink(s);
+	figure_less(FIG_SESSIONS, s->kind, 1);
 	give_memory_back(s->front);
 	front_conf_unref(s->conf);
 	free(b);
@@ -234,7 +250,9 @@ void front_accept(struct front *f, enum port_kind kind, const struct listen_acce
 {
 	struct begin *b = calloc(1, sizeof *b);
 
+	figure_add(FIG_CONNECTIONS, kind, 1);
 	if (!b || f->stopping) {
+		count_refused(kind, b ? REFUSED_STOPPING : REFUSED_MEMORY);
 		free(b);
 		close(conn->fd);
 		return;
@@ -246,6 +264,7 @@ void front_accept(struct front *f, enum port_kind kind, const struct listen_acce
 	f->conf->refs++;
 	enum ec e = fib_go(session_run, b);
 	if (e != E_OK) {
+		count_refused(kind, REFUSED_MEMORY);
 		LOG(NULL, LOG_WARN, "session.refused", kv_word("proto", ports[kind].name), kv_word("code", ec_name(e)));
 		front_conf_unref(b->session.conf);
 		close(conn->fd);
@@ -303,6 +322,7 @@ void front_set_room(struct front *f)
 	f->room.shortage_arg = &f->tellers;
 	f->room.limit = max_size(f->room.limit, want.limit);
 	f->room.user_limit = max_size(f->room.user_limit, want.user_limit);
+	figure_set(FIG_ROOM, 0, f->room.limit);
 }
 
 void front_reload(struct front *f, struct front_conf *conf)
@@ -320,9 +340,15 @@ void front_stop(struct front *f)
 			fib_cancel(s->cx);
 }
 
+void session_doing(const struct session *s, struct sl verb)
+{
+	fib_doing(ports[s->kind].name, verb);
+}
+
 enum ec session_rest(struct session *s)
 {
 	s->at_rest = true;
+	session_doing(s, SL(""));
 	return s->front->stopping ? fail(s->cx, E_CANCELED, "the server is stopping") : E_OK;
 }
 

@@ -103,6 +103,8 @@ void front_stop(struct front *f);
 [[nodiscard]] enum ec session_rest(struct session *s);
 /// A command has come.
 void session_busy(struct session *s);
+/// Says what the session's fiber does now, for the watchdog: `verb` of its protocol, or nothing.
+void session_doing(const struct session *s, struct sl verb);
 /// True where login may be offered and taken now: TLS is on, or the peer is loopback and the configuration allows it.
 bool session_may_login(const struct session *s);
 

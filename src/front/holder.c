@@ -2,6 +2,7 @@
 #include "front/holder.h"
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "fiber/fiber.h"
 
@@ -68,6 +69,7 @@ bool holders_make_room(struct holders *all, bool upload, int64_t now_ns)
 		return false;
 	LOG(slowest->cx, LOG_NOTICE, "session.slow", kv_u("octets", octets_of(slowest) - slowest->octets),
 		kv_i("ms", (io_waited_ns(slowest->io, now_ns) - slowest->waited_ns) / 1000000));
+	figure_add(FIG_EVICTED, 0, 1);
 	slowest->evicted = true;
 	fib_cancel(slowest->cx);
 	return true;

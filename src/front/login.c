@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "proto/base64.h"
 #include "proto/sasl_msg.h"
@@ -26,7 +27,9 @@ FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
 void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e)
 {
 	struct buf ip = BUF(64);
+	unsigned outcome = e == E_OK ? LOGIN_OK : e == E_AUTH ? LOGIN_WRONG : LOGIN_ERROR;
 
+	figure_add(FIG_LOGINS, s->kind * LABELS_LOGIN + outcome, 1);
 	addr_print(&ip, io_peer(s->io));
 	if (e == E_OK)
 		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 
 struct room_user {
 	struct room_user *next;
@@ -87,6 +88,7 @@ static void grant(struct room_share *s, size_t more)
 	r->used += more;
 	if (r->used > r->high)
 		r->high = r->used;
+	figure_set(FIG_ROOM_USED, 0, r->used);
 }
 
 /// Takes the waiter behind `before` (NULL: the first) out of the queue.
@@ -137,6 +139,7 @@ FIB static enum ec wait_for(struct cx *cx, struct room_share *s, size_t more)
 	int64_t deadline = cx->deadline_ns, ours = clock_mono_ns() + r->wait_ms * 1000000;
 	enum ec e = E_OK;
 
+	figure_add(FIG_ROOM_WAITS, 0, 1);
 	if (r->last)
 		r->last->next = &w;
 	else
@@ -158,6 +161,7 @@ FIB static enum ec wait_for(struct cx *cx, struct room_share *s, size_t more)
 	if (w.granted)
 		return E_OK;
 	leave_queue(r, &w);
+	figure_add(FIG_ROOM_REFUSED, 0, 1);
 	return e == E_TIMEOUT ? fail(cx, E_TEMP, "no room for %zu octets, %zu are in use", more, r->used) : e;
 }
 
@@ -169,6 +173,7 @@ FIB enum ec room_take(struct cx *cx, struct room_share *s, size_t octets)
 		size_t less = s->octets - octets;
 		s->octets = octets;
 		r->used -= less;
+		figure_set(FIG_ROOM_USED, 0, r->used);
 		if (s->user)
 			s->user->used -= less;
 		user_leave(s);
@@ -176,8 +181,10 @@ FIB enum ec room_take(struct cx *cx, struct room_share *s, size_t octets)
 			serve(r);
 		return E_OK;
 	}
-	if (octets > r->user_limit)
+	if (octets > r->user_limit) {
+		figure_add(FIG_ROOM_REFUSED, 0, 1);
 		return fail(cx, E_TEMP, "%zu octets at once are more than a user may have", octets);
+	}
 	if (!s->user) {
 		s->user = user_find(r, s->account);
 		if (!s->user)
@@ -199,6 +206,7 @@ void room_give(struct room_share *s)
 	if (!s->room || !s->octets)
 		return;
 	s->room->used -= s->octets;
+	figure_set(FIG_ROOM_USED, 0, s->room->used);
 	s->user->used -= s->octets;
 	s->octets = 0;
 	user_leave(s);

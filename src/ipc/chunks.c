@@ -8,6 +8,7 @@
 #include <fcntl.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 
 enum { WARM_CHUNKS = 64 }; // free chunks whose memory is kept: 4 MiB
 
@@ -66,6 +67,7 @@ enum ec chunks_new(struct cx *cx, unsigned n, struct chunks **out)
 		c->free[c->n_free] = n - 1 - c->n_free;
 		c->n_free++;
 	}
+	figure_set(FIG_CHUNKS, 0, n);
 	*out = c;
 	return E_OK;
 }
@@ -144,10 +146,12 @@ FIB enum ec chunks_take(struct cx *cx, struct chunks *c, struct range *r)
 		uint32_t chunk = c->free[--c->n_free];
 		c->n_warm -= c->warm[chunk];
 		c->warm[chunk] = false;
+		figure_set(FIG_CHUNKS_USED, 0, chunks_used(c));
 		*r = chunk_range(chunk);
 		return E_OK;
 	}
 	struct waiting w = { .next = NULL };
+	figure_add(FIG_CHUNK_WAITS, 0, 1);
 	*c->last = &w;
 	c->last = &w.next;
 	enum ec e = waiting_wait(cx, c, &w);
@@ -183,6 +187,7 @@ void chunks_give(struct chunks *c, struct range r)
 	if (!c->warm[chunk])
 		madvise(c->map + (size_t)chunk * CHUNK_OCTETS, CHUNK_OCTETS, MADV_REMOVE);
 	c->free[c->n_free++] = chunk;
+	figure_set(FIG_CHUNKS_USED, 0, chunks_used(c));
 }
 
 uint8_t *chunks_at(struct chunks *c, struct range r)

@@ -11,11 +11,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/hash.h"
 #include "base/num.h"
 #include "ipc/wire.h"
 
 enum { WATCH_BUCKETS = 4096 };
+_Static_assert(LABELS_VERB == VERBS - 2, "base/figures.def names each verb of verbs.def, in the same order");
 
 struct slot {
 	bool used;
@@ -185,6 +187,7 @@ FIB static enum ec hello_send(struct client *c)
 	enum ec e = frame_send(c, &head, &req, &fds);
 	if (e == E_OK)
 		c->greeted = c->epoch;
+	figure_add(FIG_IPC_REQUESTS, VERB_hello - 1, 1);
 	return e;
 }
 
@@ -215,7 +218,7 @@ FIB static struct slot *slot_take(struct client *c)
 			abort(); // a wait without deadline that nobody can cancel
 				 // who ended a call kept in_flight as it was: the place is ours
 	} else {
-		c->in_flight++;
+		figure_set(FIG_IPC_IN_FLIGHT, 0, ++c->in_flight);
 	}
 	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++) {
 		struct slot *s = &c->slots[(c->next_seq + i) % CLIENT_IN_FLIGHT];
@@ -235,7 +238,7 @@ static void slot_give(struct client *c, struct slot *s)
 
 	s->used = false;
 	if (!t) {
-		c->in_flight--;
+		figure_set(FIG_IPC_IN_FLIGHT, 0, --c->in_flight);
 		return;
 	}
 	c->first = t->next;
@@ -247,6 +250,7 @@ static void slot_give(struct client *c, struct slot *s)
 FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
 {
 	struct cx quiet = { 0 };
+	int64_t began_ns = clock_mono_ns();
 	struct slot *s = slot_take(c);
 	enum ec e;
 
@@ -269,6 +273,8 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	}
 	e = s->result;
 	slot_give(c, s);
+	figure_add(FIG_IPC_REQUESTS, verb - 1, 1);
+	figure_time(FIG_IPC_TIMES, 0, clock_mono_ns() - began_ns);
 	cx_end(&quiet);
 	return e ? fail(cx, e, "store: %s: %s", verb_info(verb)->name, ec_name(e)) : E_OK;
 }
@@ -344,8 +350,10 @@ FIB static void read_frames(struct cx *, void *arg)
 				take_answer(c, &head, body);
 		}
 	}
-	if (c->epoch == r.epoch)
+	if (c->epoch == r.epoch) {
+		figure_add(FIG_IPC_LOST, 0, 1);
 		socket_drop(c);
+	}
 	client_unref(c);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "net/tls_inside.h"
 
@@ -278,6 +279,7 @@ FIB static enum ec read_some(
 	}
 	if (e == E_OK) {
 		io->octets_in += *got;
+		figure_add(FIG_RECEIVED, 0, *got);
 		io->turn_reads++;
 		io->turn_octets += (uint32_t)min_size(*got, TURN_OCTETS);
 	}
@@ -374,6 +376,7 @@ enum ec io_skip(struct cx *cx, struct io *io, size_t n)
 			return io_dies(io, fail(cx, E_CLOSED, "octets that were there are gone"));
 		n -= (size_t)k;
 		io->octets_in += (size_t)k;
+		figure_add(FIG_RECEIVED, 0, (size_t)k);
 	}
 	return E_OK;
 }
@@ -453,6 +456,7 @@ FIB static enum ec send_plain(struct cx *cx, struct io *io, struct sl a, struct 
 			return e;
 		size_t done = n > 0 ? (size_t)n : 0, of_a = min_size(done, a.n);
 		io->octets_out += done;
+		figure_add(FIG_SENT, 0, done);
 		a = sl_from(a, of_a);
 		b = sl_from(b, done - of_a);
 	}
@@ -470,6 +474,7 @@ FIB static enum ec send_tls(struct cx *cx, struct io *io, struct sl s)
 		if (e != E_OK)
 			return e;
 		io->octets_out += put;
+		figure_add(FIG_SENT, 0, put);
 		s = sl_from(s, put);
 	}
 	return E_OK;
@@ -560,6 +565,7 @@ FIB enum ec io_starttls(struct cx *cx, struct io *io, struct tls_table *table)
 		if (e != E_OK)
 			break;
 	}
+	figure_add(FIG_TLS, e == E_OK ? OUTCOME_OK : OUTCOME_FAILED, 1);
 	if (e != E_OK)
 		io->dead = E_CLOSED; // half a handshake serves nobody
 	return e;
@@ -574,11 +580,18 @@ static void send_last(struct io *io)
 
 	while (io->tls && !io->dead && rest.n) { // a record for each round
 		io->dead = tls_conn_write(NULL, io->tls, rest, &put, &want);
-		if (!io->dead)
-			rest = sl_from(rest, put);
+		if (io->dead)
+			break;
+		rest = sl_from(rest, put);
+		figure_add(FIG_SENT, 0, put);
 	}
-	if (!io->tls && !io->dead && rest.n && send(io->fd.fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (io->tls || io->dead || !rest.n)
+		return;
+	ssize_t n = send(io->fd.fd, rest.p, rest.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	if (n < 0)
 		io->dead = E_CLOSED;
+	else
+		figure_add(FIG_SENT, 0, (size_t)n);
 }
 
 void io_close(struct io *io)

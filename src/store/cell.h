@@ -142,6 +142,7 @@ struct job {
 	// below: the writer's own
 	struct job *next;
 	enum ec result;
+	int64_t submitted_ns;
 };
 /// Queues a job. Any thread. Never fails; after store_close began `done` gets E_CLOSED.
 void store_submit(struct store *s, struct job *job);

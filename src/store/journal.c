@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "store/segfile.h"
 
@@ -153,8 +154,11 @@ enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
 /// Flushes the segment. After an error it must be left.
 static enum ec flush_segment(struct cx *cx, struct journal *j)
 {
-	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
+	int64_t began_ns = clock_mono_ns();
 
+	doing("flush of the log");
+	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
+	figure_time(FIG_FLUSHES, 0, clock_mono_ns() - began_ns);
 	j->flushes++;
 	if (rc < 0)
 		return disk_error(cx, rc, "fdatasync of the log");
@@ -193,9 +197,11 @@ enum ec journal_append(struct cx *cx, struct journal *j, struct journal_batch *b
 		flush = true;
 	}
 	struct journal_pos before = j->end;
+	doing("write of the log");
 	enum ec e = disk_write(cx, j->disk, j->fd, b->iov, b->n, before.at);
 	if (e == E_OK) {
 		j->written += b->octets;
+		figure_add(FIG_LOG_WRITTEN, 0, b->octets);
 		j->end = (struct journal_pos){ before.segment, before.at + b->octets, b->lsn, b->chain };
 		e = flush ? flush_segment(cx, j) : E_OK;
 	}

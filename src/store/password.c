@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/hash.h"
 #include "base/num.h"
 #include "store/scram.h"
@@ -32,7 +33,7 @@ struct passwords {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct fair queue;
-	unsigned threads;
+	unsigned threads, named; // those that have begun
 	bool ending;
 	pthread_t thread[THREADS_MAX];
 	struct password_stats stats;
@@ -124,6 +125,7 @@ static bool cache_knows(struct passwords *p, const struct password_work *w)
 	struct success *s = cache_slot(p, mac);
 	bool known = s->until_ns > clock_mono_ns() && CRYPTO_memcmp(s->mac, mac, MAC) == 0;
 	p->stats.cached += known;
+	figure_add(FIG_PASSWORD_CACHED, 0, known);
 	pthread_mutex_unlock(&p->lock);
 	return known;
 }
@@ -179,6 +181,7 @@ void password_count_failure(struct passwords *p)
 {
 	pthread_mutex_lock(&p->lock);
 	p->stats.failed++;
+	figure_add(FIG_PASSWORD_FAILED, 0, 1);
 	pthread_mutex_unlock(&p->lock);
 }
 
@@ -228,8 +231,10 @@ static void *work_loop(void *arg)
 	struct passwords *p = arg;
 
 	pthread_mutex_lock(&p->lock);
+	doing_begin("password", ++p->named);
 	for (;;) {
 		struct password_work *w = work_of(fair_take(&p->queue));
+		figure_set(FIG_PASSWORD_QUEUE, 0, p->queue.n);
 		if (!w && p->ending)
 			break;
 		if (!w) {
@@ -237,10 +242,14 @@ static void *work_loop(void *arg)
 			continue;
 		}
 		p->stats.verified++;
+		figure_add(FIG_PASSWORD_HASHES, 0, 1);
 		pthread_mutex_unlock(&p->lock);
+		doing("argon2");
 		work_do(p, w);
+		doing(NULL);
 		pthread_mutex_lock(&p->lock);
 	}
+	doing_end();
 	pthread_mutex_unlock(&p->lock);
 	return NULL;
 }
@@ -270,6 +279,8 @@ enum ec password_submit(struct passwords *p, struct password_work *w)
 	else
 		fair_add(&p->queue, &w->turn, &out);
 	p->stats.refused += out != NULL;
+	figure_add(FIG_PASSWORD_REFUSED, 0, out != NULL);
+	figure_set(FIG_PASSWORD_QUEUE, 0, p->queue.n);
 	if (out != &w->turn)
 		pthread_cond_signal(&p->more);
 	pthread_mutex_unlock(&p->lock);

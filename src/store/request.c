@@ -4,6 +4,8 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 
 /// Where the request holds a password, nothing of it stays in freed memory.
@@ -30,6 +32,8 @@ void request_answer(struct request *r, enum ec e)
 	struct peer *p = r->peer;
 	struct serve *s = r->s;
 
+	figure_time(FIG_REQUESTS, 0, clock_mono_ns() - r->began_ns);
+	figure_less(FIG_REQUESTS_IN_FLIGHT, 0, 1);
 	// Out of flight first: a peer that sees its answer may ask the next at once.
 	atomic_fetch_sub(&p->inflight, 1);
 	peer_send(p, &head, r->out, e == E_OK ? info->ans_octets : 0, false);

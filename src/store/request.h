@@ -51,6 +51,7 @@ struct serve {
 	unsigned threads;
 	pthread_t *thread;
 	atomic_bool stopping;
+	atomic_uint named;            // threads that have begun
 	_Atomic int64_t resend_at_ns; // when lost notes are made up for
 	pthread_mutex_t lock;         // of what follows
 	pthread_cond_t idle;
@@ -70,7 +71,7 @@ struct request {
 	struct serve *s;
 	uint32_t verb;
 	uint64_t seq;
-	int64_t now_s;
+	int64_t now_s, began_ns;
 	const void *in;   // struct req_…, private
 	void *out;        // struct ans_…, zeroed
 	uint64_t account; // of the checked handle

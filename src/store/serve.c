@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "store/request.h"
 
@@ -128,7 +129,7 @@ static void peer_out(struct peer *p)
 	watch_end_peer(s->watches, p);
 	pop3_end_peer(s->pop3, p);
 	pthread_mutex_lock(&s->lock);
-	s->peer_count--;
+	figure_set(FIG_PEERS, 0, --s->peer_count);
 	pthread_mutex_unlock(&s->lock);
 	peer_unref(p);
 }
@@ -155,7 +156,7 @@ enum ec serve_add_peer(struct serve *s, int fd, enum peer_kind kind, uint32_t fr
 	if (p->next)
 		p->next->link = &p->next;
 	s->peers = p;
-	s->peer_count++;
+	figure_set(FIG_PEERS, 0, ++s->peer_count);
 	pthread_mutex_unlock(&s->lock);
 	struct epoll_event ev = { .events = EPOLLIN | EPOLLONESHOT, .data.ptr = p };
 	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) == 0)
@@ -268,10 +269,12 @@ static struct request *request_new(struct peer *p, const struct frame_head *head
 	r->verb = head->verb;
 	r->seq = head->seq;
 	r->now_s = clock_now_s();
+	r->began_ns = clock_mono_ns();
 	r->in = (uint8_t *)(r + 1);
 	r->out = (uint8_t *)(r + 1) + in;
 	peer_ref(p);
 	atomic_fetch_add(&p->inflight, 1);
+	figure_add(FIG_REQUESTS_IN_FLIGHT, 0, 1);
 	pthread_mutex_lock(&p->s->lock);
 	p->s->inflight++;
 	pthread_mutex_unlock(&p->s->lock);
@@ -337,6 +340,7 @@ static void frame(struct cx *cx, struct peer *p, struct sl octets, int fd)
 		peer_close(p);
 		return;
 	}
+	doing(info->name);
 	memcpy((uint8_t *)(r + 1), body.p, body.n);
 	if (info->check(r->in, p->arena_octets) != E_OK)
 		request_answer(r, E_SYNTAX);
@@ -427,6 +431,8 @@ static void *serve_loop(void *arg)
 	struct turn *t = calloc(1, sizeof *t);
 	struct cx cx = { 0 };
 
+	doing_begin("worker", atomic_fetch_add(&s->named, 1) + 1);
+	figure_add(FIG_WORKERS, 0, 1);
 	while (t && !atomic_load(&s->stopping)) {
 		struct epoll_event ev;
 		int n = epoll_wait(s->epoll, &ev, 1, TICK_MS);
@@ -435,12 +441,17 @@ static void *serve_loop(void *arg)
 			continue;
 		struct peer *p = ev.data.ptr;
 		peer_ref(p); // armed again it may end in another worker at once
+		figure_add(FIG_WORKERS_BUSY, 0, 1);
 		bool on = peer_turn(&cx, p, t);
+		doing(NULL);
+		figure_less(FIG_WORKERS_BUSY, 0, 1);
 		ev = (struct epoll_event){ .events = EPOLLIN | EPOLLONESHOT, .data.ptr = p };
 		if (!on || epoll_ctl(s->epoll, EPOLL_CTL_MOD, p->fd, &ev) != 0)
 			peer_out(p);
 		peer_unref(p);
 	}
+	figure_less(FIG_WORKERS, 0, 1);
+	doing_end();
 	cx_end(&cx);
 	free(t);
 	return NULL;

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "store/engine.h"
 #include "store/image.h"
@@ -62,11 +63,13 @@ void store_submit(struct store *s, struct job *job)
 {
 	struct writer *w = &s->writer;
 
+	job->submitted_ns = clock_mono_ns();
 	pthread_mutex_lock(&w->lock);
 	bool closed = w->stop;
 	bool idle = !w->waiting.head; // otherwise the writer is awake, or on its way
 	if (!closed)
 		list_add(&w->waiting, job);
+	figure_add(FIG_WRITER_QUEUE, 0, !closed);
 	if (!closed && idle)
 		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
@@ -104,6 +107,10 @@ static void update_stats(struct writer *w)
 	w->stats.applied_segment = w->applied.pos.segment;
 	w->stats.durable_lsn = s->journal.durable.lsn;
 	w->stats.read_only = w->refuse != E_OK;
+	figure_set(FIG_SEGMENTS, 0, w->stats.segments);
+	figure_set(FIG_BODIES, 0, w->stats.bodies);
+	figure_set(FIG_READ_ONLY, 0, w->stats.read_only);
+	figure_set(FIG_UNFLUSHED, 0, s->journal.kept.n);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -111,7 +118,9 @@ static void update_stats(struct writer *w)
 static enum ec commit_index(struct cx *cx, struct writer *w, const struct applied *a, unsigned jobs)
 {
 	struct itxn *it = w->txn.view.t;
+	int64_t began_ns = clock_mono_ns();
 
+	doing("commit of the index");
 	w->txn.view.t = NULL;
 	enum ec e = apply_expire(cx, it, w->txn.batch.time_s, EXPIRE_AT_LEAST + 2 * jobs);
 	if (e == E_OK)
@@ -120,7 +129,9 @@ static enum ec commit_index(struct cx *cx, struct writer *w, const struct applie
 		itxn_abort(it);
 		return e;
 	}
-	return itxn_commit(cx, it);
+	e = itxn_commit(cx, it);
+	figure_time(FIG_INDEX_COMMITS, 0, clock_mono_ns() - began_ns);
+	return e;
 }
 
 static enum ec apply_rec_again(struct cx *cx, struct itxn *it, const struct rec *r, struct sl payload)
@@ -281,6 +292,7 @@ static enum ec build(struct cx *cx, struct writer *w, struct job *const *jobs, u
 	struct txn *t = &w->txn;
 	bool spoilt;
 
+	doing("changes of a batch");
 	for (;;) {
 		enum ec e = begin(cx, w);
 		if (e)
@@ -366,8 +378,12 @@ static enum ec recover(struct cx *cx, struct writer *w, bool frees)
 
 static void finish(struct job *const *jobs, unsigned n, enum ec e)
 {
-	for (unsigned i = 0; i < n; i++)
+	int64_t now = clock_mono_ns();
+
+	for (unsigned i = 0; i < n; i++) {
+		figure_time(FIG_COMMITS, 0, now - jobs[i]->submitted_ns);
 		jobs[i]->done(jobs[i], e ? e : jobs[i]->result);
+	}
 }
 
 /// What a job is told where its batch failed.
@@ -419,8 +435,11 @@ static void tell_watcher(struct writer *w)
 /// Step 7.
 static void answer(struct writer *w, struct job *const *jobs, unsigned n)
 {
+	doing("answers");
 	w->jobs += n;
 	w->batches += w->txn.batch.records > 0;
+	figure_add(FIG_JOBS, 0, n);
+	figure_add(FIG_BATCHES, 0, w->txn.batch.records > 0);
 	update_stats(w);
 	tell_watcher(w);
 	finish(jobs, n, E_OK);
@@ -431,6 +450,8 @@ static void hold(struct writer *w, struct job *const *jobs, unsigned n)
 {
 	w->jobs += n;
 	w->batches++;
+	figure_add(FIG_JOBS, 0, n);
+	figure_add(FIG_BATCHES, 0, 1);
 	for (unsigned i = 0; i < n; i++)
 		list_add(&w->held, jobs[i]);
 	w->held_until_ns = clock_mono_ns() + (int64_t)w->txn.s->hold_ms * 1000000;
@@ -500,8 +521,10 @@ static void look_at_disk(struct writer *w)
 	struct store *s = w->txn.s;
 	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
 
+	figure_set(FIG_INDEX_SIZE, 0, index_octets(s->index));
 	if (free_octets < 0)
 		return;
+	figure_set(FIG_DISK_FREE, 0, (uint64_t)free_octets);
 	w->bodies_refused = (uint64_t)free_octets < s->free_min_octets;
 	pthread_mutex_lock(&w->lock);
 	w->stats.free_octets = (uint64_t)free_octets;
@@ -513,6 +536,7 @@ static void tick(struct cx *cx, struct writer *w)
 {
 	struct store *s = w->txn.s;
 
+	doing("look at the disk");
 	w->tick_at_ns = clock_mono_ns() + TICK_NS;
 	look_at_disk(w);
 	if (w->refuse != E_OK) {
@@ -558,6 +582,7 @@ static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
 	unsigned n = 0;
 	int rc = 0;
 
+	doing(NULL);
 	pthread_mutex_lock(&w->lock);
 	while (!w->waiting.head && !w->stop && rc == 0) {
 		int64_t at = wake_at(w);
@@ -568,6 +593,7 @@ static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
 		n++;
 	*stop = n == 0 && w->stop;
 	pthread_mutex_unlock(&w->lock);
+	figure_less(FIG_WRITER_QUEUE, 0, n);
 	return n;
 }
 
@@ -579,6 +605,7 @@ static void *writer_main(void *arg)
 	struct cx cx = { 0 };
 	bool stop = false;
 
+	doing_begin("writer", 0);
 	while (!stop) {
 		unsigned n = take_jobs(w, jobs, &stop);
 		int64_t now = clock_mono_ns();
@@ -597,6 +624,7 @@ static void *writer_main(void *arg)
 		(void)redo_held(&cx, w); // otherwise the next start does it
 	answer_held(w);
 	cx_end(&cx);
+	doing_end();
 	return NULL;
 }
 

@@ -292,6 +292,10 @@ enum ec session_rest(struct session *s)
 	return s->front->stopping ? fail(s->cx, E_CANCELED, "the server is stopping") : E_OK;
 }
 
+void session_doing(const struct session *, struct sl)
+{
+}
+
 void session_busy(struct session *s)
 {
 	s->at_rest = false;

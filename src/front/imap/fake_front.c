@@ -303,6 +303,10 @@ enum ec session_rest(struct session *s)
 	return E_OK;
 }
 
+void session_doing(const struct session *, struct sl)
+{
+}
+
 void session_busy(struct session *s)
 {
 	s->at_rest = false;

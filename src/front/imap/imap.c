@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "front/imap/append.h"
 #include "front/imap/fetch.h"
@@ -38,40 +40,58 @@ FIB static enum ec logout_run(struct cx *cx, struct imap *im, const struct imap_
 /// When the news are told: behind the command, unless it may not bring EXPUNGE (IMAP_NO_EXPUNGE) or left the mailbox.
 enum { NEWS_NO, NEWS_AFTER };
 
+/// How long commands take is told by their class, in the order of base/figures.def; of some it says nothing.
+enum {
+	CLASS_LOGIN,
+	CLASS_SELECT,
+	CLASS_LIST,
+	CLASS_FETCH,
+	CLASS_SEARCH,
+	CLASS_STORE,
+	CLASS_APPEND,
+	CLASS_COPY,
+	CLASS_EXPUNGE,
+	CLASS_FOLDER,
+	CLASS_OTHER,
+	CLASS_UNTIMED,
+};
+_Static_assert((int)CLASS_UNTIMED == (int)LABELS_IMAP, "base/figures.def");
+
 static const struct {
 	imap_run *run;
 	int news;
+	unsigned class;
 } commands[IMAP_VERB_COUNT] = {
-	[IMAP_APPEND] = { imap_append_run, NEWS_AFTER },
-	[IMAP_AUTHENTICATE] = { imap_authenticate_run, NEWS_NO },
-	[IMAP_CAPABILITY] = { imap_capability_run, NEWS_AFTER },
-	[IMAP_CHECK] = { noop_run, NEWS_AFTER },
-	[IMAP_CLOSE] = { imap_close_run, NEWS_NO },
-	[IMAP_COPY] = { imap_copy_run, NEWS_AFTER },
-	[IMAP_CREATE] = { imap_create_run, NEWS_AFTER },
-	[IMAP_DELETE] = { imap_delete_run, NEWS_AFTER },
-	[IMAP_ENABLE] = { imap_enable_run, NEWS_AFTER },
-	[IMAP_EXAMINE] = { imap_select_run, NEWS_NO },
-	[IMAP_EXPUNGE] = { imap_expunge_run, NEWS_AFTER },
-	[IMAP_FETCH] = { imap_fetch_run, NEWS_AFTER },
-	[IMAP_ID] = { imap_id_run, NEWS_AFTER },
-	[IMAP_IDLE] = { imap_idle_run, NEWS_AFTER },
-	[IMAP_LIST] = { imap_list_run, NEWS_AFTER },
-	[IMAP_LOGIN] = { imap_login_run, NEWS_NO },
-	[IMAP_LOGOUT] = { logout_run, NEWS_NO },
-	[IMAP_LSUB] = { imap_lsub_run, NEWS_AFTER },
-	[IMAP_MOVE] = { imap_copy_run, NEWS_AFTER },
-	[IMAP_NAMESPACE] = { imap_namespace_run, NEWS_AFTER },
-	[IMAP_NOOP] = { noop_run, NEWS_AFTER },
-	[IMAP_RENAME] = { imap_rename_run, NEWS_AFTER },
-	[IMAP_SEARCH] = { imap_search_run, NEWS_AFTER },
-	[IMAP_SELECT] = { imap_select_run, NEWS_NO },
-	[IMAP_STARTTLS] = { imap_starttls_run, NEWS_NO },
-	[IMAP_STATUS] = { imap_status_run, NEWS_AFTER },
-	[IMAP_STORE] = { imap_store_run, NEWS_AFTER },
-	[IMAP_SUBSCRIBE] = { imap_subscribe_run, NEWS_AFTER },
-	[IMAP_UNSELECT] = { imap_unselect_run, NEWS_NO },
-	[IMAP_UNSUBSCRIBE] = { imap_subscribe_run, NEWS_AFTER },
+	[IMAP_APPEND] = { imap_append_run, NEWS_AFTER, CLASS_APPEND },
+	[IMAP_AUTHENTICATE] = { imap_authenticate_run, NEWS_NO, CLASS_LOGIN },
+	[IMAP_CAPABILITY] = { imap_capability_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_CHECK] = { noop_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_CLOSE] = { imap_close_run, NEWS_NO, CLASS_SELECT },
+	[IMAP_COPY] = { imap_copy_run, NEWS_AFTER, CLASS_COPY },
+	[IMAP_CREATE] = { imap_create_run, NEWS_AFTER, CLASS_FOLDER },
+	[IMAP_DELETE] = { imap_delete_run, NEWS_AFTER, CLASS_FOLDER },
+	[IMAP_ENABLE] = { imap_enable_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_EXAMINE] = { imap_select_run, NEWS_NO, CLASS_SELECT },
+	[IMAP_EXPUNGE] = { imap_expunge_run, NEWS_AFTER, CLASS_EXPUNGE },
+	[IMAP_FETCH] = { imap_fetch_run, NEWS_AFTER, CLASS_FETCH },
+	[IMAP_ID] = { imap_id_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_IDLE] = { imap_idle_run, NEWS_AFTER, CLASS_UNTIMED },
+	[IMAP_LIST] = { imap_list_run, NEWS_AFTER, CLASS_LIST },
+	[IMAP_LOGIN] = { imap_login_run, NEWS_NO, CLASS_LOGIN },
+	[IMAP_LOGOUT] = { logout_run, NEWS_NO, CLASS_OTHER },
+	[IMAP_LSUB] = { imap_lsub_run, NEWS_AFTER, CLASS_LIST },
+	[IMAP_MOVE] = { imap_copy_run, NEWS_AFTER, CLASS_COPY },
+	[IMAP_NAMESPACE] = { imap_namespace_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_NOOP] = { noop_run, NEWS_AFTER, CLASS_OTHER },
+	[IMAP_RENAME] = { imap_rename_run, NEWS_AFTER, CLASS_FOLDER },
+	[IMAP_SEARCH] = { imap_search_run, NEWS_AFTER, CLASS_SEARCH },
+	[IMAP_SELECT] = { imap_select_run, NEWS_NO, CLASS_SELECT },
+	[IMAP_STARTTLS] = { imap_starttls_run, NEWS_NO, CLASS_UNTIMED },
+	[IMAP_STATUS] = { imap_status_run, NEWS_AFTER, CLASS_LIST },
+	[IMAP_STORE] = { imap_store_run, NEWS_AFTER, CLASS_STORE },
+	[IMAP_SUBSCRIBE] = { imap_subscribe_run, NEWS_AFTER, CLASS_FOLDER },
+	[IMAP_UNSELECT] = { imap_unselect_run, NEWS_NO, CLASS_SELECT },
+	[IMAP_UNSUBSCRIBE] = { imap_subscribe_run, NEWS_AFTER, CLASS_FOLDER },
 };
 
 /// Sets the limits that hold before and after login. Only between commands.
@@ -257,6 +277,19 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 	return e;
 }
 
+/// Runs a command, answers, and takes the time.
+FIB static enum ec run_timed(
+	struct cx *cx, struct imap *im, const struct imap_head *head, const struct imap_command *cmd)
+{
+	int64_t began_ns = clock_mono_ns();
+
+	session_doing(im->s, head->row->name);
+	enum ec e = answer(cx, im, head, run(cx, im, head, cmd));
+	figure_time(FIG_IMAP_COMMANDS, commands[head->row->verb].class, clock_mono_ns() - began_ns);
+	figure_add(FIG_IMAP_IDLES, 0, head->row->verb == IMAP_IDLE);
+	return e;
+}
+
 static const struct imap_words crowded = { "NO", "LIMIT", "Too much memory is in use for long commands; try again" };
 
 /// Parses the command in im->frame and runs it.
@@ -294,7 +327,7 @@ FIB static enum ec do_command(struct cx *cx, struct imap *im)
 		e = frame_take_room(cx, &im->frame, IMAP_COMMAND_MEMORY);
 	if (e == E_TEMP)
 		return answer_words(cx, im, &crowded, 0);
-	return answer(cx, im, &head, e ? e : run(cx, im, &head, &cmd));
+	return e ? answer(cx, im, &head, e) : run_timed(cx, im, &head, &cmd);
 }
 
 /// One turn of the loop: a whole command, from the wait for it to its answer.

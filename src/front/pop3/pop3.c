@@ -7,6 +7,8 @@
 #include <stdlib.h>
 
 #include "auth/sasl.h"
+#include "base/clock.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "front/login.h"
 
@@ -171,7 +173,12 @@ FIB static enum ec run_line(struct cx *cx, struct pop3 *p, struct sl line)
 		return pop3_bad(cx, p, p->phase == POP3_AUTHORIZATION ? "Log in first" : "Already logged in");
 	if (p->phase == POP3_TRANSACTION)
 		login_renew(cx, p->store, &p->handle);
-	return commands[c.verb].run(cx, p, &c);
+	session_doing(p->s, pop3_verbs[c.verb].name);
+	int64_t began_ns = clock_mono_ns();
+	e = commands[c.verb].run(cx, p, &c);
+	figure_time(FIG_POP3_COMMANDS, 0, clock_mono_ns() - began_ns);
+	figure_add(FIG_POP3_RETRS, 0, c.verb == POP3_RETR);
+	return e;
 }
 
 /// Sends what waits, unless the client has already sent another whole command.

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/log.h"
 
 /// How many recipients an event names, and so many octets of all together: the line has room for 2 KiB.
@@ -56,8 +57,19 @@ static struct smtp_words tally_words(const struct tally *t, bool quota_defer)
 	return (struct smtp_words){ 0 };
 }
 
+/// A message by what its client was told: by the code of SMTP's answer, 0 for 250.
+static void count_message(unsigned code)
+{
+	figure_add(FIG_SMTP_MESSAGES,
+		code == 0    ? VERDICT_ACCEPTED
+		: code < 500 ? VERDICT_DEFERRED
+			     : VERDICT_REFUSED,
+		1);
+}
+
 static void log_reject(struct cx *cx, struct smtp *m, struct smtp_words w)
 {
+	count_message(w.code);
 	LOG(cx, LOG_INFO, "smtp.reject", kv_sl("id", (struct sl){ m->mail.id, SMTP_ID_MAX }),
 		kv_sl("from", m->mail.from), kv_u("code", w.code), kv_sl("why", sl_cstr(w.text)),
 		kv_u("octets", m->mail.data.octets));
@@ -130,12 +142,12 @@ FIB static enum ec answer(struct cx *cx, struct smtp *m, const uint8_t *status)
 	for (uint32_t i = 0; i < m->mail.targets.n; i++)
 		tally_add(&all, status[i]);
 	log_accept(cx, m, &all);
-	if (!smtp_is_lmtp(m)) {
-		struct smtp_words w = tally_words(&all, defer);
-		if (w.code)
-			return smtp_refuse(cx, m, w, false);
+	struct smtp_words w = tally_words(&all, defer);
+	if (w.code && !smtp_is_lmtp(m))
+		return smtp_refuse(cx, m, w, false);
+	count_message(all.stored ? 0 : w.code);
+	if (!smtp_is_lmtp(m))
 		e = smtp_sayf(cx, m, 250, "2.0.0", "Stored as %.*s", SMTP_ID_MAX, (const char *)m->mail.id);
-	}
 	for (const struct smtp_rcpt *r = m->mail.rcpts; smtp_is_lmtp(m) && r && e == E_OK; r = r->next) {
 		struct tally own = { 0 };
 		for (uint32_t i = 0; i < r->n; i++)
@@ -187,9 +199,11 @@ FIB static enum ec store_message(struct cx *cx, struct smtp *m, uint8_t *status)
 FIB enum ec smtp_deliver(struct cx *cx, struct smtp *m)
 {
 	uint8_t *status = calloc(m->mail.targets.n, sizeof *status);
+	int64_t began_ns = clock_mono_ns();
 	enum ec e = status ? store_message(cx, m, status) : fail(cx, E_TEMP, "no memory for the answer");
 
 	if (e == E_OK) {
+		figure_time(FIG_SMTP_DELIVER, 0, clock_mono_ns() - began_ns);
 		e = answer(cx, m, status);
 	} else {
 		log_failure(cx, LOG_WARN, "smtp.deliver.failed", e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/figures.h"
 #include "base/log.h"
 
 /// Parameters that we offered: RFC 1870, RFC 6152; the login's identity (RFC 4954 §5) where we offer logins.
@@ -72,6 +73,7 @@ FIB enum ec smtp_do_mail(struct cx *cx, struct smtp *m, const struct smtp_comman
 		return smtp_bye(cx, m, E_LIMIT,
 			(struct smtp_words){ 421, "4.7.0", "Enough messages for one connection, connect again" });
 	if (env->params.size > m->s->conf->message_max) {
+		figure_add(FIG_SMTP_MESSAGES, VERDICT_REFUSED, 1);
 		LOG(cx, LOG_INFO, "smtp.reject", kv_sl("from", env->path.raw), kv_u("code", 552),
 			kv_word("why", "size"), kv_u("octets", env->params.size));
 		return smtp_sayf(cx, m, 552, "5.3.4", "The message is too large, at most %llu octets are taken",
@@ -141,6 +143,7 @@ FIB static enum ec resolve(
 FIB static enum ec rcpt_refuse(
 	struct cx *cx, struct smtp *m, const struct smtp_envelope *env, const char *why, struct smtp_words w)
 {
+	figure_add(FIG_SMTP_RCPTS, w.code < 500 ? VERDICT_DEFERRED : VERDICT_REFUSED, 1);
 	LOG(cx, LOG_INFO, "smtp.rcpt.reject", kv_sl("rcpt", env->path.raw), kv_sl("from", m->mail.from),
 		kv_u("code", w.code), kv_word("why", why));
 	return smtp_say(cx, m, w);
@@ -172,6 +175,7 @@ FIB static enum ec rcpt_accept(struct cx *cx, struct smtp *m, struct smtp_rcpt *
 	m->mail.last = &rcpt->next;
 	m->mail.n_rcpts++;
 	m->phase = PHASE_RCPT;
+	figure_add(FIG_SMTP_RCPTS, VERDICT_ACCEPTED, 1);
 	return smtp_say(cx, m, (struct smtp_words){ 250, "2.1.5", "Recipient accepted" });
 }
 

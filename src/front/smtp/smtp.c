@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "auth/sasl.h"
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "proto/smtp_reply.h"
@@ -282,6 +283,8 @@ FIB static enum ec run_line(struct cx *cx, struct smtp *m, struct sl line)
 		return smtp_say_bad(cx, m, smtp_words_syntax(e));
 	}
 	const struct command *row = &commands[c.verb];
+	session_doing(m->s, smtp_verbs[c.verb].name);
+	figure_add(FIG_SMTP_COMMANDS, 0, 1);
 	if (!(row->ports & 1u << m->s->kind))
 		return smtp_say_bad(cx, m, (struct smtp_words){ 502, "5.5.1", "Not offered on this port" });
 	if (row->phases & m->phase)
