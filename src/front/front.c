@@ -30,6 +30,8 @@ static const struct {
 	[PORT_IMAPS] = { "imaps", 993, true, imap_session, "" },
 	[PORT_POP3] = { "pop3", 110, false, pop3_session, "-ERR [SYS/TEMP] Too many connections, try again later\r\n" },
 	[PORT_POP3S] = { "pop3s", 995, true, pop3_session, "" },
+	[PORT_METRICS] = { "metrics", 9154, false, metrics_session,
+		"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" },
 };
 
 const char *port_name(enum port_kind kind)
@@ -55,6 +57,8 @@ void front_conf_unref(struct front_conf *conf)
 	arena_free(&conf->memory);
 	free(conf);
 }
+
+_Static_assert((int)PORT_KINDS == (int)LABELS_PROTO, "base/figures.def names each port, in the same order");
 
 static void count_refused(enum port_kind kind, unsigned why)
 {
@@ -178,7 +182,7 @@ FIB static enum ec session_talk(struct cx *cx, struct session *s)
 {
 	enum ec e = E_OK;
 
-	if (is_from_proxy(s->conf, io_peer(s->io)))
+	if (s->kind != PORT_METRICS && is_from_proxy(s->conf, io_peer(s->io)))
 		e = read_proxy(cx, s);
 	if (e != E_OK)
 		return e;
@@ -211,9 +215,11 @@ static void log_end(const struct session *s, enum ec e)
 	io_counts(s->io, &in, &out);
 	if (e != E_OK)
 		cx_story(s->cx, story, sizeof story);
-	LOG(s->cx, LOG_INFO, "session.end", kv_word("proto", ports[s->kind].name), kv_sl("ip", buf_sl(&peer)),
-		kv_u("in", in), kv_u("out", out), kv_word("tls", io_is_tls(s->io) ? "yes" : "no"),
-		kv_word("end", ec_name(e)), kv_sl("why", sl_cstr(story)));
+	// who looks at figures does so every few seconds
+	LOG(s->cx, s->kind == PORT_METRICS ? LOG_DEBUG : LOG_INFO, "session.end", kv_word("proto", ports[s->kind].name),
+		kv_sl("ip", buf_sl(&peer)), kv_u("in", in), kv_u("out", out),
+		kv_word("tls", io_is_tls(s->io) ? "yes" : "no"), kv_word("end", ec_name(e)),
+		kv_sl("why", sl_cstr(story)));
 	buf_free(&peer);
 }
 

@@ -30,6 +30,7 @@ enum port_kind {
 	PORT_IMAPS,
 	PORT_POP3,
 	PORT_POP3S,
+	PORT_METRICS, // figures over HTTP
 	PORT_KINDS
 };
 /// "smtp", "imaps" …: for log lines and the configuration.
@@ -60,9 +61,11 @@ struct front_conf {
 };
 void front_conf_unref(struct front_conf *conf); // accepts NULL
 
+struct board;
 struct session;
 struct front {
 	struct client *store;
+	const struct board *board;     // figures of all roles; NULL until the master has sent it
 	struct front_conf *conf;       // the newest; a session takes its own reference
 	struct charset_cache charsets; // converters, opened before the sandbox closes
 	struct heavy heavy;            // work that would hold everybody up, with converters of its own
@@ -114,3 +117,4 @@ bool session_may_login(const struct session *s);
 FIB enum ec smtp_session(struct cx *cx, struct session *s); // SMTP, LMTP and submission, by s->kind
 FIB enum ec imap_session(struct cx *cx, struct session *s);
 FIB enum ec pop3_session(struct cx *cx, struct session *s);
+FIB enum ec metrics_session(struct cx *cx, struct session *s);

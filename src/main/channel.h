@@ -8,12 +8,14 @@ enum { CHANNEL_FD = 3, CHANNEL_TEXT = 400 };
 enum channel_word {
 	CHAN_NONE,
 	// master → role
-	CHAN_BUNDLE, // fd: main/bundle.h; the first message, again at each reload
-	CHAN_LISTEN, // fd: a listening socket; a = enum port_kind
-	CHAN_STORE,  // fd: a front's connection to the store
-	CHAN_PEER,   // fd: to the store: a peer; a = enum peer_kind, b = front number
-	CHAN_PING,   // b: repeated in CHAN_PONG
-	CHAN_STOP,   // finish what is under way and end
+	CHAN_BUNDLE,  // fd: main/bundle.h; the first message, again at each reload
+	CHAN_LISTEN,  // fd: a listening socket; a = enum port_kind
+	CHAN_STORE,   // fd: a front's connection to the store
+	CHAN_PEER,    // fd: to the store: a peer; a = enum peer_kind, b = front number
+	CHAN_PING,    // b: repeated in CHAN_PONG
+	CHAN_FIGURES, // fd: the role's page (base/figures.h); before the first bundle
+	CHAN_BOARD,   // fd: to a front: figures of all roles (base/board.h)
+	CHAN_STOP,    // finish what is under way and end
 	// role → master
 	CHAN_READY, // serving
 	CHAN_PONG,

@@ -482,12 +482,12 @@ struct own_store {
 	int channel;
 };
 
-static int connect_server(struct cx *cx, struct place *p)
+int cli_connect(struct cx *cx, struct place *p, const char *name)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	char path[108];
 
-	if (place_control(cx, p, path) != E_OK)
+	if (place_socket(cx, p, name, path) != E_OK)
 		return -1;
 	memcpy(sun.sun_path, path, sizeof sun.sun_path);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -609,7 +609,7 @@ int cli_store(struct cx *cx, struct cli *cli, cli_with *fn)
 	enum ec e = E_OK;
 
 	signal(SIGPIPE, SIG_IGN);
-	int fd = connect_server(cx, &cli->place);
+	int fd = cli_connect(cx, &cli->place, "control");
 	if (fd < 0) {
 		cx_forget(cx);
 		e = start_store(cx, &cli->place, &own, &fd);

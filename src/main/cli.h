@@ -67,6 +67,9 @@ const char *cli_words(enum ec e);
 /// errors: E_SYNTAX, E_TOOBIG (longer than `room`), E_TEMP.
 [[nodiscard]] enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room);
 
+/// Connects to a socket of the running server (place_socket). -1 where none answers.
+int cli_connect(struct cx *cx, struct place *p, const char *name);
+
 /// Work with the store: fn runs in a fiber with a connected client.
 FIB typedef int cli_with(struct cx *cx, struct cli *cli, struct client *store);
 /// Connects to the running server through its control socket or, where none runs, starts the store for this command

@@ -72,9 +72,10 @@ static enum ec make_conf(struct cx *cx, const struct init *in)
 	buf_puts(&b, "certificates = {\"tls/server.pem\"}\n");
 	if (in->listen)
 		buf_printf(&b, "listen = {\"%s\"}\nlmtp_listen = {\"%s\"}\n", in->listen, in->listen);
-	for (unsigned k = 0; in->port_base && k < PORT_KINDS; k++)
+	for (unsigned k = 0; in->port_base && k < PORT_METRICS; k++)
 		buf_printf(&b, "port_%s = %llu\n", port_name((enum port_kind)k),
 			(unsigned long long)(in->port_base + port_standard((enum port_kind)k)));
+	buf_printf(&b, "# port_metrics = %llu\n", (unsigned long long)(in->port_base + port_standard(PORT_METRICS)));
 	enum ec e = create(cx, in, "hongyan.conf", 0600, buf_sl(&b));
 	buf_free(&b);
 	return e;

@@ -42,8 +42,12 @@ static const struct option options[] = {
 	PORT_ROW("port_imaps", PORT_IMAPS, "993", "IMAP, TLS from the start."),
 	PORT_ROW("port_pop3", PORT_POP3, "110", "POP3 with STLS."),
 	PORT_ROW("port_pop3s", PORT_POP3S, "995", "POP3, TLS from the start."),
+	PORT_ROW("port_metrics", PORT_METRICS, "0",
+		"Figures for Prometheus by HTTP at /metrics, on metrics_listen; its usual port is 9154."),
 	{ "lmtp_listen", T_LIST, "\"127.0.0.1\", \"::1\"", 0, 0, NULL, AT(lmtp_listen), true,
 		"Addresses for LMTP, whose peers are trusted to deliver to any user." },
+	{ "metrics_listen", T_LIST, "\"127.0.0.1\", \"::1\"", 0, 0, NULL, AT(metrics_listen), true,
+		"Addresses for figures, which anybody who reaches them may read." },
 	{ "certificates", T_LIST, "\"tls/server.pem\"", 0, 0, NULL, AT(certificates), false,
 		"PEM files, each a chain with its key, or \"chain.pem key.pem\"; the name a client asks for chooses, "
 		"the first is the default." },
@@ -335,6 +339,9 @@ static void check_values(const struct config *c, struct reading *r, struct sl te
 	for (size_t i = 0; i < c->lmtp_listen.n; i++)
 		if (addr_parse(c->lmtp_listen.item[i], &a) != E_OK)
 			complain(r, line_of(text, "lmtp_listen"), "lmtp_listen: not an IP address");
+	for (size_t i = 0; i < c->metrics_listen.n; i++)
+		if (addr_parse(c->metrics_listen.item[i], &a) != E_OK)
+			complain(r, line_of(text, "metrics_listen"), "metrics_listen: not an IP address");
 	for (size_t i = 0; i < c->proxy_networks.n; i++)
 		if (addr_net_parse(c->proxy_networks.item[i], &net) != E_OK)
 			complain(r, line_of(text, "proxy_networks"),
@@ -405,6 +412,11 @@ static bool may_meet(const struct config_list *a, const struct config_list *b)
 	return false;
 }
 
+const struct config_list *config_listen(const struct config *c, enum port_kind kind)
+{
+	return kind == PORT_LMTP ? &c->lmtp_listen : kind == PORT_METRICS ? &c->metrics_listen : &c->listen;
+}
+
 void config_doubts(const struct config *c, struct sl path, struct sl text, struct buf *why)
 {
 	struct reading r = { path, why };
@@ -413,10 +425,11 @@ void config_doubts(const struct config *c, struct sl path, struct sl text, struc
 		doubt_twice(&r, &options[i], text);
 	for (unsigned i = 0; i < PORT_KINDS; i++)
 		for (unsigned k = i + 1; k < PORT_KINDS; k++) {
-			bool lmtp = i == PORT_LMTP || k == PORT_LMTP;
+			const struct config_list *one = config_listen(c, (enum port_kind)i);
+			const struct config_list *other = config_listen(c, (enum port_kind)k);
 			char name[64];
 			snprintf(name, sizeof name, "port_%s", port_name((enum port_kind)k));
-			if (c->port[i] && c->port[i] == c->port[k] && (!lmtp || may_meet(&c->listen, &c->lmtp_listen)))
+			if (c->port[i] && c->port[i] == c->port[k] && (one == other || may_meet(one, other)))
 				buf_printf(why, text_of("%.*s:%u: %s is the port of %s already\n"), SLF(path),
 					line_of(text, name), name, port_name((enum port_kind)i));
 		}

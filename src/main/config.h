@@ -24,7 +24,7 @@ struct config {
 	struct sl hostname;
 	struct config_list listen;
 	int64_t port[PORT_KINDS]; // 0 = off
-	struct config_list lmtp_listen;
+	struct config_list lmtp_listen, metrics_listen;
 	struct config_list certificates; // "chain.pem" or "chain.pem key.pem" each
 	struct sl data, run;             // folders
 	int64_t message_max, recipients_max;
@@ -46,6 +46,8 @@ void config_free(struct config *c);
 /// What parses and surely is not meant: an option given twice, two services on one port. Appends a line for each to
 /// *why.
 void config_doubts(const struct config *c, struct sl path, struct sl text, struct buf *why);
+/// Where a service listens.
+const struct config_list *config_listen(const struct config *c, enum port_kind kind);
 /// At a reload: what needs a restart keeps the old value.
 ///
 /// out:    *names gets the names of those options that differ, with blanks between.

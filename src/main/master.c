@@ -22,6 +22,7 @@
 #include "base/num.h"
 #include "main/cert.h"
 #include "main/file.h"
+#include "main/overview.h"
 #include "main/role.h"
 #include "main/text.h"
 
@@ -35,8 +36,10 @@ enum {
 	GOOD_LIFE_MS = 60000,
 	HEAR_MOST = 16,     // messages of one role before the others are heard
 	ASK_EVERY_MS = 250, // a front that lives asks half as often
+	SLOW_MS = 30000,    // a thread that does one thing for so long is worth a line
 	STOP_FRONTS_MS = 8500,
 	STOP_ALL_MS = 9800,
+	DOING_OCTETS = 8192, // the log line is cut at 2 KiB
 };
 
 struct child {
@@ -46,6 +49,7 @@ struct child {
 	int channel;
 	bool ready, ever_ready;
 	int64_t started_ms, pong_ms, restart_ms, pause_ms, asked_ms;
+	bool slow; // said so
 };
 
 struct listener {
@@ -60,8 +64,9 @@ struct master {
 	size_t n_children;
 	struct listener listener[LISTENERS_MAX];
 	size_t n_listeners;
-	int signals, control, data_fd;
-	char control_path[108];
+	int signals, control, figures, data_fd;
+	char control_path[108], figures_path[108];
+	struct overview *overview;
 	bool announced, failed;
 	int64_t stop_ms; // 0: not stopping
 	int64_t pinged_ms;
@@ -113,18 +118,46 @@ static enum ec listen_all(struct cx *cx, struct master *m)
 		enum port_kind kind = (enum port_kind)k;
 		if (c->port[kind] == 0 || (port_is_tls(kind) && m->place->n_certs == 0))
 			continue;
-		enum ec e = listen_on(cx, m, kind, kind == PORT_LMTP ? &c->lmtp_listen : &c->listen);
+		enum ec e = listen_on(cx, m, kind, config_listen(c, kind));
 		if (e != E_OK)
 			return e;
 	}
 	return E_OK;
 }
 
+/// A socket that only this user and root can reach; one that an earlier server left is removed.
+static enum ec bind_socket(struct cx *cx, const char path[108], int fd)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+
+	memcpy(sun.sun_path, path, sizeof sun.sun_path);
+	unlink(path);
+	mode_t before = umask(0177);
+	int rc = bind(fd, (struct sockaddr *)&sun, sizeof sun);
+	umask(before);
+	if (rc < 0 || listen(fd, 16) < 0)
+		return fail(cx, E_IO, "%s: %m", path);
+	return E_OK;
+}
+
+/// Who connects there is given the board.
+static enum ec listen_figures(struct cx *cx, struct master *m)
+{
+	enum ec e = place_socket(cx, m->place, "figures", m->figures_path);
+
+	if (e != E_OK)
+		return e;
+	m->figures = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (m->figures < 0)
+		return fail(cx, E_IO, text_of("control socket: %m"));
+	return bind_socket(cx, m->figures_path, m->figures);
+}
+
 static enum ec listen_control(struct cx *cx, struct master *m)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	char folder[sizeof m->control_path];
-	enum ec e = place_control(cx, m->place, m->control_path);
+	enum ec e = place_socket(cx, m->place, "control", m->control_path);
 
 	if (e != E_OK)
 		return e;
@@ -139,13 +172,7 @@ static enum ec listen_control(struct cx *cx, struct master *m)
 		return fail(cx, E_IO, text_of("control socket: %m"));
 	if (connect(m->control, (struct sockaddr *)&sun, sizeof sun) == 0)
 		return fail(cx, E_EXISTS, text_of("another server already runs here (%s answers)"), m->control_path);
-	unlink(m->control_path);
-	mode_t before = umask(0177);
-	int rc = bind(m->control, (struct sockaddr *)&sun, sizeof sun);
-	umask(before);
-	if (rc < 0 || listen(m->control, 16) < 0)
-		return fail(cx, E_IO, "%s: %m", m->control_path);
-	return E_OK;
+	return bind_socket(cx, m->control_path, m->control);
 }
 
 // ---- children
@@ -201,14 +228,23 @@ static enum ec give_listeners(struct cx *cx, struct master *m, struct child *fro
 	return E_OK;
 }
 
+static size_t index_of(const struct master *m, const struct child *c)
+{
+	return (size_t)(c - m->child);
+}
+
 static void child_start(struct cx *cx, struct master *m, struct child *c)
 {
 	enum ec e = role_spawn(cx, c->role, c->number, c->role == ROLE_STORE ? m->data_fd : -1, &c->pid, &c->channel);
 
 	c->started_ms = c->pong_ms = now_ms();
-	c->ready = false;
+	c->ready = c->slow = false;
+	if (e == E_OK)
+		e = tell(cx, c, CHAN_FIGURES, 0, 0, overview_page(m->overview, index_of(m, c)));
 	if (e == E_OK)
 		e = tell_bundle(cx, m, c);
+	if (e == E_OK && c->role == ROLE_USER)
+		e = tell(cx, c, CHAN_BOARD, 0, 0, overview_board(m->overview));
 	if (e == E_OK && c->role != ROLE_STORE)
 		e = give_listeners(cx, m, c);
 	if (e != E_OK) {
@@ -216,6 +252,7 @@ static void child_start(struct cx *cx, struct master *m, struct child *c)
 		c->restart_ms = now_ms() + PAUSE_MAX_MS;
 		return;
 	}
+	overview_started(m->overview, index_of(m, c), c->pid);
 	if (c->role != ROLE_STORE) {
 		connect_front(cx, m, c);
 		return;
@@ -233,6 +270,7 @@ static void child_died(struct cx *cx, struct master *m, struct child *c, int sta
 	close(c->channel);
 	c->pid = 0;
 	c->ready = false;
+	overview_died(m->overview, index_of(m, c));
 	if (m->stop_ms && clean)
 		return;
 	c->pause_ms = lived > GOOD_LIFE_MS || c->pause_ms == 0 ? PAUSE_MIN_MS : c->pause_ms * 2;
@@ -287,6 +325,7 @@ static void hear_child(struct cx *cx, struct master *m, struct child *c)
 		c->pong_ms = now_ms();
 		if (msg.word == CHAN_READY) {
 			c->ready = c->ever_ready = true;
+			overview_ready(m->overview, index_of(m, c));
 			if (!m->announced)
 				announce(cx, m);
 		} else if (msg.word == CHAN_ASK_STORE) {
@@ -301,20 +340,44 @@ static void hear_child(struct cx *cx, struct master *m, struct child *c)
 
 // ---- the operator
 
+/// Somebody at one of our sockets; -1 where he is neither this user nor root.
+static int accept_operator(struct cx *cx, int socket)
+{
+	struct ucred who = { 0 };
+	socklen_t n = sizeof who;
+	int fd = accept4(socket, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid()))
+		return fd;
+	LOG(cx, LOG_WARN, "control.refused", kv_u("uid", who.uid));
+	close(fd);
+	return -1;
+}
+
+/// The board is all there is to be had here: one message, with its descriptor.
+static void accept_figures(struct cx *cx, struct master *m)
+{
+	struct channel_message msg = { .word = CHAN_BOARD };
+	int fd = accept_operator(cx, m->figures);
+
+	if (fd < 0)
+		return;
+	if (channel_send(cx, fd, &msg, overview_board(m->overview)) != E_OK)
+		cx_forget(cx); // gone already
+	close(fd);
+}
+
 static void accept_control(struct cx *cx, struct master *m)
 {
-	struct ucred who;
-	socklen_t n = sizeof who;
 	int size = 4 << 20;
-	int fd = accept4(m->control, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept_operator(cx, m->control);
 
 	if (fd < 0)
 		return;
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-	bool ours = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &n) == 0 && (who.uid == 0 || who.uid == geteuid());
-	if (!ours)
-		LOG(cx, LOG_WARN, "control.refused", kv_u("uid", who.uid));
-	else if (tell(cx, &m->child[0], CHAN_PEER, BY_ADMIN, 0, fd) != E_OK)
+	if (tell(cx, &m->child[0], CHAN_PEER, BY_ADMIN, 0, fd) != E_OK)
 		log_failure(cx, LOG_WARN, "control.failed", E_CLOSED);
 	close(fd);
 }
@@ -437,6 +500,36 @@ static void stop_step(struct cx *cx, struct master *m)
 		kill(store->pid, SIGKILL);
 }
 
+/// A role that is silent is aborted; its log line says what its threads were doing. One that was stopped (SIGSTOP) hears
+/// the signal only when it goes on.
+static void end_hung(struct cx *cx, struct master *m, struct child *c, int64_t now)
+{
+	struct buf what = BUF(DOING_OCTETS);
+
+	overview_doing(m->overview, index_of(m, c), 0, &what);
+	LOG(cx, LOG_ERROR, "role.hung", kv_word("of", role_name(c->role)), kv_u("number", c->number),
+		kv_i("silent_ms", now - c->pong_ms), kv_sl("doing", buf_sl(&what)));
+	buf_free(&what);
+	overview_hung(m->overview, index_of(m, c));
+	c->pong_ms = now;
+	kill(c->pid, SIGABRT);
+	kill(c->pid, SIGCONT);
+}
+
+/// The store answers pings while its writer waits for a disk that does not answer: killing it would not help, but it
+/// should be known. Said once, until all go on.
+static void note_slow(struct cx *cx, struct master *m, struct child *c)
+{
+	struct buf what = BUF(DOING_OCTETS);
+
+	overview_doing(m->overview, index_of(m, c), SLOW_MS, &what);
+	if (what.n && !c->slow)
+		LOG(cx, LOG_WARN, "role.slow", kv_word("of", role_name(c->role)), kv_u("number", c->number),
+			kv_sl("doing", buf_sl(&what)));
+	c->slow = what.n > 0;
+	buf_free(&what);
+}
+
 static void watch_step(struct cx *cx, struct master *m)
 {
 	int64_t now = now_ms();
@@ -449,11 +542,13 @@ static void watch_step(struct cx *cx, struct master *m)
 		if (!c->pid || !c->ready)
 			continue;
 		if (now - c->pong_ms > WATCHDOG_MS) {
-			LOG(cx, LOG_ERROR, "role.hung", kv_word("of", role_name(c->role)), kv_u("number", c->number),
-				kv_i("silent_ms", now - c->pong_ms));
-			c->pong_ms = now;
-			kill(c->pid, SIGABRT);
-		} else if (ping && tell(cx, c, CHAN_PING, 0, (uint64_t)now, -1) != E_OK) {
+			end_hung(cx, m, c, now);
+			continue;
+		}
+		if (!ping)
+			continue;
+		note_slow(cx, m, c);
+		if (tell(cx, c, CHAN_PING, 0, (uint64_t)now, -1) != E_OK) {
 			cx_forget(cx); // its death is told by SIGCHLD
 		}
 	}
@@ -463,22 +558,24 @@ static void watch_step(struct cx *cx, struct master *m)
 
 static void poll_once(struct cx *cx, struct master *m)
 {
-	struct pollfd p[CHILDREN_MAX + 2] = { { .fd = m->signals, .events = POLLIN },
-		{ .fd = m->control, .events = POLLIN } };
+	struct pollfd p[CHILDREN_MAX + 3] = { { .fd = m->signals, .events = POLLIN },
+		{ .fd = m->control, .events = POLLIN }, { .fd = m->figures, .events = POLLIN } };
 	struct child *of[CHILDREN_MAX];
-	nfds_t n = 2;
+	nfds_t n = 3;
 
 	for (size_t i = 0; i < m->n_children; i++) {
 		if (!m->child[i].pid)
 			continue;
-		of[n - 2] = &m->child[i];
+		of[n - 3] = &m->child[i];
 		p[n++] = (struct pollfd){ .fd = m->child[i].channel, .events = POLLIN };
 	}
 	if (poll(p, n, m->stop_ms ? 50 : 100) < 0)
 		return;
-	for (nfds_t i = 2; i < n; i++)
+	for (nfds_t i = 3; i < n; i++)
 		if (p[i].revents)
-			hear_child(cx, m, of[i - 2]);
+			hear_child(cx, m, of[i - 3]);
+	if (p[2].revents)
+		accept_figures(cx, m);
 	if (p[1].revents && !m->stop_ms)
 		accept_control(cx, m);
 	if (p[0].revents)
@@ -511,6 +608,16 @@ static void plan_children(struct master *m)
 		m->child[m->n_children++] = (struct child){ .role = ROLE_USER, .number = (unsigned)i + 2 };
 }
 
+static enum ec begin_overview(struct cx *cx, struct master *m)
+{
+	enum ec e = overview_new(cx, &m->place->config, &m->overview);
+
+	plan_children(m);
+	for (size_t i = 0; e == E_OK && i < m->n_children; i++)
+		e = overview_add(cx, m->overview, m->child[i].role, m->child[i].number);
+	return e == E_OK ? overview_begin(cx, m->overview) : e;
+}
+
 static enum ec master_begin(struct cx *cx, struct master *m)
 {
 	enum ec e = signals_open(cx, m);
@@ -524,7 +631,11 @@ static enum ec master_begin(struct cx *cx, struct master *m)
 	if (e == E_OK)
 		e = listen_control(cx, m);
 	if (e == E_OK)
+		e = listen_figures(cx, m);
+	if (e == E_OK)
 		e = listen_all(cx, m);
+	if (e == E_OK)
+		e = begin_overview(cx, m);
 	return e;
 }
 
@@ -535,7 +646,7 @@ static bool is_over(const struct master *m)
 
 int master_serve(struct cx *cx, struct place *place)
 {
-	struct master m = { .place = place, .signals = -1, .control = -1, .data_fd = -1 };
+	struct master m = { .place = place, .signals = -1, .control = -1, .figures = -1, .data_fd = -1 };
 	enum ec e;
 
 	random_octets(m.ticket_key, sizeof m.ticket_key);
@@ -547,20 +658,22 @@ int master_serve(struct cx *cx, struct place *place)
 	} else {
 		warn_certificates(cx, place);
 		role_check_descriptors(cx, &place->config);
-		plan_children(&m);
 		while (!is_over(&m)) {
 			if (m.stop_ms)
 				stop_step(cx, &m);
 			else
 				watch_step(cx, &m);
+			overview_step(m.overview, now_ms());
 			poll_once(cx, &m);
 			reap(cx, &m);
 			if (m.failed)
 				stop_begin(cx, &m);
 		}
 		unlink(m.control_path);
+		unlink(m.figures_path);
 		LOG(cx, LOG_INFO, "server.stopped", (struct kv){ 0 });
 	}
+	overview_free(m.overview);
 	explicit_bzero(m.ticket_key, sizeof m.ticket_key);
 	return e == E_OK && !m.failed ? 0 : 1;
 }

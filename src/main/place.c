@@ -216,13 +216,13 @@ bool place_has_parent(struct place *p, char parent[4096])
 	return path_of(parent, data) && access(parent, F_OK) == 0;
 }
 
-enum ec place_control(struct cx *cx, struct place *p, char out[108])
+enum ec place_socket(struct cx *cx, struct place *p, const char *name, char out[108])
 {
 	char path[4096];
 	struct buf b = BUF(107);
 
 	buf_add(&b, config_file(&p->config, sl_cstr(p->path), p->config.run));
-	buf_puts(&b, "/control");
+	buf_printf(&b, "/%s", name);
 	bool ok = b.err == E_OK && path_of(path, buf_sl(&b));
 	if (ok)
 		memcpy(out, path, b.n + 1);

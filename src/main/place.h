@@ -28,8 +28,9 @@ struct place {
 [[nodiscard]] enum ec place_give_data(struct cx *cx, struct place *p);
 /// Whether the folder in which the data folder lies, or would be made, exists. out: parent — its path.
 bool place_has_parent(struct place *p, char parent[4096]);
-/// NUL-terminated path of the control socket, made in *out. errors: E_TOOBIG (over 107 octets).
-[[nodiscard]] enum ec place_control(struct cx *cx, struct place *p, char out[108]);
+/// NUL-terminated path of a socket of the folder `run`, made in *out: "control", where commands reach the store, or
+/// "figures", which gives the board. errors: E_TOOBIG (over 107 octets).
+[[nodiscard]] enum ec place_socket(struct cx *cx, struct place *p, const char *name, char out[108]);
 /// Before `fresh` takes the place of `old` at a reload: what needs a restart keeps the old value, for the master and
 /// for the roles, which read the text. out: *names — the options that wait for a restart. errors: E_TEMP, E_TOOBIG.
 [[nodiscard]] enum ec place_keep(struct cx *cx, struct place *fresh, const struct place *old, struct buf *names);

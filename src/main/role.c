@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/figures.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "main/sandbox.h"
@@ -143,6 +144,11 @@ enum ec role_begin(struct cx *cx, enum role r, struct buf *memory, struct bundle
 
 	log_setup(names[r], LOG_INFO);
 	enum ec e = channel_wait(cx, CHANNEL_FD, BEGIN_MS, &m, &fd);
+	if (e == E_OK && m.word == CHAN_FIGURES) { // from a server; a command's own store counts for itself
+		e = figures_begin(cx, fd);
+		if (e == E_OK)
+			e = channel_wait(cx, CHANNEL_FD, BEGIN_MS, &m, &fd);
+	}
 	if (e == E_OK && m.word != CHAN_BUNDLE)
 		e = fail(cx, E_CORRUPT, "the master's first message is no bundle");
 	if (e == E_OK)

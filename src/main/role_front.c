@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/board.h"
 #include "base/figures.h"
 #include "base/hash.h"
 #include "base/log.h"
@@ -108,6 +109,17 @@ static void reload(struct cx *cx, struct front_role *r, int fd)
 	buf_free(&memory);
 }
 
+/// Without it there are no figures to show, which is no reason not to serve mail.
+static void take_board(struct cx *cx, struct front_role *r, int fd)
+{
+	enum ec e = r->front.board ? fail(cx, E_EXISTS, "a second board") : board_map(cx, fd, &r->front.board);
+
+	if (e != E_OK)
+		log_failure(cx, LOG_WARN, "role.channel", e);
+	if (fd >= 0)
+		close(fd);
+}
+
 static enum ec hear(struct cx *cx, struct front_role *r, const struct channel_message *m, int fd)
 {
 	struct channel_message answer = { .word = CHAN_PONG, .b = m->b };
@@ -117,6 +129,7 @@ static enum ec hear(struct cx *cx, struct front_role *r, const struct channel_me
 	case CHAN_LISTEN: return front_listen(cx, &r->front, (enum port_kind)m->a, fd);
 	case CHAN_STORE: return client_attach(cx, r->front.store, fd);
 	case CHAN_BUNDLE: reload(cx, r, fd); return E_OK;
+	case CHAN_BOARD: take_board(cx, r, fd); return E_OK;
 	case CHAN_STOP: return E_CLOSED;
 	default:
 		if (fd >= 0)

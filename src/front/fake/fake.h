@@ -78,7 +78,8 @@ struct fake_talk {
 	bool quota_defer, bare_newline_reject, pop3_lock;
 	uint64_t message_max;    // 0 = 1 MiB
 	unsigned recipients_max; // 0 = 5
-	size_t piece;            // octets that one read brings; 0 = as many as there are
+	const struct board *board;
+	size_t piece; // octets that one read brings; 0 = as many as there are
 	FIB enum ec (*session)(struct cx *cx, struct session *s);
 };
 /// Runs a session against a transcript. Fails the running test, naming `name` and the line, where they disagree.

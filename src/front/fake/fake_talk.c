@@ -348,7 +348,7 @@ static enum ec run(const struct fake_talk *t, struct io *io)
 		.tls = t->offer_tls ? (struct tls_table *)&conf : NULL,
 	};
 	struct client *store = (struct client *)&fake;
-	struct front front = { .conf = &conf, .store = store };
+	struct front front = { .conf = &conf, .store = store, .board = t->board };
 	struct session s = { .front = &front, .conf = &conf, .cx = &cx, .io = io, .kind = t->kind };
 
 	io->talk = t;
