@@ -1,9 +1,10 @@
 #pragma once
 /// board — the figures of all roles in one place, written by the master alone and read by whoever shows them.
 ///
-/// A memfd sealed against resizing and, once the master has mapped it, against any further writing (F_SEAL_FUTURE_WRITE):
-/// whoever gets its descriptor can only read, whatever else they have taken over. What comes from the pages of roles is
-/// untrusted: numbers may be any, texts are cut and cleaned where they are printed, nothing is used as an index.
+/// A memfd sealed against resizing and, once the master has mapped it, against any further writing
+/// (F_SEAL_FUTURE_WRITE): whoever gets its descriptor can only read, whatever else they have taken over. What comes
+/// from the pages of roles is untrusted: numbers may be any, texts are cut and cleaned where they are printed,
+/// nothing is used as an index.
 #include "base/buf.h"
 #include "base/figures.h"
 

@@ -18,6 +18,8 @@ int cmd_restore(struct cx *cx, struct cli *cli);
 int cmd_store_rebuild(struct cx *cx, struct cli *cli);
 int cmd_store_check(struct cx *cx, struct cli *cli);
 int cmd_store_compact(struct cx *cx, struct cli *cli);
+int cmd_stats(struct cx *cx, struct cli *cli);
+int cmd_top(struct cx *cx, struct cli *cli);
 int cmd_store_stats(struct cx *cx, struct cli *cli);
 int cmd_import(struct cx *cx, struct cli *cli);
 int cmd_export(struct cx *cx, struct cli *cli);

@@ -422,6 +422,7 @@ static void reload(struct cx *cx, struct master *m)
 			memcpy(fresh.store_secret, m->place->store_secret, STORE_SECRET);
 			place_close(m->place);
 			*m->place = fresh;
+			overview_named(m->overview, fresh.config.hostname);
 			for (size_t i = 0; i < m->n_children && e == E_OK; i++)
 				if (m->child[i].pid)
 					e = tell_bundle(cx, m, &m->child[i]);
@@ -500,8 +501,8 @@ static void stop_step(struct cx *cx, struct master *m)
 		kill(store->pid, SIGKILL);
 }
 
-/// A role that is silent is aborted; its log line says what its threads were doing. One that was stopped (SIGSTOP) hears
-/// the signal only when it goes on.
+/// A role that is silent is aborted; its log line says what its threads were doing. One that was stopped (SIGSTOP)
+/// hears the signal only when it goes on.
 static void end_hung(struct cx *cx, struct master *m, struct child *c, int64_t now)
 {
 	struct buf what = BUF(DOING_OCTETS);

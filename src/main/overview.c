@@ -74,6 +74,12 @@ enum ec overview_add(struct cx *cx, struct overview *o, enum role role, unsigned
 	return E_OK;
 }
 
+void overview_named(struct overview *o, struct sl hostname)
+{
+	if (o->board)
+		snprintf(o->board->hostname, sizeof o->board->hostname, "%.*s", SLF(hostname));
+}
+
 enum ec overview_begin(struct cx *cx, struct overview *o)
 {
 	enum ec e = board_new(cx, o->n, &o->fd, &o->board);
@@ -81,7 +87,7 @@ enum ec overview_begin(struct cx *cx, struct overview *o)
 	if (e != E_OK)
 		return e;
 	snprintf(o->board->version, sizeof o->board->version, "%s", HONGYAN_VERSION);
-	snprintf(o->board->hostname, sizeof o->board->hostname, "%.*s", SLF(o->hostname));
+	overview_named(o, o->hostname);
 	o->board->began_s = (uint64_t)clock_now_s();
 	o->board->began_ns = (uint64_t)clock_mono_ns();
 	for (uint32_t i = 0; i < o->n; i++) {

@@ -1,9 +1,9 @@
 #pragma once
 /// overview — the master's side of figures: a page for each role, and the board that shows all of them.
 ///
-/// Pages are made once; each process of a role gets its role's (CHAN_FIGURES) and can write to that one alone. The master
-/// maps them for reading and copies them to the board (base/board.h), with what it knows itself: what runs, since when,
-/// its processor time and memory from /proc. Nothing from a page decides anything; it is shown.
+/// Pages are made once; each process of a role gets its role's (CHAN_FIGURES) and can write to that one alone. The
+/// master maps them for reading and copies them to the board (base/board.h), with what it knows itself: what runs,
+/// since when, its processor time and memory from /proc. Nothing from a page decides anything; it is shown.
 #include "base/board.h"
 #include "main/config.h"
 #include "main/role.h"
@@ -19,6 +19,8 @@ void overview_free(struct overview *o); // accepts NULL
 /// All roles are added: makes the board. errors: those of board_new.
 [[nodiscard]] enum ec overview_begin(struct cx *cx, struct overview *o);
 
+/// The hostname may have changed. Does nothing before overview_begin.
+void overview_named(struct overview *o, struct sl hostname);
 /// Descriptors to be sent, still the overview's.
 int overview_page(const struct overview *o, size_t i);
 int overview_board(const struct overview *o);

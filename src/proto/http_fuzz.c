@@ -1,5 +1,5 @@
-/// Fuzzes request lines and fields: what is taken lies within the line, and a method, a path and a name hold nothing that
-/// could be put into an answer and mean something else there.
+/// Fuzzes request lines and fields: what is taken lies within the line, and a method, a path and a name hold nothing
+/// that could be put into an answer and mean something else there.
 #include <stdlib.h>
 #include <string.h>
 
