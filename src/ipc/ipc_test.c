@@ -1,5 +1,6 @@
 /// ipc_test — the client against a store played by the test's own fiber; chunks; checks of every verb.
 #include "base/check.h"
+#include "base/figures.h"
 #include "base/num.h"
 #include "ipc/client.h"
 #include "ipc/wire.h"
@@ -746,6 +747,13 @@ static void test_verb_checks(void **)
 	assert_null(verb_info(UINT32_MAX));
 }
 
+/// What is counted by verb has the verbs' names.
+static void test_verb_labels(void **)
+{
+	for (unsigned v = VERB_NONE + 1; v < VERB_note; v++)
+		assert_string_equal(figure_sets[LABEL_VERB].word[v - 1], verb_info(v)->name);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -759,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_chunks),
 		cmocka_unit_test(test_wire),
 		cmocka_unit_test(test_verb_checks),
+		cmocka_unit_test(test_verb_labels),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

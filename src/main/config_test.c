@@ -1,6 +1,7 @@
 /// Tests of the configuration: defaults, every kind of value, and the words for what is wrong.
 #include "base/check.h"
 
+#include "base/figures.h"
 #include "base/num.h"
 #include "main/config.h"
 #include "main/edit.h"
@@ -153,10 +154,19 @@ static void test_edit(void **state)
 	assert_int_equal(edit_distance(SL("abc"), SL("abc")), 0);
 }
 
+/// What is counted by port has the ports' names.
+static void test_port_labels(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < PORT_KINDS; k++)
+		assert_string_equal(figure_sets[LABEL_PROTO].word[k], port_name((enum port_kind)k));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_port_labels),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_doubts),

@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/board.h"
 #include "base/check.h"
 #include "base/num.h"
 
@@ -469,6 +470,82 @@ static void test_store(void **state)
 	try_role(SANDBOX_STORE);
 }
 
+// ---- figures: the board is everybody's to read and nobody's to write, with a sandbox and without
+
+static int board_fd = -1, page_fd = -1;
+
+static int read_board(void)
+{
+	const struct board *b;
+
+	return board_map(NULL, board_fd, &b) == E_OK && board_get(&b->role[0], FIG_JOBS, 0, 0) == 7 ? GONE_WELL
+	                                                                                            : EINVAL;
+}
+static int count_on_own_page(void)
+{
+	if (figures_begin(NULL, dup(page_fd)) != E_OK)
+		return EINVAL;
+	figure_add(FIG_JOBS, 0, 1);
+	return figure_get(FIG_JOBS, 0) > 0 ? GONE_WELL : EINVAL;
+}
+static int map_board(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, board_fd, 0);
+
+	return p == MAP_FAILED ? errno : GONE_WELL;
+}
+static int unprotect_board(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, board_fd, 0);
+
+	return p == MAP_FAILED ? GONE_WELL : came(mprotect(p, 4096, PROT_READ | PROT_WRITE));
+}
+static int write_board(void)
+{
+	return came(pwrite(board_fd, "x", 1, 0));
+}
+static int empty_board(void)
+{
+	return came(fallocate(board_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+}
+static int shrink_board(void)
+{
+	return came(ftruncate(board_fd, 0));
+}
+static int reopen_board(void)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "/proc/self/fd/%d", board_fd);
+	int fd = open(name, O_RDWR);
+	if (fd < 0)
+		return errno;
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return p == MAP_FAILED ? errno : GONE_WELL;
+}
+
+static void test_figures(void **state)
+{
+	static int (*const refused[])(
+		void) = { map_board, unprotect_board, write_board, empty_board, shrink_board, reopen_board };
+	struct board *b;
+
+	(void)state;
+	assert_int_equal(board_new(NULL, 2, &board_fd, &b), E_OK);
+	assert_int_equal(figures_new(NULL, &page_fd), E_OK);
+	b->role[0].figures.place[AT_JOBS] = 7;
+	for (int role = -1; role <= SANDBOX_STORE; role++) {
+		assert_int_equal(attempt_as(role, read_board, NULL), GONE_WELL);
+		assert_int_equal(attempt_as(role, count_on_own_page, NULL), GONE_WELL);
+		for (size_t i = 0; i < ARRAY_N(refused); i++)
+			assert_true(is_refusal(attempt_as(role, refused[i], NULL)));
+	}
+	assert_int_equal(board_get(&b->role[0], FIG_JOBS, 0, 0), 7);
+	board_unmap(b);
+	close(board_fd);
+	close(page_fd);
+}
+
 /// `sandbox = off` keeps its promise too, and still gives away nothing to set-user-id programs.
 static void test_off(void **state)
 {
@@ -492,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_without),
 		cmocka_unit_test(test_front),
 		cmocka_unit_test(test_store),
+		cmocka_unit_test(test_figures),
 		cmocka_unit_test(test_off),
 	};
 	return cmocka_run_group_tests(tests, begin, end);
