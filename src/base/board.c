@@ -161,7 +161,6 @@ int64_t board_times_quantile(const struct board_times *t, unsigned permille)
 		uint64_t here = t->bucket[i];
 		if (here && want <= (double)below + (double)here) {
 			double part = (want - (double)below) / (double)here;
-			part = part < 0 ? 0 : part > 1 ? 1 : part; // counts may be nonsense
 			return low + (int64_t)((double)(figure_bounds_ns[i] - low) * part);
 		}
 		below += here;

@@ -1,5 +1,6 @@
-/// Tests of amount, overview, stats and top: words for numbers, what the master shows of roles that live and die, and that
-/// no number and no width breaks the picture.
+/// Tests of amount, overview, stats and top: words for numbers, what the master shows of roles that live and die, and
+/// that no number and no width breaks the picture.
+#include <time.h>
 #include <unistd.h>
 
 #include "base/check.h"
@@ -125,6 +126,8 @@ static void test_life_of_a_role(void **state)
 	figure_set(FIG_SESSIONS, PORT_IMAPS, 3);
 	figure_set(FIG_UP, 0, 77); // the master's to say
 	figure_set(FIG_HANGS, 0, 77);
+	while (clock() < CLOCKS_PER_SEC / 20)
+		continue; // so much that /proc tells of it
 	doing_begin("fibers", 0);
 	doing("imap FETCH");
 	overview_step(o, 1000);
@@ -148,6 +151,8 @@ static void test_life_of_a_role(void **state)
 	assert_int_equal(board_get(r, FIG_CONNECTIONS, PORT_IMAPS, 0), 6);
 	assert_int_equal(board_get(r, FIG_UP, 0, 0), 1);
 	doing_end();
+	uint64_t cpu_ns = board_get(r, FIG_CPU, 0, 0);
+	assert_true(cpu_ns >= 30000000);
 	overview_hung(o, 2);
 	overview_died(o, 2);
 	overview_step(o, 5000);
@@ -155,6 +160,8 @@ static void test_life_of_a_role(void **state)
 	assert_int_equal(board_get(r, FIG_SESSIONS, PORT_IMAPS, 0), 0); // nobody's any more
 	assert_int_equal(board_get(r, FIG_UP, 0, 0), 0);
 	assert_int_equal(board_get(r, FIG_HANGS, 0, 0), 1);
+	assert_int_equal(board_get(r, FIG_CPU, 0, 0), cpu_ns); // of all its processes
+	assert_int_equal(board_get(r, FIG_RESIDENT, 0, 0), 0);
 	assert_int_equal(r->pid, 0);
 	overview_named(o, SL("other.example.test"));
 	assert_string_equal(b->hostname, "other.example.test");

@@ -190,6 +190,9 @@ def test_mail_is_counted(server):
     assert since("log_written_bytes_total") > 8 * 100
     assert since("log_bodies") == 8
     assert since("sessions") == 0
+    for waiting in ("store_writer_queue", "store_requests_in_flight", "store_workers_busy", "ipc_requests_in_flight",
+                    "arena_chunks_used", "room_used_bytes", "password_queue"):
+        assert since.after.sum(waiting) == 0, waiting
     # EHLO, MAIL, RCPT…, DATA, QUIT of each
     assert since("smtp_commands_total") == 7 * 5 + 2 + (1 + 1 + 3 + 1) + 5
 
@@ -311,6 +314,22 @@ def test_counters_outlive_roles(server):
     held.shutdown()
 
 
+def test_a_role_that_is_away_is_seen(server):
+    """Each death makes the pause before the next start longer, until a scrape falls into it."""
+    since, end, seen = Since(server), time.monotonic() + 30, None
+    while not seen:
+        assert time.monotonic() < end
+        for pid in server.roles().get("mx", []):
+            os.kill(pid, signal.SIGKILL)
+        scrape = Scrape(server)
+        if scrape.sum("role_up", role="mx") == 0 and scrape.sum("role_age_seconds", role="mx") == 0:
+            seen = scrape
+    assert seen.sum("role_resident_bytes", role="mx") == 0 and seen.sum("fibers", role="mx") == 0
+    while since.now().after.sum("role_up") < 4:
+        assert time.monotonic() < end
+    assert since("role_starts_total", role="mx") >= 1 and since("role_cpu_seconds_total", role="mx") >= 0
+
+
 # ---- stats
 
 def test_stats_as_json(server):
@@ -428,7 +447,14 @@ class Top:
         if sig:
             os.kill(self.pid, sig)
         self.read(5)
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        end = time.monotonic() + 5
+        while (done := os.waitpid(self.pid, os.WNOHANG))[0] == 0 and time.monotonic() < end:
+            time.sleep(0.02)
+        if not done[0]:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        assert done[0], "it goes on"
+        code = os.waitstatus_to_exitcode(done[1])
         os.close(self.fd)
         assert self.seen.count(b"\x1b[?1049h") == self.seen.count(b"\x1b[?1049l") == 1
         assert self.seen.rstrip().endswith(b"\x1b[?25h\x1b[?1049l") or code
