@@ -128,13 +128,18 @@ void doing_begin(const char *who, unsigned number)
 		put_text(mine->who, DOING_WHO, name);
 }
 
-void doing(const char *what)
+void doing_at(const char *what, int64_t since_ns)
 {
 	if (!mine)
 		return;
 	if (what)
 		put_text(mine->what, DOING_WHAT, what);
-	atomic_store_explicit(&mine->since_ns, what ? (uint64_t)clock_mono_ns() : 0, memory_order_relaxed);
+	atomic_store_explicit(&mine->since_ns, what ? (uint64_t)since_ns : 0, memory_order_relaxed);
+}
+
+void doing(const char *what)
+{
+	doing_at(what, mine && what ? clock_mono_ns() : 0);
 }
 
 void doing_since(const char what[DOING_WHAT], int64_t since_ns)

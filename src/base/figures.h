@@ -111,8 +111,11 @@ uint64_t figure_get(enum figure f, unsigned label);
 
 /// Gives the calling thread a place for what it does, "worker" 3. Without one, doing() does nothing.
 void doing_begin(const char *who, unsigned number);
-/// The calling thread does `what` from now on, or from `since_ns`; NULL: it waits for work. Cut at DOING_WHAT octets.
+/// The calling thread does `what` from now on, or since a time just read; NULL: it waits for work. Cut at DOING_WHAT
+/// octets.
 void doing(const char *what);
+void doing_at(const char *what, int64_t since_ns);
+/// The same for a text that is filled up with zeros already.
 void doing_since(const char what[DOING_WHAT], int64_t since_ns);
 /// The thread ends: its place is another's.
 void doing_end(void);

@@ -156,7 +156,7 @@ static enum ec flush_segment(struct cx *cx, struct journal *j)
 {
 	int64_t began_ns = clock_mono_ns();
 
-	doing("flush of the log");
+	doing_at("flush of the log", began_ns);
 	int rc = j->disk->fdatasync(j->disk->arg, j->fd);
 	figure_time(FIG_FLUSHES, 0, clock_mono_ns() - began_ns);
 	j->flushes++;

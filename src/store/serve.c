@@ -340,7 +340,7 @@ static void frame(struct cx *cx, struct peer *p, struct sl octets, int fd)
 		peer_close(p);
 		return;
 	}
-	doing(info->name);
+	doing_at(info->name, r->began_ns);
 	memcpy((uint8_t *)(r + 1), body.p, body.n);
 	if (info->check(r->in, p->arena_octets) != E_OK)
 		request_answer(r, E_SYNTAX);

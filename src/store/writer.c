@@ -120,7 +120,7 @@ static enum ec commit_index(struct cx *cx, struct writer *w, const struct applie
 	struct itxn *it = w->txn.view.t;
 	int64_t began_ns = clock_mono_ns();
 
-	doing("commit of the index");
+	doing_at("commit of the index", began_ns);
 	w->txn.view.t = NULL;
 	enum ec e = apply_expire(cx, it, w->txn.batch.time_s, EXPIRE_AT_LEAST + 2 * jobs);
 	if (e == E_OK)
