@@ -500,7 +500,7 @@ int cli_connect(struct cx *cx, struct place *p, const char *name)
 
 bool cli_server_runs(struct cx *cx, struct cli *cli)
 {
-	int fd = connect_server(cx, &cli->place);
+	int fd = cli_connect(cx, &cli->place, "control");
 
 	cx_forget(cx);
 	if (fd >= 0)
