@@ -49,7 +49,7 @@ class Run:
                 ops.append({**op, "acked": at, "began": began[op["n"]]})
             elif word == "open":
                 self.opens.append((at, int(rest)))
-            elif word in ("closed", "killed"):
+            elif word in ("closing", "closed", "killed"):
                 self.ends.append((at, word))
             elif word == "seen":
                 self.seen = at
@@ -59,9 +59,9 @@ class Run:
         return max([self.told, *(r for at, r in self.opens if at < cut)])
 
     def clean_at(self, cut):
-        """Closed in order and not opened since."""
+        """Whether it may be closed in order: that was begun, and it was not opened since."""
         last = max((end for end in self.ends if end[0] < cut), default=(0, ""))
-        return last[1] == "closed" and all(at < last[0] or at >= cut for at, _ in self.opens)
+        return last[1] in ("closing", "closed") and all(at < last[0] or at >= cut for at, _ in self.opens)
 
 
 def environment(work, record=None):
