@@ -24,7 +24,9 @@ struct bed {
 	bool aloud;             // marks also go to standard output
 };
 
-/// Opens or closes the store, marking it.
+/// Opens the store and mends it. After an error it is closed.
+[[nodiscard]] enum ec bed_try_open(struct cx *cx, struct bed *b);
+/// Opens or closes the store, marking it; the program ends where that fails.
 void bed_open(struct bed *b);
 void bed_close(struct bed *b);
 /// Says a line to the record and, aloud, to standard output.
@@ -34,10 +36,19 @@ void bed_mark(const struct bed *b, struct sl line);
 void bed_body(uint64_t seed, uint64_t n, size_t octets, uint8_t *out);
 void bed_body_name(struct sl body, char out[static 17]);
 
+/// What the test itself needs is not to fail: see fault_spare. Missing in programs without faults.
+__attribute__((weak)) void fault_spare(bool on);
+static inline void bed_spare(bool on)
+{
+	if (fault_spare)
+		fault_spare(on);
+}
+
 /// Makes the accounts, marked as operations 1 to BED_ACCOUNTS.
 void load_accounts(struct bed *b);
 /// Runs operation `n`: what it is depends on the seed and on what it meets. A delivery may be run again: it is the same.
-void load_one(struct bed *b, uint64_t n);
+/// Returns what it was answered, which may well be that it cannot be done.
+enum ec load_one(struct bed *b, uint64_t n);
 
 /// Prints the whole state as one line to standard output.
 void look_state(struct bed *b);

@@ -10,7 +10,7 @@
 #include "store/directory.h"
 #include "store/tree.h"
 
-enum { TEXT_MAX = 4 << 20, BULK_OCTETS = BLOB_INLINE_MAX + (100 << 10), NOW_S = 1600000000 };
+enum { TEXT_MAX = 4 << 20, TEXT_USUAL = 32 << 10, BULK_OCTETS = BLOB_INLINE_MAX + (100 << 10), NOW_S = 1600000000 };
 enum kind { DELIVER, DELIVER_BULK, APPEND, FLAGS, EXPUNGE, MOVE, COPY, CREATE, RENAME, DELETE, KINDS };
 static const unsigned share[KINDS] = { 28, 3, 12, 22, 8, 8, 8, 5, 3, 3 }; // of a hundred
 static const char *const kind_name[KINDS] = { "deliver", "deliver", "append", "flags", "expunge", "move", "copy",
@@ -26,6 +26,7 @@ struct op {
 	char body[17];
 	struct buf text; // JSON of what it did
 	bool ran;
+	enum ec result; // of the last run
 };
 
 static uint64_t draw64(uint64_t *lottery)
@@ -357,7 +358,17 @@ static enum ec run_op(struct cx *cx, struct txn *t, struct job *job)
 	buf_clear(&o->text);
 	buf_printf(&o->text, "ack {\"n\":%llu,\"order\":%llu,\"lazy\":%d,\"kind\":\"%s\"", (unsigned long long)o->n,
 		(unsigned long long)atomic_fetch_add(&o->b->order, 1) + 1, o->kind == FLAGS, kind_name[o->kind]);
-	return run_kind(cx, t, o);
+	o->result = run_kind(cx, t, o);
+	return o->result;
+}
+
+/// Memory for what a job prints.
+static void begin_text(struct op *o)
+{
+	bed_spare(true);
+	if (!buf_room(&o->text, TEXT_USUAL))
+		bed_die(NULL, "memory for a text", o->text.err);
+	bed_spare(false);
 }
 
 /// A job that failed did nothing, and says only that.
@@ -400,7 +411,9 @@ static enum ec give_body(struct cx *cx, struct op *o)
 
 	o->octets = o->kind == DELIVER_BULK ? BULK_OCTETS + (unsigned)o->n % 5000
 	                                    : (unsigned)(draw64(&l) >> 20) % (200u << size * 3 % 11) + 1;
+	bed_spare(true);
 	uint8_t *p = malloc(o->octets);
+	bed_spare(false);
 	if (!p)
 		bed_die(cx, "memory for a body", E_TEMP);
 	bed_body(o->b->seed, o->n, o->octets, p);
@@ -412,19 +425,23 @@ static enum ec give_body(struct cx *cx, struct op *o)
 	return e;
 }
 
-void load_one(struct bed *b, uint64_t n)
+enum ec load_one(struct bed *b, uint64_t n)
 {
 	struct op o = { .b = b, .n = n, .kind = kind_of(b, n), .text = BUF(TEXT_MAX) };
 	struct cx cx = { 0 };
 
+	begin_text(&o);
 	mark_begin(b, n);
 	enum ec e = o.kind <= APPEND ? give_body(&cx, &o) : E_OK;
 	if (e == E_OK)
 		e = store_do(&cx, b->s, o.kind != FLAGS, run_op, &o);
+	if (e && o.ran && o.result == E_OK)
+		quota_forget_all(b->quota);
 	acknowledge(&o, e);
 	blob_free(o.blob);
 	buf_free(&o.text);
 	cx_end(&cx);
+	return e;
 }
 
 // ---- accounts
