@@ -74,8 +74,9 @@ static bool fails(enum fault_kind kind, void *caller)
 	uint64_t n = atomic_fetch_add(&page->count, 1) + 1;
 	if (n < atomic_load(&page->from) || n > atomic_load(&page->to))
 		return false;
-	atomic_fetch_add(&page->failed, 1);
-	atomic_store(&page->where, (uint64_t)(uintptr_t)caller);
+	uint64_t before = atomic_fetch_add(&page->failed, 1);
+	if (before < FAULT_WHERE)
+		atomic_store(&page->where[before], (uint64_t)(uintptr_t)caller);
 	errno = kind == FAULT_ALLOC ? ENOMEM : (int)atomic_load(&page->err);
 	return true;
 }

@@ -12,13 +12,14 @@ enum fault_kind {
 	FAULT_CALL,  // open, write (all forms), flush, ftruncate, fallocate, rename, unlink, mkdir, mmap
 };
 
-/// In the order in which faults.py reads it.
+enum { FAULT_WHERE = 8 };
+/// In the order in which test_server_sweep.py reads it.
 struct fault_page {
-	_Atomic uint32_t kind, err; // what fails now, with which errno (allocations: ENOMEM)
-	_Atomic uint64_t from, to;  // the calls with these numbers fail
-	_Atomic uint64_t count;     // calls of that kind since `count` was set to 0
-	_Atomic uint64_t failed;    // of them
-	_Atomic uint64_t where;     // the address that the last failed call returns to
+	_Atomic uint32_t kind, err;          // what fails now, with which errno (allocations: ENOMEM)
+	_Atomic uint64_t from, to;           // the calls with these numbers fail
+	_Atomic uint64_t count;              // calls of that kind since `count` was set to 0
+	_Atomic uint64_t failed;             // of them
+	_Atomic uint64_t where[FAULT_WHERE]; // the addresses that the first failed calls return to
 };
 
 struct fault_page *fault_page(void);

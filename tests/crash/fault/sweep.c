@@ -4,7 +4,8 @@
 ///
 /// For n = FIRST, FIRST + STEP, … until a script of OPS operations does not reach n any more: a process of its own opens a
 /// copy of a store with accounts, runs the script and closes it, while calls n to n + BURST - 1 fail. In between and at
-/// last, with nothing failing, it goes on with a few operations and prints what it holds. oracle.py judges the output.
+/// last, with nothing failing, it goes on with a few operations, repeats deliveries, and prints what it holds. oracle.py judges the output.
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -78,6 +79,17 @@ static void say_failure(struct cx *cx, enum ec e)
 	fflush(stdout);
 }
 
+/// How many calls failed, and in which programs or libraries the first of them were made.
+static void say_where(const struct fault_page *p)
+{
+	Dl_info info;
+
+	printf("failed %llu of %llu in", (unsigned long long)p->failed, (unsigned long long)p->count);
+	for (uint64_t i = 0; i < p->failed && i < FAULT_WHERE; i++)
+		printf(" %s", dladdr((void *)(uintptr_t)p->where[i], &info) ? info.dli_fname : "?");
+	printf("\n");
+}
+
 /// One case; returns whether n was reached.
 static bool run_case(const struct sweep *s, uint64_t n, const char *dir)
 {
@@ -100,6 +112,9 @@ static bool run_case(const struct sweep *s, uint64_t n, const char *dir)
 		(void)load_one(&b, BED_ACCOUNTS + i);
 	p->kind = FAULT_NONE;
 	go_on(&b, 1000);
+	for (uint64_t i = 1; i <= s->ops; i++) // whoever got no answer asks again
+		if (load_is_delivery(&b, BED_ACCOUNTS + i))
+			(void)load_one(&b, BED_ACCOUNTS + i);
 	look_state(&b);
 	p->kind = s->kind; // where it was
 	bed_close(&b);
@@ -110,8 +125,7 @@ static bool run_case(const struct sweep *s, uint64_t n, const char *dir)
 	look_check_mail(&b);
 	bed_close(&b);
 	look_check_log(&b);
-	printf("failed %llu of %llu at %llx\n", (unsigned long long)p->failed, (unsigned long long)p->count,
-		(unsigned long long)p->where);
+	say_where(p);
 	return p->failed > 0;
 }
 

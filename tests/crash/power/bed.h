@@ -49,6 +49,7 @@ void load_accounts(struct bed *b);
 /// Runs operation `n`: what it is depends on the seed and on what it meets. A delivery may be run again: it is the same.
 /// Returns what it was answered, which may well be that it cannot be done.
 enum ec load_one(struct bed *b, uint64_t n);
+bool load_is_delivery(const struct bed *b, uint64_t n);
 
 /// Prints the whole state as one line to standard output.
 void look_state(struct bed *b);

@@ -403,6 +403,11 @@ static enum kind kind_of(const struct bed *b, uint64_t n)
 	return (enum kind)kind;
 }
 
+bool load_is_delivery(const struct bed *b, uint64_t n)
+{
+	return kind_of(b, n) <= DELIVER_BULK;
+}
+
 /// The body of a delivery or an append, in the store's hands.
 static enum ec give_body(struct cx *cx, struct op *o)
 {

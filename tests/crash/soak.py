@@ -1,0 +1,319 @@
+#!/usr/bin/python3
+"""soak — an hour (SOAK_SECONDS) of mixed mail with a role killed every 20 s; then everything acknowledged is there, nothing twice,
+and memory and descriptors are what they were after warming up. Prints figures; ends with 1 where something is wrong.
+
+Senders deliver to alice and to pop; alice's mail is checked and expunged now and then, pop's is fetched and deleted over POP3.
+Each of the other users has one IMAP client, which knows what must be in the account: after every answer, and where none came
+what may be. All against the server of tests/server.py."""
+import collections, contextlib, imaplib, os, pathlib, poplib, random, re, signal, smtplib, ssl, sys, threading, time, uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from server import Server  # noqa: E402
+
+SECONDS = int(os.environ.get("SOAK_SECONDS", "3600"))
+KILL_S = int(os.environ.get("SOAK_KILL_S", "20"))
+SAMPLE_S, PAUSE_S = 1, 0.01
+CLIENTS, SENDERS, MESSAGES_MAX = 4, 4, 60
+AWAY = (OSError, EOFError, imaplib.IMAP4.abort, poplib.error_proto, smtplib.SMTPException, ssl.SSLError)
+MARK = re.compile(rb"X-Mark: (\w+)", re.I)
+
+
+def letter(mark):
+    lines = "line of text\r\n" * random.choice([1, 50, 3000])
+    return f"Subject: {mark}\r\nX-Mark: {mark}\r\n\r\n{lines}".encode()
+
+
+class Soak:
+    def __init__(self, server):
+        self.server, self.stopping, self.faults = server, threading.Event(), []
+        self.done, self.lock = collections.Counter(), threading.Lock()
+        self.sent = {"alice": set(), "pop": set()}  # accepted, not yet seen to be gone
+
+    def wrong(self, words):
+        with self.lock:
+            self.faults.append(words)
+        print("WRONG", words, flush=True)
+        self.stopping.set()
+
+    def guard(self, work):
+        """Runs a thread's work again and again; the server's absence is no fault."""
+        while not self.stopping.is_set():
+            try:
+                work()
+            except AWAY:
+                time.sleep(0.1)
+            except Exception as e:  # a fault of the soak itself must not pass silently
+                self.wrong(f"{work.__qualname__}: {e!r}")
+
+    # ---- deliveries
+
+    def send(self):
+        with smtplib.SMTP("127.0.0.1", self.server.port("smtp"), timeout=60) as client:
+            while not self.stopping.is_set():
+                mark, user = uuid.uuid4().hex, random.choice(["alice", "pop"])
+                client.sendmail("sender@elsewhere.test", [self.server.address(user)], letter(mark))
+                with self.lock:
+                    self.sent[user].add(mark)
+                self.done["delivered"] += 1
+                time.sleep(PAUSE_S)
+
+    def check_alice(self):
+        """What was accepted before is there once; then it is expunged."""
+        with self.lock:
+            before = set(self.sent["alice"])
+        with self.server.imap("alice") as imap:
+            imap.select("INBOX")
+            found = marks(imap)
+            twice = [m for m, n in collections.Counter(m for m, _ in found.values()).items() if n > 1]
+            lost = before - {m for m, _ in found.values()}
+            if twice or lost:
+                self.wrong(f"alice: {len(lost)} messages lost, {len(twice)} twice")
+            ok(imap.uid("STORE", "1:*", "+FLAGS.SILENT", "(\\Deleted)"))
+            ok(imap.uid("EXPUNGE", ",".join(map(str, found)) or "1"))
+            with self.lock:
+                self.sent["alice"] -= {m for m, _ in found.values()}
+        self.done["checked"] += 1
+        self.stopping.wait(5)
+
+    def fetch_pop(self):
+        with self.lock:
+            before = set(self.sent["pop"])
+        pop = self.server.pop3("pop")
+        with contextlib.closing(pop):
+            count = pop.stat()[0]
+            found = [MARK.search(b"\r\n".join(pop.retr(n + 1)[1])).group(1).decode() for n in range(count)]
+            lost = before - set(found)
+            if lost or len(set(found)) != len(found):
+                self.wrong(f"pop: {len(lost)} messages lost of {len(before)}, {len(found) - len(set(found))} twice")
+            for n in range(count):
+                pop.dele(n + 1)
+            with self.lock:  # from here on they may be gone, answered or not
+                self.sent["pop"] -= set(found)
+            pop.quit()
+        self.done["fetched by POP3"] += count
+        self.stopping.wait(2)
+
+    # ---- samples
+
+    def pids(self):
+        return {"master": [self.server.process.pid], **self.server.roles()}
+
+    def sample(self):
+        """{role: (KiB of its own memory, descriptors)}."""
+        out = {}
+        for role, pids in self.pids().items():
+            memory = files = 0
+            for pid in pids:
+                with contextlib.suppress(OSError):
+                    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+                    memory += sum(int(n) for n in re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+)", text, re.M))
+                    files += len(os.listdir(f"/proc/{pid}/fd"))
+            out[role] = (memory, files)
+        return out
+
+    def kill_one(self):
+        role, pids = random.choice(list(self.server.roles().items()))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(random.choice(pids), signal.SIGKILL)
+            self.done[f"{role} killed"] += 1
+
+
+def ok(answer):
+    """Whether a command succeeded, or could not be tried (the store is away); anything else is a fault."""
+    status, data = answer
+    if status != "OK" and b"UNAVAILABLE" not in b" ".join(d for d in data if isinstance(d, bytes)):
+        raise RuntimeError(f"refused: {data}")
+    return status == "OK"
+
+
+def marks(imap):
+    """{uid: (mark, flags)} of the mailbox that is selected."""
+    status, parts = imap.uid("FETCH", "1:*", "(FLAGS BODY.PEEK[HEADER.FIELDS (X-MARK)])")
+    if status != "OK":
+        raise imaplib.IMAP4.abort("the store is away")
+    found = {}
+    for part in parts:
+        if isinstance(part, tuple):
+            uid = int(re.search(rb"UID (\d+)", part[0]).group(1))
+            flags = frozenset(re.search(rb"FLAGS \(([^)]*)\)", part[0]).group(1).split()) - {b"\\Recent"}
+            found[uid] = (MARK.search(part[1]).group(1).decode(), flags)
+    return found
+
+
+class Client:
+    """One account with one client: its mailboxes as {name: sorted [(mark, flags)]}; `may`: what they may be after a command
+    that was not answered."""
+
+    def __init__(self, soak, user):
+        self.soak, self.user, self.mail, self.may = soak, user, {"INBOX": []}, None
+        self.uids = {}  # uidvalidity: {uid: mark}
+
+    def read(self, imap):
+        """The account as it is; its UIDs checked against all that was seen before."""
+        status, lines = imap.list()
+        if status != "OK":
+            raise imaplib.IMAP4.abort("the store is away")
+        names = [re.search(rb'"?([^" ]+)"?$', line).group(1).decode() for line in lines
+                 if line and b"\\NonExistent" not in line]
+        there = {}
+        for name in names:
+            if name != "INBOX" and not name.startswith("box"):
+                continue
+            status, _ = imap.select(name, readonly=True)
+            if status != "OK":
+                raise imaplib.IMAP4.abort("the store is away")
+            validity = int(imap.response("UIDVALIDITY")[1][0])
+            found, known = marks(imap), self.uids.setdefault(validity, {})
+            for uid, (mark, _) in found.items():
+                if known.get(uid, mark) != mark or (uid not in known and known and uid < max(known)):
+                    self.soak.wrong(f"{self.user} {name}: UID {uid} is another message, or came late")
+            known.update((uid, mark) for uid, (mark, _) in found.items())
+            there[name] = sorted((m, tuple(sorted(f))) for m, f in found.values())
+        return there
+
+    def check(self, imap):
+        there = self.read(imap)
+        if there != self.mail and there != self.may:
+            differing = [n for n in set(there) | set(self.mail) if there.get(n) != self.mail.get(n)]
+            self.soak.wrong(f"{self.user}: {[(n, there.get(n), self.mail.get(n)) for n in differing][:3]}, may {self.may is not None}")
+        self.mail, self.may = there, None
+
+    def work(self):
+        with self.soak.server.imap(self.user) as imap:
+            self.check(imap)
+            for number in range(1, 1 << 30):
+                if self.soak.stopping.is_set():
+                    break
+                self.one(imap, random.choice(OPS))
+                if number % 25 == 0:
+                    self.check(imap)
+                time.sleep(PAUSE_S)
+
+    def one(self, imap, op):
+        name = random.choice(list(self.mail))
+        after = {n: list(rows) for n, rows in self.mail.items()}
+        command = op(self, name, after)
+        if not command:
+            return
+        self.may = after
+        if all(ok(answer) for answer in command(imap)):
+            self.mail, self.may = after, None
+            self.soak.done["IMAP changes"] += 1
+        else:
+            self.check(imap)
+
+    # each: changes `after`, returns what to do on a connection, or None where there is nothing to do
+
+    def append(self, name, after):
+        if len(after[name]) >= MESSAGES_MAX:
+            return None
+        mark = uuid.uuid4().hex
+        after[name] = sorted([*after[name], (mark, (b"\\Flagged",))])
+        return lambda imap: [imap.append(name, "(\\Flagged)", None, letter(mark))]
+
+    def flag(self, name, after):
+        after[name] = sorted((m, tuple(sorted({*f, b"\\Seen"}))) for m, f in after[name])
+        return self.on_all(name, "STORE", "+FLAGS.SILENT", "(\\Seen)") if after[name] else None
+
+    def copy(self, name, after):
+        to = random.choice(list(after))
+        if not after[name] or to == name or len(after[name]) + len(after[to]) > MESSAGES_MAX:
+            return None
+        after[to] = sorted([*after[to], *after[name]])
+        return self.on_all(name, "COPY", to)
+
+    def move(self, name, after):
+        to = random.choice(list(after))
+        if not after[name] or to == name or len(after[name]) + len(after[to]) > MESSAGES_MAX:
+            return None
+        after[to], after[name] = sorted([*after[to], *after[name]]), []
+        return self.on_all(name, "MOVE", to)
+
+    def drop(self, name, after):
+        if len(after[name]) < MESSAGES_MAX // 3:
+            return None
+        after[name] = sorted((m, tuple(sorted({*f, b"\\Deleted"}))) for m, f in after[name])
+        return self.on_all(name, "STORE", "+FLAGS.SILENT", "(\\Deleted)")
+
+    def expunge(self, name, after):
+        if all(b"\\Deleted" not in f for _, f in after[name]):
+            return None
+        after[name] = [(m, f) for m, f in after[name] if b"\\Deleted" not in f]
+        return lambda imap: [imap.select(name), imap.expunge()]
+
+    def create(self, name, after):
+        new = f"box-{random.randrange(6)}"
+        after.setdefault(new, [])
+        return (lambda imap: [imap.create(new)]) if new not in self.mail else None
+
+    def rename(self, name, after):
+        new = f"box-{random.randrange(6)}"
+        if name == "INBOX" or new in after:
+            return None
+        after[new] = after.pop(name)
+        return lambda imap: [imap.rename(name, new)]
+
+    def delete(self, name, after):
+        if name == "INBOX" or random.random() < 0.7:
+            return None
+        del after[name]
+        return lambda imap: [imap.delete(name)]
+
+    @staticmethod
+    def on_all(name, *words):
+        return lambda imap: [imap.select(name), imap.uid(words[0], "1:*", *words[1:])]
+
+
+OPS = [Client.append] * 5 + [Client.flag] * 3 + [Client.drop] * 2 + [
+    Client.copy, Client.move, Client.expunge, Client.create, Client.rename, Client.delete]
+
+
+def averages(samples):
+    """{role: (KiB, descriptors)}: the medians, since a role that was just killed is small."""
+    roles = {role for s in samples for role in s}
+    return {role: tuple(sorted(s[role][i] for s in samples if role in s)[sum(role in s for s in samples) // 2] for i in (0, 1))
+            for role in sorted(roles)}
+
+
+def is_flat(before, after):
+    return all(after[role][0] <= before[role][0] * 1.3 + 32768 and after[role][1] <= before[role][1] + 32 for role in before
+               if role in after)
+
+
+def main():
+    users = [f"client{i}" for i in range(CLIENTS)]
+    with Server(users=("alice", "pop", *users)) as server:
+        soak = Soak(server)
+        work = [soak.send] * SENDERS + [soak.check_alice, soak.fetch_pop] + [Client(soak, user).work for user in users]
+        threads = [threading.Thread(target=soak.guard, args=(w,)) for w in work]
+        for t in threads:
+            t.start()
+        samples, end, killed = [], time.monotonic() + SECONDS, time.monotonic()
+        while time.monotonic() < end and not soak.stopping.wait(SAMPLE_S):
+            samples.append(soak.sample())
+            if time.monotonic() - killed >= KILL_S:
+                killed = time.monotonic()
+                soak.kill_one()
+        soak.stopping.set()
+        for t in threads:
+            t.join(120)
+        if any(t.is_alive() for t in threads):
+            soak.wrong("a client hangs")
+        time.sleep(2)
+        for last in (soak.check_alice, soak.fetch_pop):
+            last()
+        said = server.run("store", "check").strip()
+        fifth = max(1, len(samples) // 5)
+        before, after = averages(samples[fifth:2 * fifth]), averages(samples[-fifth:])
+    print(f"{SECONDS} s: {dict(soak.done)}\n{'role':8} {'KiB warm':>9} {'at end':>9} {'files warm':>11} {'at end':>7}")
+    for role in before:
+        print(f"{role:8} {before[role][0]:9} {after.get(role, (0, 0))[0]:9} {before[role][1]:11} {after.get(role, (0, 0))[1]:7}")
+    print(said.splitlines()[-1])
+    faults = soak.faults + ([] if is_flat(before, after) else ["memory or descriptors grew"]) + \
+        ([] if said.endswith("in order.") else [said])
+    print("\n".join(faults) or "nothing wrong")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
