@@ -1,5 +1,5 @@
 # A phone book: what can be done here. The build itself is Meson's (meson.build); this file only calls it.
-.PHONY: help deps build run test lint asan bench crash format clean
+.PHONY: help deps build run test lint asan bench crash soak format clean
 
 help:
 	@echo "make build      build/hongyan, after installing what is missing from Debian's packages"
@@ -9,6 +9,8 @@ help:
 	@echo "make asan       unit tests and corpora with AddressSanitizer and UBSan"
 	@echo "make fuzz-NAME  fuzz one target (SECONDS=60); make fuzz-list names them"
 	@echo "make bench      the same work beside Postfix and Dovecot; ROWS=\"NAME... --quick\" measures some (bench/README.md)"
+	@echo "make crash      the crash tests, long: 300 power cuts, 200 rounds of kills, every allocation fails in turn"
+	@echo "make soak       an hour of mail (SOAK_SECONDS=3600) with a role killed every 20 s"
 
 deps:
 	@tools/deps build
@@ -38,6 +40,17 @@ bench: build
 	@tools/deps bench
 	@ninja -C build bench/hongyan-load bench/store-bench bench/store-growth bench/libslow_flush.so
 	@bench/compare $(ROWS)
+
+crash: export POWER_CUTS ?= 300
+crash: export ROUNDS ?= 200
+crash: export FAULT_STRIDE ?= 1
+crash:
+	@tools/deps build test
+	@tools/test build crash
+
+soak: build
+	@tools/deps test
+	@tests/crash/soak.py
 
 fuzz-list:
 	@grep -ho "fuzz_targets += \[\['[a-z0-9_-]*'" -r src --include=meson.build | sed "s/.*'\(.*\)'/\1/"

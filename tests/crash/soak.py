@@ -27,7 +27,9 @@ class Soak:
     def __init__(self, server):
         self.server, self.stopping, self.faults = server, threading.Event(), []
         self.done, self.lock = collections.Counter(), threading.Lock()
-        self.sent = {"alice": set(), "pop": set()}  # accepted, not yet seen to be gone
+        self.sent = {"alice": set(), "pop": set()}  # accepted
+        self.seen = {"alice": set(), "pop": set()}  # met, and perhaps removed since
+        self.gone = {"alice": set(), "pop": set()}  # the removal was answered
 
     def wrong(self, words):
         with self.lock:
@@ -57,39 +59,43 @@ class Soak:
                 self.done["delivered"] += 1
                 time.sleep(PAUSE_S)
 
+    def check(self, user, before, found):
+        """What was accepted `before` is found once, or was met before; nothing comes back."""
+        lost, back = before - set(found) - self.seen[user], self.gone[user] & set(found)
+        twice = len(found) - len(set(found))
+        if lost or back or twice:
+            self.wrong(f"{user}: of {len(before)} messages {len(lost)} lost, {twice} twice, {len(back)} back again")
+        self.seen[user] |= set(found)
+
+    def accepted(self, user):
+        with self.lock:
+            return set(self.sent[user])
+
     def check_alice(self):
         """What was accepted before is there once; then it is expunged."""
-        with self.lock:
-            before = set(self.sent["alice"])
+        before = self.accepted("alice")
         with self.server.imap("alice") as imap:
             imap.select("INBOX")
             found = marks(imap)
-            twice = [m for m, n in collections.Counter(m for m, _ in found.values()).items() if n > 1]
-            lost = before - {m for m, _ in found.values()}
-            if twice or lost:
-                self.wrong(f"alice: {len(lost)} messages lost, {len(twice)} twice")
-            ok(imap.uid("STORE", "1:*", "+FLAGS.SILENT", "(\\Deleted)"))
-            ok(imap.uid("EXPUNGE", ",".join(map(str, found)) or "1"))
-            with self.lock:
-                self.sent["alice"] -= {m for m, _ in found.values()}
+            self.check("alice", before, [mark for mark, _ in found.values()])
+            if found:
+                uids = ",".join(map(str, found))
+                if ok(imap.uid("STORE", uids, "+FLAGS.SILENT", "(\\Deleted)")) and ok(imap.uid("EXPUNGE", uids)):
+                    self.gone["alice"] |= {mark for mark, _ in found.values()}
         self.done["checked"] += 1
         self.stopping.wait(5)
 
     def fetch_pop(self):
-        with self.lock:
-            before = set(self.sent["pop"])
+        before = self.accepted("pop")
         pop = self.server.pop3("pop")
         with contextlib.closing(pop):
             count = pop.stat()[0]
             found = [MARK.search(b"\r\n".join(pop.retr(n + 1)[1])).group(1).decode() for n in range(count)]
-            lost = before - set(found)
-            if lost or len(set(found)) != len(found):
-                self.wrong(f"pop: {len(lost)} messages lost of {len(before)}, {len(found) - len(set(found))} twice")
+            self.check("pop", before, found)
             for n in range(count):
                 pop.dele(n + 1)
-            with self.lock:  # from here on they may be gone, answered or not
-                self.sent["pop"] -= set(found)
             pop.quit()
+            self.gone["pop"] |= set(found)
         self.done["fetched by POP3"] += count
         self.stopping.wait(2)
 

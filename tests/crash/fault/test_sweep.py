@@ -8,7 +8,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import oracle  # noqa: E402
 
 BUILD = pathlib.Path(__file__).resolve().parents[3] / "build" / "tests" / "crash"
-STRIDE = int(os.environ.get("FAULT_STRIDE", "11"))
+STRIDE = int(os.environ.get("FAULT_STRIDE", "17"))
 OPS, TOGETHER = 40, 8
 # A new segment whose second header cannot be written, nor its file removed, is left behind: start passes over it, and
 # check_log says of it:
