@@ -85,35 +85,40 @@ static enum ec prepare_user(struct sl user, struct buf *b, struct sl *out)
 	return e == E_TEMP ? E_TEMP : E_OK;
 }
 
-/// Asks again for a while where too many wait for their hash: whoever waits here takes no place from others, neither of
-/// this front nor in the store's queue, which lets those go first that did not guess.
-FIB static enum ec ask_patiently(
-	struct cx *cx, struct client *store, const struct req_login *req, struct ans_login *ans)
+/// True where the store was busy and has had a moment since: ask again. Whoever waits here takes no place from others,
+/// neither of this front nor in the store's queue, which lets those go first that did not guess.
+FIB static bool ask_again(struct cx *cx, struct client *store, int64_t until_ns, enum ec *e)
 {
-	int64_t until_ns = clock_mono_ns() + (int64_t)LOGIN_PATIENCE_MS * 1000000;
-	enum ec e = call_login(cx, store, req, ans);
+	if (*e != E_TEMP || !client_is_up(store) || clock_mono_ns() >= until_ns)
+		return false;
+	cx_forget(cx);
+	enum ec slept = fib_sleep(cx, LOGIN_AGAIN_MS);
+	if (slept != E_OK)
+		*e = slept;
+	return slept == E_OK;
+}
 
-	while (e == E_LIMIT && clock_mono_ns() < until_ns) {
-		cx_forget(cx);
-		e = fib_sleep(cx, LOGIN_AGAIN_MS);
-		if (e == E_OK)
-			e = call_login(cx, store, req, ans);
-	}
-	return e == E_LIMIT ? fail(cx, E_TEMP, "too many logins at once") : e;
+static int64_t patience_ends_ns(void)
+{
+	return clock_mono_ns() + (int64_t)LOGIN_PATIENCE_MS * 1000000;
 }
 
 FIB static enum ec ask_store(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
 	struct req_login req = { .service = (uint8_t)l->service };
+	int64_t until_ns = patience_ends_ns();
 	struct ans_login ans;
+	enum ec e;
 
 	if (field_set(req.user, user) != E_OK)
 		(void)field_set(req.user, SL("?"));
 	if (field_set(req.password, password) != E_OK)
 		(void)field_set(req.user, SL("?"));
 	memcpy(req.peer_ip, l->peer_ip, sizeof req.peer_ip);
-	enum ec e = ask_patiently(cx, l->store, &req, &ans);
+	do
+		e = call_login(cx, l->store, &req, &ans);
+	while (ask_again(cx, l->store, until_ns, &e));
 	explicit_bzero(&req, sizeof req);
 	return e == E_OK ? result_set(cx, &ans.handle, FIELD_SL(ans.address), out) : wrap(cx, e, "login");
 }
@@ -274,6 +279,7 @@ FIB static enum ec scram_prove(struct cx *cx, struct exchange *x, struct scram *
 {
 	const struct sasl_login *l = x->login;
 	struct req_scram_end req = { .service = (uint8_t)l->service };
+	int64_t until_ns = patience_ends_ns();
 	struct ans_scram_end ans;
 	struct sasl_result r;
 
@@ -287,7 +293,9 @@ FIB static enum ec scram_prove(struct cx *cx, struct exchange *x, struct scram *
 		return fail(cx, E_SYNTAX, "SCRAM: the messages are too long");
 	memcpy(req.proof, s->final.proof.p, sizeof req.proof);
 	memcpy(req.peer_ip, l->peer_ip, sizeof req.peer_ip);
-	e = call_scram_end(cx, l->store, &req, &ans);
+	do
+		e = call_scram_end(cx, l->store, &req, &ans);
+	while (ask_again(cx, l->store, until_ns, &e));
 	if (e != E_OK)
 		return wrap(cx, e, "SCRAM: end");
 	e = result_set(cx, &ans.handle, FIELD_SL(ans.address), &r);

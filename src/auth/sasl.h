@@ -40,8 +40,9 @@ struct sl sasl_mechanisms(bool no_scram);
 ///
 /// out:    *out on E_OK.
 /// yields: yes. errors: E_UNSUPPORTED (mechanism unknown or not offered), E_AUTH (wrong credentials; also an authzid
-/// that is not the user), E_DENIED (right, but this service is switched off for the user), E_SYNTAX (client's message
-/// is not well formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
+/// that is not the user), E_DENIED (right, but this service is switched off for the user), E_LIMIT (too many wrong ones
+/// lately: not looked at), E_SYNTAX (client's message is not well formed), E_STATE (may_plain is false), E_CANCELED
+/// ("*"), E_TEMP, wire errors.
 FIB enum ec sasl_run(
 	struct cx *cx, const struct sasl_login *l, struct sl mechanism, struct sl initial, struct sasl_result *out);
 /// The LOGIN command of IMAP, USER/PASS of POP3: a plain check.

@@ -15,6 +15,7 @@ static const uint8_t salt[16] = "0123456789abcdef";
 
 static struct {
 	enum ec fail; // the next request's answer
+	bool up;
 	unsigned logins, begins, ends;
 } store;
 
@@ -118,6 +119,11 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	}
 	_fail(__FILE__, __LINE__);
 	return E_UNSUPPORTED;
+}
+
+bool client_is_up(const struct client *)
+{
+	return store.up;
 }
 
 static unsigned naps;
@@ -382,8 +388,15 @@ static void test_crowd(void **)
 	struct sasl_result r;
 
 	naps = 0;
-	store.fail = E_LIMIT;
+	store.up = true;
+	store.fail = E_TEMP;
 	assert_int_equal(run("PLAIN", SL("\0user@example.org\0pencil"), &s, &r), E_OK);
+	assert_int_equal(naps, 1);
+	store.fail = E_LIMIT; // too many wrong ones: no waiting helps
+	assert_int_equal(run("PLAIN", SL("\0user@example.org\0pencil"), &s, &r), E_LIMIT);
+	store.up = false;
+	store.fail = E_TEMP; // nobody is there: the call waited already
+	assert_int_equal(run("PLAIN", SL("\0user@example.org\0pencil"), &s, &r), E_TEMP);
 	assert_int_equal(naps, 1);
 }
 

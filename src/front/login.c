@@ -9,7 +9,7 @@
 #include "proto/base64.h"
 #include "proto/sasl_msg.h"
 
-enum { CHALLENGE_LINE_MAX = 4096 };
+enum { CHALLENGE_LINE_MAX = 4096, LOGGED_MAX = 320, LOGGED_MECHANISM_MAX = 40 };
 
 FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
 {
@@ -30,6 +30,8 @@ void login_log(struct cx *cx, const struct session *s, struct sl mechanism, stru
 	unsigned outcome = e == E_OK ? LOGIN_OK : e == E_AUTH ? LOGIN_WRONG : LOGIN_ERROR;
 
 	figure_add(FIG_LOGINS, s->kind * LABELS_LOGIN + outcome, 1);
+	user = sl_head(user, LOGGED_MAX); // so that a line is never too long for what stands behind them
+	mechanism = sl_head(mechanism, LOGGED_MECHANISM_MAX);
 	addr_print(&ip, io_peer(s->io));
 	if (e == E_OK)
 		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),

@@ -15,72 +15,9 @@ static enum ec find_user(struct cx *cx, struct view *v, struct sl user, uint64_t
 	return e == E_SYNTAX || e == E_TOOBIG ? E_NOTFOUND : e;
 }
 
-/// find_user in a view of its own; *id 0 where there is nobody.
-static enum ec look_up(struct cx *cx, struct request *r, struct sl user, uint64_t *id, struct account *a)
-{
-	struct view *v;
-	enum ec e = view_open(cx, r->s->store, &v);
-
-	*id = 0;
-	if (e != E_OK)
-		return e;
-	e = find_user(cx, v, user, id, a);
-	view_close(v);
-	if (e == E_NOTFOUND) {
-		*id = 0;
-		e = E_OK;
-	}
-	return e;
-}
-
-struct login {
-	struct account a;
-	struct password_work w;
-};
-
-static void login_done(struct password_work *w, enum ec e)
-{
-	struct request *r = w->arg;
-	struct login *l = r->work;
-	const struct req_login *q = r->in;
-	struct ans_login *a = r->out;
-	uint32_t service = 1u << q->service;
-
-	if (e == E_OK && !(l->a.services & service))
-		e = E_DENIED;
-	if (e == E_OK)
-		e = field_set(a->address, account_address(&l->a));
-	if (e == E_OK)
-		handle_make(&r->s->key, r->peer->by, w->account, &l->a, service, clock_steady_s(), &a->handle);
-	request_answer(r, e);
-}
-
-static void login(struct cx *cx, struct request *r)
-{
-	const struct req_login *q = r->in;
-	struct login *l = r->work = request_alloc(r, sizeof *l);
-	enum ec e = l ? look_up(cx, r, FIELD_SL(q->user), &l->w.account, &l->a) : E_TEMP;
-
-	if (e != E_OK) {
-		request_answer(r, e);
-		return;
-	}
-	l->w.kind = PASSWORD_VERIFY;
-	l->w.credential_version = l->a.credential_version;
-	l->w.cred = l->a.cred;
-	l->w.password_octets = q->password.n;
-	memcpy(l->w.password, q->password.p, q->password.n);
-	password_who(q->peer_ip, l->w.turn.who);
-	l->w.done = login_done;
-	l->w.arg = r;
-	e = password_submit(r->s->passwords, &l->w);
-	if (e != E_OK)
-		request_answer(r, e);
-}
-
-/// What the salt of nobody is made of: names that mean the same user have the same salt, also where there is no user,
-/// else the difference would tell.
-static enum ec scram_name(struct cx *cx, struct view *v, struct sl user, struct address *memory, struct sl *name)
+/// The name that a user goes by, whoever it is: for the brake, and for what the salt of nobody is made of. Names that
+/// mean the same user are one name, also where there is no user, else the difference would tell.
+static enum ec login_name(struct cx *cx, struct view *v, struct sl user, struct address *memory, struct sl *name)
 {
 	enum ec e = directory_user_name(cx, v, user, memory);
 
@@ -91,27 +28,122 @@ static enum ec scram_name(struct cx *cx, struct view *v, struct sl user, struct 
 	return E_OK;
 }
 
+/// Who wants to log in. id 0: nobody.
+struct candidate {
+	uint64_t id;
+	struct account a;
+	struct sl name; // as login_name
+	struct address memory;
+};
+
+static enum ec look_up(struct cx *cx, struct view *v, struct sl user, struct candidate *c)
+{
+	enum ec e = find_user(cx, v, user, &c->id, &c->a);
+
+	if (e == E_NOTFOUND)
+		c->id = 0;
+	else if (e != E_OK)
+		return e;
+	return login_name(cx, v, user, &c->memory, &c->name);
+}
+
+static const struct credentials *credentials_of(const struct candidate *c)
+{
+	return c->id ? &c->a.cred : NULL;
+}
+
+/// The password was right.
+static enum ec log_in(const struct request *r, const struct candidate *c, uint8_t service, struct handle *out)
+{
+	uint32_t bit = 1u << service;
+
+	if (!(c->a.services & bit))
+		return E_DENIED;
+	handle_make(&r->s->key, r->peer->by, c->id, &c->a, bit, clock_steady_s(), out);
+	return E_OK;
+}
+
+struct login {
+	struct candidate c;
+	struct brake_try attempt;
+	struct password_work w;
+};
+
+static void login_done(struct password_work *w, enum ec e)
+{
+	struct request *r = w->arg;
+	struct login *l = r->work;
+	const struct req_login *q = r->in;
+	struct ans_login *a = r->out;
+
+	if (e == E_LIMIT)
+		e = E_TEMP; // too many wait for their hash: the front asks again
+	if (e == E_OK)
+		e = log_in(r, &l->c, q->service, &a->handle);
+	brake_end(r->s->brake, &l->attempt, clock_steady_s(), e);
+	if (e == E_OK)
+		e = field_set(a->address, account_address(&l->c.a));
+	request_answer(r, e);
+}
+
+static enum ec login_look_up(struct cx *cx, struct request *r, struct sl user, struct candidate *c)
+{
+	struct view *v;
+	enum ec e = view_open(cx, r->s->store, &v);
+
+	if (e != E_OK)
+		return e;
+	e = look_up(cx, v, user, c);
+	view_close(v);
+	return e;
+}
+
+static void login(struct cx *cx, struct request *r)
+{
+	const struct req_login *q = r->in;
+	struct login *l = r->work = request_alloc(r, sizeof *l);
+	enum ec e = l ? login_look_up(cx, r, FIELD_SL(q->user), &l->c) : E_TEMP;
+
+	if (e == E_OK) {
+		password_who(q->peer_ip, l->w.turn.who);
+		e = brake_begin(r->s->brake, l->c.name, l->w.turn.who, clock_steady_s(), &l->attempt);
+	}
+	if (e != E_OK) {
+		request_answer(r, e);
+		return;
+	}
+	l->w.kind = PASSWORD_VERIFY;
+	l->w.account = l->c.id;
+	l->w.credential_version = l->c.a.credential_version;
+	l->w.cred = l->c.a.cred;
+	l->w.password_octets = q->password.n;
+	memcpy(l->w.password, q->password.p, q->password.n);
+	l->w.proven = l->attempt.proven;
+	l->w.done = login_done;
+	l->w.arg = r;
+	e = password_submit(r->s->passwords, &l->w);
+	if (e != E_OK)
+		login_done(&l->w, e);
+}
+
 static enum ec begin_scram(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_scram_begin *q = r->in;
 	struct ans_scram_begin *a = r->out;
-	struct scram_challenge c;
-	struct account acc;
-	struct address memory;
-	struct sl name;
-	uint64_t id;
-	enum ec e = find_user(cx, v, FIELD_SL(q->user), &id, &acc);
+	struct scram_challenge ch;
+	struct candidate c = { 0 };
+	uint8_t who[FAIR_WHO];
+	enum ec e = look_up(cx, v, FIELD_SL(q->user), &c);
 
-	if (e != E_OK && e != E_NOTFOUND)
-		return e;
-	bool known = e == E_OK;
-	e = scram_name(cx, v, FIELD_SL(q->user), &memory, &name);
+	password_who(q->peer_ip, who);
+	if (e == E_OK)
+		e = brake_look(r->s->brake, c.name, who, clock_steady_s());
 	if (e != E_OK)
 		return e;
-	scram_begin(r->s->scram, name, known ? &acc.cred : NULL, r->now_s, &c);
-	memcpy(a->salt, c.salt, sizeof a->salt);
-	memcpy(a->nonce, c.nonce, sizeof a->nonce);
-	a->iterations = c.iterations;
+	scram_begin(r->s->scram, c.name, credentials_of(&c), r->now_s, &ch);
+	memcpy(a->salt, ch.salt, sizeof a->salt);
+	memcpy(a->nonce, ch.nonce, sizeof a->nonce);
+	a->iterations = ch.iterations;
 	return E_OK;
 }
 
@@ -122,25 +154,24 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 	struct scram_proof proof = { .nonce = { q->nonce, sizeof q->nonce },
 		.auth_message = FIELD_SL(q->auth_message),
 		.proof = { q->proof, sizeof q->proof } };
-	struct account acc;
-	struct address memory;
-	uint64_t id = 0;
-	enum ec e = find_user(cx, v, FIELD_SL(q->user), &id, &acc);
+	struct candidate c = { 0 };
+	struct brake_try attempt;
+	uint8_t who[FAIR_WHO];
+	enum ec e = look_up(cx, v, FIELD_SL(q->user), &c);
 
-	if (e != E_OK && e != E_NOTFOUND)
-		return e;
-	bool known = e == E_OK;
-	e = scram_name(cx, v, FIELD_SL(q->user), &memory, &proof.user);
+	password_who(q->peer_ip, who);
 	if (e == E_OK)
-		e = scram_end(r->s->scram, &proof, known ? &acc.cred : NULL, r->now_s, a->server_signature);
-	if (e == E_AUTH)
-		password_count_failure(r->s->passwords);
+		e = brake_begin(r->s->brake, c.name, who, clock_steady_s(), &attempt);
 	if (e != E_OK)
 		return e;
-	if (!(acc.services & 1u << q->service))
-		return fail(cx, E_DENIED, "the service is turned off");
-	handle_make(&r->s->key, r->peer->by, id, &acc, 1u << q->service, clock_steady_s(), &a->handle);
-	return field_set(a->address, account_address(&acc));
+	proof.user = c.name;
+	e = scram_end(r->s->scram, &proof, credentials_of(&c), r->now_s, a->server_signature);
+	if (e == E_AUTH)
+		password_count_failure(r->s->passwords);
+	if (e == E_OK)
+		e = log_in(r, &c, q->service, &a->handle);
+	brake_end(r->s->brake, &attempt, clock_steady_s(), e);
+	return e == E_OK ? field_set(a->address, account_address(&c.a)) : e;
 }
 
 static enum ec admin_login(struct cx *cx, struct request *r, struct view *v)

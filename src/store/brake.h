@@ -3,11 +3,11 @@
 ///
 /// Kept for each pair of a name and an address, and for each address: never for a name alone, so that nobody is locked
 /// out of his account by strangers elsewhere. A name counts as it is looked up in the directory, whether it exists.
-///   a pair       BRAKE_SLIPS wrong passwords are free; after each further one the pair waits twice as long, and what it
-///                tries meanwhile is refused unseen: the right password too, else the answer would tell it from others
-///   an address   BRAKE_WIDE wrong passwords for whatever names, then one each BRAKE_WIDE_EACH_S
-///   proven pairs which logged in within BRAKE_PROVEN_KEPT_S: neither of the two, but BRAKE_PROVEN wrong passwords, then
-///                one each BRAKE_PROVEN_EACH_S. So the guesses of others behind the same address do not shut them out.
+///   a pair     BRAKE_SLIPS wrong passwords are free; with each further one the pair waits twice as long. What it tries
+///              meanwhile is refused unseen, the right password too: else the answer would tell it from the others.
+///   an address BRAKE_WIDE wrong passwords for whatever names, then one each BRAKE_WIDE_EACH_S
+///   a proven pair, which logged in within BRAKE_PROVEN_KEPT_S: none of this, but BRAKE_PROVEN wrong passwords, then
+///              one each BRAKE_PROVEN_EACH_S. So the guesses of others behind its address do not shut it out.
 /// What is being proved counts as wrong until it is known, so that a thousand at once are no way around. Where that
 /// alone is in the way, the answer is E_TEMP, and the front asks again a little later.
 ///

@@ -2,8 +2,8 @@
 /// password — making and proving passwords, away from the threads that answer requests.
 ///
 /// Owns: a bounded queue with helper threads for argon2id (about 16 ms each), in which the addresses that ask take
-/// turns, those that named wrong passwords lately behind all others; a cache of successes (≤ 1 h, keyed by an HMAC so
-/// that it holds no password), counts of failures. Unknown users cost the same work.
+/// turns, those that named wrong passwords lately behind all others, except who logged in from there; a cache of
+/// successes (≤ 1 h, keyed by an HMAC so that it holds no password), counts of failures. Unknown users cost the same.
 /// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
 /// cache knows the answer.
 /// source: RFC 9106 (argon2).
@@ -42,6 +42,7 @@ struct password_work {
 	/// verify: E_OK or E_AUTH; make: E_OK or E_TEMP.
 	void (*done)(struct password_work *w, enum ec e);
 	void *arg;
+	bool proven;           // this user logged in from there lately: what others name there is not held against him
 	struct fair_node turn; // `who`: the address that asks (password_who); the rest is the queue's own
 };
 /// Whose turn an address takes: IPv4 by itself, IPv6 by its /64. in: ip — IPv4 mapped into IPv6.
@@ -54,6 +55,7 @@ void password_who(const uint8_t ip[16], uint8_t who[FAIR_WHO]);
 
 struct password_stats {
 	uint64_t verified, cached, failed, refused;
+	uint64_t hashed; // runs of argon2id
 };
 void passwords_stats(struct passwords *p, struct password_stats *out);
 /// One more wrong proof, found elsewhere (SCRAM).

@@ -8,6 +8,7 @@
 
 #include "ipc/payload.h"
 #include "ipc/verbs.h"
+#include "store/brake.h"
 #include "store/handle.h"
 #include "store/mailbox.h"
 #include "store/out.h"
@@ -43,6 +44,7 @@ struct serve {
 	struct quota *quota;
 	struct passwords *passwords;
 	struct scram *scram;
+	struct brake *brake;
 	struct handle_key key;
 	uint64_t raise; // of all versions told, see store_version_raise
 	struct watches *watches;

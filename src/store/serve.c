@@ -490,6 +490,8 @@ static enum ec serve_parts(struct serve *s)
 	if (e == E_OK)
 		e = scram_new(scram_secret, s->conf.password.scram_iterations, &s->scram);
 	if (e == E_OK)
+		e = brake_new(&(struct brake_conf){ 0 }, &s->brake);
+	if (e == E_OK)
 		e = watches_new(&s->watches);
 	if (e == E_OK)
 		e = pop3_locks_new(&s->pop3);
@@ -552,6 +554,7 @@ void serve_free(struct serve *s)
 	watches_free(s->watches);
 	pop3_locks_free(s->pop3);
 	scram_free(s->scram);
+	brake_free(s->brake);
 	quota_free(s->quota);
 	if (s->epoll >= 0)
 		close(s->epoll);

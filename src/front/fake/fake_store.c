@@ -90,6 +90,12 @@ uint8_t *chunks_at(struct chunks *, struct range r)
 	return map + r.off;
 }
 
+/// The store of these tests never comes back: who asks again and again would wait for ever.
+bool client_is_up(const struct client *)
+{
+	return false;
+}
+
 void client_op(uint8_t op[16])
 {
 	memset(op, 0xab, 16);

@@ -91,6 +91,8 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 	}
 	if (e == E_DENIED)
 		return imap_refuse(im, e, "AUTHORIZATIONFAILED", "IMAP is switched off for this account");
+	if (e == E_LIMIT) // RFC 5530 §3: a failure that passes, so that clients keep the password
+		return imap_refuse(im, e, "UNAVAILABLE", "Too many failed logins, try again later");
 	return e;
 }
 
@@ -117,7 +119,7 @@ FIB static enum ec finish(
 	if (e == E_OK)
 		return login_done(cx, im, mechanism, r);
 	login_log(cx, im->s, mechanism, user, e);
-	if (e != E_AUTH && e != E_DENIED)
+	if (e != E_AUTH && e != E_DENIED && e != E_LIMIT)
 		return e;
 	return login_failed(cx, im, e);
 }

@@ -53,7 +53,7 @@ FIB static enum ec logged_in(struct cx *cx, struct pop3 *p, const struct sasl_re
 FIB static enum ec answer_failed(struct cx *cx, struct pop3 *p, enum ec e)
 {
 	p->has_user = false;
-	if (e == E_AUTH) {
+	if (e == E_AUTH || e == E_LIMIT) {
 		p->failed_logins++;
 		pop3_pause(cx, (int64_t)p->failed_logins * POP3_DELAY_MS);
 	}

@@ -14,14 +14,13 @@ enum { USER_LOG_MAX = 320 };
 /// The same words whatever was wrong, later with each try, and not many tries.
 FIB static enum ec answer_failed(struct cx *cx, struct smtp *m, enum ec e)
 {
-	if (e != E_AUTH)
+	if (e != E_AUTH && e != E_LIMIT)
 		return smtp_say(cx, m, smtp_words_login(e));
 	m->failed_logins++;
 	smtp_pause(cx, (int64_t)m->failed_logins * SMTP_DELAY_MS);
 	if (m->failed_logins < SMTP_LOGINS_MAX)
 		return smtp_say(cx, m, smtp_words_login(e));
-	return smtp_bye(cx, m, E_LIMIT,
-		(struct smtp_words){ 421, "4.7.0", "User name or password is wrong; too many tries, closing" });
+	return smtp_bye(cx, m, E_LIMIT, (struct smtp_words){ 421, "4.7.0", "Too many failed logins, closing" });
 }
 
 /// The exchange itself. out: *r and m->user on E_OK; *wire where the connection failed.
