@@ -10,6 +10,7 @@
 #include "base/figures.h"
 #include "base/num.h"
 #include "front/imap/fetch_body.h"
+#include "front/seat.h"
 #include "proto/proxy.h"
 
 enum { GREETING_MS = 30000, PROXY_MS = 5000, TRIM_SESSIONS = 128 };
@@ -240,6 +241,7 @@ FIB static void session_run(struct cx *cx, void *arg)
 		log_start(s);
 		e = session_talk(cx, s);
 		log_end(s, e);
+		seat_leave(cx, s);
 	} else {
 		count_refused(s->kind, REFUSED_MEMORY);
 		log_failure(cx, LOG_WARN, "session.refused", e);

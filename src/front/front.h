@@ -46,16 +46,17 @@ struct front_conf {
 	struct arena memory; // what the slices below point into
 	struct sl hostname;  // for banner, Received, Message-ID
 	struct sl version;
-	uint64_t message_max;         // octets of one message, SMTP SIZE and IMAP APPENDLIMIT
-	unsigned recipients_max;      // per SMTP transaction
-	unsigned sessions_max;        // of this process
-	unsigned sessions_ip_max;     // of this process from one IPv4 address or IPv6 /64
-	bool bare_newline_reject;     // a bare CR or LF refuses the message instead of being mended
-	bool quota_defer;             // a full mailbox is 452 4.2.2 instead of 552 5.2.2
-	bool pop3_lock;               // one POP3 session per account at a time
-	bool no_scram;                // SCRAM is not offered: the store keeps no keys for it
-	bool plain_on_loopback;       // login without TLS is allowed from loopback
-	const struct addr_net *proxy; // who may send a PROXY header, and then must
+	uint64_t message_max;          // octets of one message, SMTP SIZE and IMAP APPENDLIMIT
+	unsigned recipients_max;       // per SMTP transaction
+	unsigned sessions_max;         // of this process
+	unsigned sessions_ip_max;      // of this process from one IPv4 address or IPv6 /64
+	unsigned sessions_user_ip_max; // of one user from there, over all fronts
+	bool bare_newline_reject;      // a bare CR or LF refuses the message instead of being mended
+	bool quota_defer;              // a full mailbox is 452 4.2.2 instead of 552 5.2.2
+	bool pop3_lock;                // one POP3 session per account at a time
+	bool no_scram;                 // SCRAM is not offered: the store keeps no keys for it
+	bool plain_on_loopback;        // login without TLS is allowed from loopback
+	const struct addr_net *proxy;  // who may send a PROXY header, and then must
 	size_t n_proxy;
 	struct tls_table *tls; // NULL: no TLS offered
 };
@@ -79,6 +80,12 @@ struct front {
 	bool stopping;
 };
 
+/// A session counted by the store: front/seat.h.
+struct seat {
+	uint64_t account; // 0 = nobody's yet
+	uint64_t epoch;   // of the connection that knows it; 0 = none
+};
+
 /// What every session has. The structs of the protocols hold a pointer to it.
 struct session {
 	struct session *next, **prev;
@@ -87,6 +94,7 @@ struct session {
 	struct cx *cx;
 	struct io *io;
 	enum port_kind kind;
+	struct seat seat;
 	bool at_rest; // waits for a command: may be woken and ended without breaking an answer
 };
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/figures.h"
 #include "base/log.h"
+#include "front/seat.h"
 #include "proto/base64.h"
 #include "proto/sasl_msg.h"
 
@@ -22,6 +23,12 @@ FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
 		*handle = ans.handle;
 	else
 		cx_forget(cx);
+}
+
+FIB void login_keep(struct cx *cx, struct session *s, struct handle *handle)
+{
+	login_renew(cx, s->front->store, handle);
+	seat_keep(cx, s, handle);
 }
 
 void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e)

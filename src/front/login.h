@@ -10,6 +10,9 @@
 /// good for hours still, or the requests say why not.
 FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle);
 
+/// What a session does with its login before each command: renews its handle, keeps its seat.
+FIB void login_keep(struct cx *cx, struct session *s, struct handle *handle);
+
 /// Logs `auth.ok user= ip= proto= mech=` (E_OK) or `auth.failed user= ip= proto= mech= why=`, why being the error's
 /// name. The line is steady: operators' filters read it (docs/OPERATING.md).
 void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e);

@@ -94,6 +94,11 @@ bool client_is_up(const struct client *c)
 	return c->socket.fd >= 0;
 }
 
+uint64_t client_epoch(const struct client *c)
+{
+	return c->epoch;
+}
+
 FIB enum ec client_wait_down(struct cx *cx, struct client *c)
 {
 	enum ec e = E_OK;

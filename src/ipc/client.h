@@ -29,6 +29,8 @@ void client_set_patience(struct client *c, int64_t ms);
 struct chunks *client_chunks(struct client *c);
 /// True while a store answers.
 bool client_is_up(const struct client *c);
+/// Counts its connections from 1 on: what the store keeps for a connection is gone with it.
+uint64_t client_epoch(const struct client *c);
 /// Waits until there is no store, or client_detach. errors: E_TIMEOUT, E_CANCELED. One fiber at a time.
 FIB enum ec client_wait_down(struct cx *cx, struct client *c);
 

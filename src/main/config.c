@@ -78,6 +78,8 @@ static const struct option options[] = {
 		"Sessions of one front process." },
 	{ "sessions_ip_max", T_NUMBER, "1000", 1, 1000000, NULL, AT(sessions_ip_max), false,
 		"Sessions of one front process from one IPv4 address or IPv6 /64." },
+	{ "sessions_user_ip_max", T_NUMBER, "50", 1, 1000000, NULL, AT(sessions_user_ip_max), false,
+		"Sessions of one user from one IPv4 address or IPv6 /64, over all processes." },
 	{ "disk_reserve", T_SIZE, "1G", 1 << 24, 1LL << 50, NULL, AT(disk_reserve), true,
 		"Deliveries are put off when less free space than this is left on the store's disk." },
 	{ "sandbox", T_WORD, "auto", 0, 0, "auto require off", AT(sandbox), true,

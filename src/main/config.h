@@ -33,7 +33,7 @@ struct config {
 	int64_t quota_octets, quota_messages; // of a new user; 0 = none
 	struct config_list proxy_networks;
 	int64_t fronts; // user fronts; 0 = one per core
-	int64_t sessions_max, sessions_ip_max;
+	int64_t sessions_max, sessions_ip_max, sessions_user_ip_max;
 	int64_t disk_reserve;
 };
 

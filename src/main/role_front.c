@@ -71,6 +71,7 @@ static enum ec make_conf(struct cx *cx, const struct bundle *b, const struct con
 	f->recipients_max = (unsigned)c->recipients_max;
 	f->sessions_max = (unsigned)c->sessions_max;
 	f->sessions_ip_max = (unsigned)c->sessions_ip_max;
+	f->sessions_user_ip_max = (unsigned)c->sessions_user_ip_max;
 	f->bare_newline_reject = sl_eq(c->bare_newline, SL("reject"));
 	f->quota_defer = sl_eq(c->quota_full, SL("defer"));
 	f->pop3_lock = c->pop3_lock;

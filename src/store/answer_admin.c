@@ -327,6 +327,7 @@ static void store_stats(struct cx *cx, struct request *r)
 		{ "passwords_refused", p.refused },
 		{ "passwords_hashed", p.hashed },
 		{ "logins_braked", brake_refused(r->s->brake) },
+		{ "sessions", seats_count(r->s->seats) },
 	};
 	for (size_t i = 0; i < ARRAY_N(lines); i++)
 		stat_line(&out, lines[i].name, lines[i].value);

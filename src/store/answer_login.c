@@ -228,6 +228,28 @@ static enum ec lock_pop3(struct cx *cx, struct request *r, struct view *v)
 	return q->on ? pop3_lock(r->s->pop3, r->account, r->peer) : pop3_lock_drop(r->s->pop3, r->account, r->peer);
 }
 
+static enum ec take_seat(struct cx *cx, struct request *r, struct view *v)
+{
+	const struct req_seat_take *q = r->in;
+	struct seat_place at = { .account = r->account, .session = q->session };
+
+	(void)cx;
+	(void)v;
+	password_who(q->peer_ip, at.who);
+	return seat_take(r->s->seats, r->peer, &at, q->most);
+}
+
+static void give_seat(struct cx *cx, struct request *r)
+{
+	const struct req_seat_give *q = r->in;
+	struct seat_place at = { .account = q->account, .session = q->session };
+
+	(void)cx;
+	password_who(q->peer_ip, at.who);
+	seat_give(r->s->seats, r->peer, &at);
+	request_answer(r, E_OK);
+}
+
 const struct handler *handler_login(uint32_t verb)
 {
 	static const struct handler handlers[VERBS] = {
@@ -238,6 +260,8 @@ const struct handler *handler_login(uint32_t verb)
 		[VERB_renew] = { .read = renew },
 		[VERB_account] = { .read = account },
 		[VERB_pop3_lock] = { .read = lock_pop3 },
+		[VERB_seat_take] = { .read = take_seat },
+		[VERB_seat_give] = { .start = give_seat },
 	};
 
 	return handlers[verb].read || handlers[verb].start ? &handlers[verb] : NULL;

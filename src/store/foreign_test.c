@@ -44,7 +44,7 @@ static bool is(const char *a, const char *b)
 static bool is_mailbox(const struct field *f)
 {
 	static const char *const numbers[] = { "changed_since", "since", "unchanged_since", "keywords", "upload",
-		"octets", "octets_hint" };
+		"octets", "octets_hint", "session" };
 
 	for (size_t i = 0; i < ARRAY_N(numbers); i++)
 		if (is(f->name, numbers[i]))
@@ -563,6 +563,7 @@ static void test_open_verbs(void **state)
 		{ VERB_login, BY_USER },
 		{ VERB_scram_begin, BY_USER },
 		{ VERB_scram_end, BY_USER },
+		{ VERB_seat_give, BY_USER },
 	};
 
 	(void)state;

@@ -15,6 +15,7 @@
 #include "store/password.h"
 #include "store/quota.h"
 #include "store/scram.h"
+#include "store/seat.h"
 #include "store/serve.h"
 #include "store/watch.h"
 
@@ -35,6 +36,7 @@ struct peer {
 	pthread_mutex_t lock; // of the uploads, and between hello and the peer's end
 	struct upload upload[UPLOADS_MAX];
 	uint32_t watches;          // under the lock of the watches
+	uint32_t seats;            // under the lock of the seats
 	struct peer *next, **link; // list of serve, until it is freed
 };
 
@@ -49,6 +51,7 @@ struct serve {
 	uint64_t raise; // of all versions told, see store_version_raise
 	struct watches *watches;
 	struct pop3_locks *pop3;
+	struct seats *seats;
 	int epoll, wake;
 	unsigned threads;
 	pthread_t *thread;

@@ -128,6 +128,7 @@ static void peer_out(struct peer *p)
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, p->fd, NULL);
 	watch_end_peer(s->watches, p);
 	pop3_end_peer(s->pop3, p);
+	seats_end_peer(s->seats, p);
 	pthread_mutex_lock(&s->lock);
 	figure_set(FIG_PEERS, 0, --s->peer_count);
 	pthread_mutex_unlock(&s->lock);
@@ -495,6 +496,8 @@ static enum ec serve_parts(struct serve *s)
 		e = watches_new(&s->watches);
 	if (e == E_OK)
 		e = pop3_locks_new(&s->pop3);
+	if (e == E_OK)
+		e = seats_new(&s->seats);
 	s->epoll = epoll_create1(EPOLL_CLOEXEC);
 	s->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (e == E_OK && (s->epoll < 0 || s->wake < 0 || epoll_ctl(s->epoll, EPOLL_CTL_ADD, s->wake, &ev) != 0))
@@ -553,6 +556,7 @@ void serve_free(struct serve *s)
 	}
 	watches_free(s->watches);
 	pop3_locks_free(s->pop3);
+	seats_free(s->seats);
 	scram_free(s->scram);
 	brake_free(s->brake);
 	quota_free(s->quota);

@@ -1,7 +1,8 @@
 #pragma once
 /// serve — hears the requests of the other roles and answers them.
 ///
-/// Owns: worker threads over one epoll, the peers with their arenas, uploads and watches, POP3 locks, the quota cache.
+/// Owns: worker threads over one epoll, the peers with their arenas, uploads, watches and seats, POP3 locks, the quota
+/// cache.
 /// A frame is checked in this order: size, verb and who may ask, field limits, handle; then its handler runs. Reads are
 /// answered at once; changes become jobs of the writer, whose end answers. What lies in a range is copied to private
 /// memory before it is looked at. A peer that breaks the framing, keeps more than INFLIGHT_MAX requests in flight

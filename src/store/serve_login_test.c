@@ -1,4 +1,7 @@
-/// Tests of logins over frames: the brake under both ways to log in, and that nothing tells whether a user exists.
+/// Tests of logins over frames: the brake under both ways to log in, that nothing tells whether a user exists, and the
+/// count of sessions.
+#include <sched.h>
+
 #include "store/brake.h"
 #include "store/scram_bed.h"
 #include "store/serve_town.h"
@@ -180,6 +183,83 @@ static void test_at_once(void **)
 	town_end(t);
 }
 
+// ---- seats
+
+static enum ec sit(struct client *c, const struct handle *h, uint64_t session, uint8_t n, uint32_t most)
+{
+	struct req_seat_take q = { .handle = *h, .session = session, .most = most };
+	struct ans_seat_take a;
+
+	from(n, q.peer_ip);
+	return ASK(c, seat_take, &q, &a);
+}
+
+static void leave(struct client *c, const struct handle *h, uint64_t session, uint8_t n)
+{
+	struct req_seat_give q = { .account = h->account, .session = session };
+	struct ans_seat_give a;
+
+	from(n, q.peer_ip);
+	must(ASK(c, seat_give, &q, &a), "seat_give");
+}
+
+/// A user's sessions from one address are counted over all fronts, each once; others' and those elsewhere do not count.
+static void test_seats(void **)
+{
+	struct town *t = town_new();
+	struct client other = client_new(t->s, BY_USER, 2);
+	struct handle h = login_as(&t->user, SL("alice@example.org")), o = login_as(&other, SL("alice@example.org"));
+	struct handle bob = login_as(&t->user, SL("bob@example.org"));
+
+	must(sit(&t->user, &h, 1, 1, 3), "first");
+	must(sit(&t->user, &h, 1, 1, 3), "the same again");
+	must(sit(&t->user, &h, 2, 1, 3), "second");
+	must(sit(&other, &o, 1, 1, 3), "of another front, with a number that the first has, too");
+	assert_int_equal(figure(t, "sessions"), 3);
+	assert_int_equal(sit(&t->user, &h, 3, 1, 3), E_LIMIT);
+	assert_int_equal(sit(&other, &o, 3, 1, 3), E_LIMIT);
+	must(sit(&t->user, &h, 2, 1, 3), "one that is there is not refused");
+	must(sit(&t->user, &h, 3, 2, 3), "from another address");
+	must(sit(&t->user, &bob, 4, 1, 3), "another user");
+	leave(&other, &o, 2, 1); // not its own
+	assert_int_equal(sit(&other, &o, 3, 1, 3), E_LIMIT);
+	leave(&t->user, &h, 2, 1);
+	must(sit(&other, &o, 3, 1, 3), "one left");
+	assert_int_equal(sit(&t->user, &h, 2, 1, 3), E_LIMIT);
+	must(sit(&t->user, &h, 2, 1, UINT32_MAX), "one that was there before the store");
+	h.account = bob.account;
+	assert_int_equal(sit(&t->user, &h, 9, 1, 3), E_AUTH); // nobody counts for another
+	client_end(&other);
+	town_end(t);
+}
+
+/// Seats end with their connection; what a front takes again on a new one is its own still, and counts once.
+static void test_seats_end(void **)
+{
+	struct town *t = town_new();
+	struct client first = client_new(t->s, BY_USER, 2), second = client_raw(t->s, BY_USER, 2);
+	struct handle h = login_as(&first, SL("alice@example.org"));
+
+	must(sit(&first, &h, 1, 1, 2), "first");
+	must(sit(&first, &h, 2, 1, 2), "second");
+	client_end(&second);
+	second = client_new(t->s, BY_USER, 2); // the first is ended by it
+	must(sit(&second, &h, 1, 1, 2), "again");
+	while (serve_peers(t->s) > 3)
+		sched_yield();
+	assert_int_equal(figure(t, "sessions"), 1);
+	must(sit(&second, &h, 2, 1, 2), "again");
+	assert_int_equal(sit(&second, &h, 3, 1, 2), E_LIMIT);
+	leave(&second, &h, 1, 1);
+	must(sit(&second, &h, 3, 1, 2), "one left");
+	client_end(&first);
+	client_end(&second);
+	while (serve_peers(t->s) > 2)
+		sched_yield();
+	assert_int_equal(figure(t, "sessions"), 0);
+	town_end(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +267,8 @@ int main(void)
 		cmocka_unit_test(test_exempt),
 		cmocka_unit_test(test_same_work),
 		cmocka_unit_test(test_at_once),
+		cmocka_unit_test(test_seats),
+		cmocka_unit_test(test_seats_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

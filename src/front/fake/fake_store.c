@@ -16,6 +16,7 @@ static bool taken[FAKE_CHUNKS_MAX];
 void fake_start(void)
 {
 	fake = (struct fake){
+		.epoch = 1,
 		.user = { { .address = "alice@example.org", .password = "secret-a", .account = 11, .uidnext = 1 },
 			{ .address = "bob@example.org", .password = "secret-b", .account = 12, .uidnext = 1 },
 			{ .address = "full@example.org",
@@ -94,6 +95,11 @@ uint8_t *chunks_at(struct chunks *, struct range r)
 bool client_is_up(const struct client *)
 {
 	return false;
+}
+
+uint64_t client_epoch(const struct client *)
+{
+	return fake.epoch;
 }
 
 void client_op(uint8_t op[16])
@@ -243,6 +249,17 @@ static enum ec on_pop3_lock(const struct req_pop3_lock *req, struct ans_pop3_loc
 	return E_OK;
 }
 
+static enum ec on_seat_take(const struct req_seat_take *req, struct ans_seat_take *)
+{
+	assert_true(req->session != 0 && by_account(req->handle.account));
+	return E_OK;
+}
+
+static enum ec on_seat_give(const struct req_seat_give *, struct ans_seat_give *)
+{
+	return E_OK;
+}
+
 static enum ec on_mbox_find(const struct req_mbox_find *req, struct ans_mbox_find *ans)
 {
 	*ans = (struct ans_mbox_find){ .mbox = MBOX_INBOX, .use = MBOX_USE_INBOX };
@@ -384,6 +401,8 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	ON(renew)
 	ON(account)
 	ON(pop3_lock)
+	ON(seat_take)
+	ON(seat_give)
 	ON(mbox_find)
 	ON(mbox_list)
 	ON(mbox_create)

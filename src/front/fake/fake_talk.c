@@ -122,6 +122,7 @@ static void add_repeated(struct buf *b, struct sl s)
 static void take_order(struct io *io, struct sl order)
 {
 	io->silence = sl_eq(order, SL("silence"));
+	fake.epoch += sl_eq(order, SL("reconnects"));
 	io->tls_fails |= sl_eq(order, SL("tls-fails"));
 	if (sl_eq(order, SL("stop")))
 		io->stop = io->session->front->stopping = true;

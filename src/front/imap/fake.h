@@ -37,7 +37,10 @@ struct fake_store {
 	bool narrow;           // one change takes one message, E_TOOBIG for more
 	bool tires;            // takes one change of flags, E_TEMP for more
 	bool shut;             // the password was changed: no handle is good any more
+	bool full;             // its user has as many sessions as one may have
 	unsigned flag_changes; // since it tires
+	unsigned seats;        // how often a session was counted
+	uint64_t epoch;        // of the connection to it
 	struct client_watch *watch;
 	struct buf upload;
 	unsigned chunks_out;  // taken and not given back

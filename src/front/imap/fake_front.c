@@ -75,6 +75,10 @@ static void one_x(struct io *io, struct sl words)
 		assert_int_equal(room_take(&(struct cx){ 0 }, &io->run->taken, io->run->taken.room->limit), E_OK);
 	else if (sl_eq(words, SL("roomy")))
 		room_give(&io->run->taken);
+	else if (sl_eq(words, SL("full")) || sl_eq(words, SL("not full")))
+		io->run->store.full = words.n == 4;
+	else if (sl_eq(words, SL("reconnects")))
+		io->run->store.epoch++;
 	else if (sl_eq(words, SL("forget")))
 		io->run->store.forgets = true;
 	else if (sl_eq(words, SL("stop")))
@@ -333,6 +337,8 @@ FIB enum ec sasl_password(
 	const struct fake_store *st = (const struct fake_store *)(const void *)l->store;
 	uint64_t expires_s = (uint64_t)(clock_steady_s() + HANDLE_KEPT_S - st->handle_age_s);
 
+	if (sl_eq(password, SL("again")))
+		return fail(cx, E_LIMIT, "too many wrong ones");
 	if (!sl_eq(user, SL("ann")) || !sl_eq(password, SL("secret")))
 		return fail(cx, E_AUTH, "wrong");
 	*out = (struct sasl_result){

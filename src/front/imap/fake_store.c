@@ -65,6 +65,7 @@ void fake_store_fill(struct fake_store *st)
 	static const uint32_t uids[] = { 1, 2, 4, 7 };
 	struct fake_box *inbox = add_box(st, SL("INBOX"), true);
 
+	st->epoch = 1;
 	for (size_t i = 0; i < ARRAY_N(uids); i++)
 		add_message(inbox, uids[i], SL("Subject: x\r\n\r\n"))->flags = i == 0 ? FLAG_SEEN : 0;
 	inbox->recent_from = 4;
@@ -579,6 +580,15 @@ static enum ec do_renew(struct fake_store *st, const struct req_renew *r, struct
 	return E_OK;
 }
 
+/// A session that was let in once is not refused when it is counted again.
+static enum ec do_seat(struct fake_store *st, const struct req_seat_take *r)
+{
+	if (st->full && r->most != UINT32_MAX)
+		return E_LIMIT;
+	st->seats++;
+	return E_OK;
+}
+
 FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
 {
 	struct fake_store *st = store_of(c);
@@ -604,6 +614,8 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 		e = do_name(st, verb, FIELD_SL(((const struct req_mbox_create *)req)->name), ans);
 	else if (verb == VERB_mbox_subscribe)
 		e = do_subscribe(st, req);
+	else if (verb == VERB_seat_take)
+		e = do_seat(st, req);
 	else if (verb == VERB_upload_begin || verb == VERB_upload_add || verb == VERB_upload_drop)
 		e = do_upload(st, verb, req, ans);
 	else
@@ -638,6 +650,11 @@ bool client_is_up(const struct client *c)
 {
 	(void)c;
 	return false; // nobody here is busy for a moment only
+}
+
+uint64_t client_epoch(const struct client *c)
+{
+	return store_of((struct client *)(uintptr_t)c)->epoch;
 }
 
 void client_op(uint8_t op[16])

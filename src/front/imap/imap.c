@@ -260,7 +260,7 @@ FIB static enum ec run(struct cx *cx, struct imap *im, const struct imap_head *h
 	if (row->flags & IMAP_WRITES && im->view && im->view->read_only)
 		return imap_refuse(im, E_DENIED, "READ-ONLY", "The mailbox is open for reading only");
 	if (logged_in)
-		login_renew(cx, im->store, &im->handle);
+		login_keep(cx, im->s, &im->handle);
 	enum ec e = commands[row->verb].run(cx, im, cmd);
 	if (e == E_AUTH && logged_in)
 		login_lost(im);

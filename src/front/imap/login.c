@@ -4,6 +4,7 @@
 #include "auth/sasl.h"
 #include "base/num.h"
 #include "front/login.h"
+#include "front/seat.h"
 #include "proto/imap_print.h"
 #include "proto/sasl_msg.h"
 
@@ -78,7 +79,7 @@ FIB enum ec imap_starttls_run(struct cx *cx, struct imap *im, const struct imap_
 // ---- login
 
 /// Waits longer with each failure; after too many the session ends.
-FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
+FIB static enum ec pause_failed(struct cx *cx, struct imap *im)
 {
 	im->failed_logins++;
 	cx_deadline_in(cx, IMAP_LOGIN_MS);
@@ -89,6 +90,15 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 		im->over = true;
 		im->bye = "Too many failed logins";
 	}
+	return E_OK;
+}
+
+FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
+{
+	enum ec slept = pause_failed(cx, im);
+
+	if (slept != E_OK)
+		return slept;
 	if (e == E_DENIED)
 		return imap_refuse(im, e, "AUTHORIZATIONFAILED", "IMAP is switched off for this account");
 	if (e == E_LIMIT) // RFC 5530 §3: a failure that passes, so that clients keep the password
@@ -99,7 +109,12 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 FIB static enum ec login_done(struct cx *cx, struct imap *im, struct sl mechanism, const struct sasl_result *r)
 {
 	struct sl address = { r->address, r->address_octets };
+	enum ec e = seat_sit(cx, im->s, &r->handle, address);
 
+	if (e == E_LIMIT) {
+		e = pause_failed(cx, im);
+		return e ? e : imap_refuse(im, E_LIMIT, "LIMIT", "Too many sessions of this user from your address");
+	}
 	im->address = arena_copy(&im->memory, address);
 	if (!im->address.p)
 		return fail(cx, E_TEMP, "no memory for a session");

@@ -9,6 +9,7 @@
 #include "auth/sasl.h"
 #include "base/log.h"
 #include "front/login.h"
+#include "front/seat.h"
 #include "proto/sasl_msg.h"
 
 /// Everything between the right password and the first +OK of the TRANSACTION state.
@@ -33,15 +34,33 @@ FIB static enum ec open_drop(struct cx *cx, struct pop3 *p)
 	return e;
 }
 
+/// Waits longer with each failure; after too many the session ends.
+FIB static void pause_failed(struct cx *cx, struct pop3 *p)
+{
+	p->failed_logins++;
+	pop3_pause(cx, (int64_t)p->failed_logins * POP3_DELAY_MS);
+	if (p->failed_logins < POP3_LOGINS_MAX)
+		return;
+	p->over = true;
+	p->end = fail(cx, E_LIMIT, "too many failed logins");
+}
+
 FIB static enum ec logged_in(struct cx *cx, struct pop3 *p, const struct sasl_result *r)
 {
 	memcpy(p->user, r->address, r->address_octets);
 	p->user_octets = r->address_octets;
 	p->handle = r->handle;
-	enum ec e = open_drop(cx, p);
+	enum ec e = seat_sit(cx, p->s, &p->handle, (struct sl){ p->user, p->user_octets });
+	if (e == E_LIMIT) {
+		pause_failed(cx, p);
+		return pop3_err(
+			cx, p, (struct pop3_words){ "SYS/TEMP", "Too many sessions of this user from your address" });
+	}
+	e = open_drop(cx, p);
 	if (e != E_OK) {
 		log_failure(cx, LOG_WARN, "pop3.open.failed", e);
 		pop3_unlock(cx, p);
+		seat_leave(cx, p->s);
 		// the client may try again; the words must not be those of a wrong password
 		return pop3_err(cx, p, pop3_words_login(e == E_CONFLICT || e == E_CORRUPT ? e : E_TEMP));
 	}
@@ -53,14 +72,8 @@ FIB static enum ec logged_in(struct cx *cx, struct pop3 *p, const struct sasl_re
 FIB static enum ec answer_failed(struct cx *cx, struct pop3 *p, enum ec e)
 {
 	p->has_user = false;
-	if (e == E_AUTH || e == E_LIMIT) {
-		p->failed_logins++;
-		pop3_pause(cx, (int64_t)p->failed_logins * POP3_DELAY_MS);
-	}
-	if (p->failed_logins >= POP3_LOGINS_MAX) {
-		p->over = true;
-		p->end = fail(cx, E_LIMIT, "too many failed logins");
-	}
+	if (e == E_AUTH || e == E_LIMIT)
+		pause_failed(cx, p);
 	return pop3_err(cx, p, pop3_words_login(e));
 }
 

@@ -172,7 +172,7 @@ FIB static enum ec run_line(struct cx *cx, struct pop3 *p, struct sl line)
 	if (!(pop3_verbs[c.verb].states & p->phase))
 		return pop3_bad(cx, p, p->phase == POP3_AUTHORIZATION ? "Log in first" : "Already logged in");
 	if (p->phase == POP3_TRANSACTION)
-		login_renew(cx, p->store, &p->handle);
+		login_keep(cx, p->s, &p->handle);
 	session_doing(p->s, pop3_verbs[c.verb].name);
 	int64_t began_ns = clock_mono_ns();
 	e = commands[c.verb].run(cx, p, &c);

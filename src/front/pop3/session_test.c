@@ -125,6 +125,14 @@ static void test_store_failures(void **)
 		{ "pop3 off", VERB_login, E_DENIED,
 			"S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\nS: -ERR [AUTH] *\n" QUIT,
 			E_OK },
+		{ "braked", VERB_login, E_LIMIT,
+			"S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\n"
+			"S: -ERR [SYS/TEMP] Too many failed logins, try again later\n" QUIT,
+			E_OK },
+		{ "too many sessions", VERB_seat_take, E_LIMIT,
+			"S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\n"
+			"S: -ERR [SYS/TEMP] Too many sessions of this user *\nC: STAT\nS: -ERR *\n" QUIT,
+			E_OK },
 		{ "rows fail", VERB_mbox_rows, E_IO,
 			"S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\nS: -ERR [SYS/TEMP] *\n" QUIT,
 			E_OK },
@@ -290,6 +298,31 @@ static void test_renew(void **)
 	}
 }
 
+/// A session is counted once, and again after the store came back; one that could not be counted is let in, and counted
+/// later.
+static void test_seat(void **)
+{
+	static const struct {
+		const char *name, *talk;
+		enum ec fails;
+		unsigned asked;
+	} cases[] = {
+		{ "once", LOGIN "C: STAT\nS: +OK *\nC: NOOP\nS: +OK *\n" QUIT, E_OK, 1 },
+		{ "the store came back", LOGIN "!: reconnects\nC: STAT\nS: +OK *\nC: NOOP\nS: +OK *\n" QUIT, E_OK, 2 },
+		{ "not before the login", "S: +OK *\n!: reconnects\nC: NOOP\nS: -ERR *\n" QUIT, E_OK, 0 },
+		{ "the store was away", LOGIN "C: STAT\nS: +OK *\nC: NOOP\nS: +OK *\n" QUIT, E_TEMP, 2 },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		start();
+		fake.fail_verb = cases[i].fails ? VERB_seat_take : VERB_NONE;
+		fake.fail_code = cases[i].fails;
+		CHECK(talk(&pop3, cases[i].talk) == E_OK, cases[i].name);
+		CHECK(fake.calls[VERB_seat_take] == cases[i].asked, cases[i].name);
+		fake_stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_store_failures),
 		cmocka_unit_test(test_snapshot),
 		cmocka_unit_test(test_lock),
+		cmocka_unit_test(test_seat),
 		cmocka_unit_test(test_read_ahead),
 		cmocka_unit_test(test_large),
 		cmocka_unit_test(test_delays),

@@ -7,19 +7,18 @@
 
 #include "auth/sasl.h"
 #include "front/login.h"
+#include "front/seat.h"
 #include "proto/sasl_msg.h"
 
 enum { USER_LOG_MAX = 320 };
 
 /// The same words whatever was wrong, later with each try, and not many tries.
-FIB static enum ec answer_failed(struct cx *cx, struct smtp *m, enum ec e)
+FIB static enum ec answer_failed(struct cx *cx, struct smtp *m, struct smtp_words words)
 {
-	if (e != E_AUTH && e != E_LIMIT)
-		return smtp_say(cx, m, smtp_words_login(e));
 	m->failed_logins++;
 	smtp_pause(cx, (int64_t)m->failed_logins * SMTP_DELAY_MS);
 	if (m->failed_logins < SMTP_LOGINS_MAX)
-		return smtp_say(cx, m, smtp_words_login(e));
+		return smtp_say(cx, m, words);
 	return smtp_bye(cx, m, E_LIMIT, (struct smtp_words){ 421, "4.7.0", "Too many failed logins, closing" });
 }
 
@@ -59,10 +58,20 @@ FIB static enum ec exchange(
 	if (e == E_OK) {
 		memcpy(m->user, r.address, r.address_octets);
 		m->user_octets = r.address_octets;
-		m->authed = true;
+		m->handle = r.handle;
 	}
 	login_log(cx, m->s, mechanism, e == E_OK ? (struct sl){ m->user, m->user_octets } : buf_sl(tried), e);
 	return e;
+}
+
+FIB static enum ec logged_in(struct cx *cx, struct smtp *m)
+{
+	static const struct smtp_words crowded = { 454, "4.7.0", "Too many sessions of this user from your address" };
+
+	if (seat_sit(cx, m->s, &m->handle, (struct sl){ m->user, m->user_octets }) == E_LIMIT)
+		return answer_failed(cx, m, crowded);
+	m->authed = true;
+	return smtp_say(cx, m, smtp_words_login(E_OK));
 }
 
 /// source: RFC 4954 §4.
@@ -79,5 +88,8 @@ FIB enum ec smtp_do_auth(struct cx *cx, struct smtp *m, const struct smtp_comman
 	buf_free(&tried);
 	if (wire != E_OK)
 		return wire;
-	return e == E_OK ? smtp_say(cx, m, smtp_words_login(E_OK)) : answer_failed(cx, m, e);
+	if (e == E_OK)
+		return logged_in(cx, m);
+	struct smtp_words words = smtp_words_login(e);
+	return e == E_AUTH || e == E_LIMIT ? answer_failed(cx, m, words) : smtp_say(cx, m, words);
 }

@@ -170,6 +170,40 @@ static void test_store_failures(void **)
 	}
 }
 
+#define AUTH "C: AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAHNlY3JldC1h\n"
+#define HELLO_AUTH                                                                                            \
+	"S: 220 *\nC: EHLO client.example.net\nS: 250-*\nS: 250-PIPELINING\nS: 250-SIZE *\nS: 250-8BITMIME\n" \
+	"S: 250-CHUNKING\nS: 250-ENHANCEDSTATUSCODES\nS: 250-LIMITS *\nS: 250-AUTH *\nS: 250 HELP\n"
+
+/// A login that the brake refuses, and one of a user who has too many sessions: it may be tried again.
+static void test_logins(void **)
+{
+	static const struct {
+		const char *name;
+		enum verb verb;
+		const char *talk;
+	} cases[] = {
+		{ "braked", VERB_login,
+			HELLO_AUTH AUTH "S: 454 4.7.0 Too many failed logins, try again later\n" AUTH
+					"S: 235 *\n" QUIT },
+		{ "too many sessions", VERB_seat_take,
+			HELLO_AUTH AUTH "S: 454 4.7.0 Too many sessions of this user *\n"
+					"C: MAIL FROM:<alice@example.org>\nS: 530 5.7.0 *\n" AUTH "S: 235 *\n" QUIT },
+		{ "counted again", VERB_NONE,
+			HELLO_AUTH AUTH "S: 235 *\n!: reconnects\nC: NOOP\nS: 250 *\nC: NOOP\nS: 250 *\n" QUIT },
+	};
+	struct fake_talk t = { .kind = PORT_SUBMISSIONS, .tls = true, .session = smtp_session };
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		fake_start();
+		fake.fail_verb = cases[i].verb;
+		fake.fail_code = E_LIMIT;
+		CHECK(talk(&t, cases[i].talk) == E_OK, cases[i].name);
+		CHECK(fake.calls[VERB_seat_take] == (cases[i].verb == VERB_login ? 1 : 2), cases[i].name);
+		fake_stop();
+	}
+}
+
 /// Some targets take the message and others do not: the rules at the head of deliver.c.
 static void test_partial(void **)
 {
@@ -343,6 +377,7 @@ int main(void)
 		cmocka_unit_test(test_smuggling_body),
 		cmocka_unit_test(test_submission_adds),
 		cmocka_unit_test(test_store_failures),
+		cmocka_unit_test(test_logins),
 		cmocka_unit_test(test_partial),
 		cmocka_unit_test(test_partial_lmtp),
 		cmocka_unit_test(test_targets),

@@ -12,6 +12,7 @@
 #include "base/figures.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "front/seat.h"
 #include "proto/smtp_reply.h"
 
 enum { REPLY_MAX = 4096, EHLO_LINES_MAX = 12, EHLO_LINE = 320 };
@@ -282,6 +283,8 @@ FIB static enum ec run_line(struct cx *cx, struct smtp *m, struct sl line)
 				(struct smtp_words){ 501, "5.5.4", "Cannot tell how much follows BDAT, closing" });
 		return smtp_say_bad(cx, m, smtp_words_syntax(e));
 	}
+	if (m->authed)
+		seat_keep(cx, m->s, &m->handle);
 	const struct command *row = &commands[c.verb];
 	session_doing(m->s, smtp_verbs[c.verb].name);
 	figure_add(FIG_SMTP_COMMANDS, 0, 1);

@@ -80,7 +80,8 @@ struct smtp {
 	uint16_t helo_octets;
 	uint8_t user[320];
 	uint16_t user_octets;
-	struct arena memory; // of the present command
+	struct handle handle; // where authed
+	struct arena memory;  // of the present command
 	struct smtp_mail mail;
 };
 
