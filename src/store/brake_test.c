@@ -210,6 +210,9 @@ static void test_proven(void **)
 	assert_int_equal(attempt(b, name, 1, NOW, E_OK), E_LIMIT);
 	assert_int_equal(attempt(b, name, 1, NOW + BRAKE_PROVEN_EACH_S - 1, E_OK), E_LIMIT);
 	assert_int_equal(attempt(b, name, 1, NOW + BRAKE_PROVEN_EACH_S, E_OK), E_OK);
+	// right, though the service is off: as good as a login
+	assert_int_equal(attempt(b, SL("off@example.org"), 9, NOW, E_DENIED), E_DENIED);
+	fail_times(b, SL("off@example.org"), 9, NOW, BRAKE_PROVEN);
 	brake_free(b);
 }
 

@@ -152,8 +152,9 @@ static void test_flood_hurts_itself(void **state)
 	free(x);
 }
 
-/// Guessers at many addresses fill the queue: who did not fail before is served, before them.
-static void test_guessers_wait(void **state)
+/// Guessers at many addresses fill the queue: who did not fail before is served, before them, and who is `proven` to
+/// have logged in from a guesser's address.
+static void guessers_wait(bool proven)
 {
 	struct password_conf conf = quick;
 	struct passwords *p;
@@ -161,7 +162,6 @@ static void test_guessers_wait(void **state)
 	struct waiting *x = calloc(ALL, sizeof *x);
 	struct credentials c;
 
-	(void)state;
 	assert_non_null(x);
 	conf.threads = 1;
 	conf.queue_max = 4;
@@ -181,11 +181,20 @@ static void test_guessers_wait(void **state)
 		if (password_submit(p, &x[i].w) != E_OK)
 			x[i].e = E_LIMIT;
 	struct waiting *honest = &x[ALL - 1];
+	if (proven)
+		guess_from(honest, (const uint8_t[16]){ [10] = 0xff, [11] = 0xff, 192, 0, 2, N - 1 });
+	honest->w.proven = proven;
 	make_right(honest, &c);
 	assert_int_equal(password_submit(p, &honest->w), E_OK);
 	passwords_free(p);
 	assert_int_equal(honest->e, E_OK);
 	free(x);
+}
+
+static void test_guessers_wait(void **)
+{
+	guessers_wait(false);
+	guessers_wait(true);
 }
 
 static void test_who(void **state)

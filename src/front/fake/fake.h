@@ -8,7 +8,7 @@
 ///     S: a line, where * stands for anything             C*: N text: the text N times, then CRLF
 ///     S<: octets at the very end of the output, without CRLF
 ///     !: stop | silence | tls-fails: the server stops, the client sends nothing for too long, the handshake fails
-///     !: reconnects: the store died and came back
+///     !: reconnects: the store died and came back, and other sessions took all places
 #include "base/buf.h"
 #include "front/front.h"
 
@@ -47,6 +47,7 @@ struct fake {
 	enum verb fail_verb;
 	enum ec fail_code;
 	int64_t handle_age_s; // of the handle that a login gives
+	bool full;            // users have as many sessions as they may
 	uint64_t epoch;       // of the connection to the store
 	unsigned fail_after;  // calls of fail_verb that go well before the one that fails
 	// what happened

@@ -252,7 +252,7 @@ static enum ec on_pop3_lock(const struct req_pop3_lock *req, struct ans_pop3_loc
 static enum ec on_seat_take(const struct req_seat_take *req, struct ans_seat_take *)
 {
 	assert_true(req->session != 0 && by_account(req->handle.account));
-	return E_OK;
+	return fake.full && req->most != UINT32_MAX ? E_LIMIT : E_OK;
 }
 
 static enum ec on_seat_give(const struct req_seat_give *, struct ans_seat_give *)

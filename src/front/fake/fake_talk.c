@@ -122,7 +122,10 @@ static void add_repeated(struct buf *b, struct sl s)
 static void take_order(struct io *io, struct sl order)
 {
 	io->silence = sl_eq(order, SL("silence"));
-	fake.epoch += sl_eq(order, SL("reconnects"));
+	if (sl_eq(order, SL("reconnects"))) {
+		fake.epoch++;
+		fake.full = true;
+	}
 	io->tls_fails |= sl_eq(order, SL("tls-fails"));
 	if (sl_eq(order, SL("stop")))
 		io->stop = io->session->front->stopping = true;
