@@ -30,7 +30,7 @@ def wait_for_arena(server, seconds=90):
 
 
 def test_readers_that_do_not_read():
-    options = 'sessions_ip_max = 3000\nplain_login = "loopback"\nfronts = 1\n'
+    options = 'sessions_ip_max = 3000\nsessions_user_ip_max = 3000\nplain_login = "loopback"\nfronts = 1\n'
     with Server(options=options) as server:
         with server.smtp() as client:
             for _ in range(64):

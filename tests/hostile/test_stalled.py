@@ -1,7 +1,17 @@
 """Clients that begin a large message and fall silent do not keep anybody else's mail out."""
 import socket, time
 
+import pytest
+
+from server import Server
+
 LARGE = "Subject: large\r\n\r\n" + ("x" * 76 + "\r\n") * 40000  # 3 MB
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Server(options="sessions_user_ip_max = 1000") as running:
+        yield running
 
 
 def stalled_data(server, octets):
