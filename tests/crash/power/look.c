@@ -121,9 +121,9 @@ void look_state(struct bed *b)
 		e = store_damaged_cells(NULL, v, count_damaged, &damaged);
 	if (e)
 		bed_die(NULL, "opening a view", e);
-	printf("state {\"raise\":%llu,\"damaged_batches\":%llu,\"damaged_cells\":%u,\"rebuilt\":%d,\"accounts\":{",
+	printf("state {\"raise\":%llu,\"damaged_batches\":%llu,\"damaged_cells\":%u,\"start\":%d,\"accounts\":{",
 		(unsigned long long)store_version_raise(b->s), (unsigned long long)b->s->damaged_batches, damaged,
-		b->s->rebuilt);
+		(int)b->s->start);
 	for (l.account = 1; l.account <= BED_ACCOUNTS && e == E_OK; l.account++) {
 		struct account a;
 		e = account_load(NULL, v, l.account, &a);
