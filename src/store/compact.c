@@ -336,7 +336,7 @@ static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *
 	if (e == E_OK)
 		e = pack_new(cx, c->s->disk, c->s->log_fd, atomic_fetch_add(&c->s->next_id, 1), &p);
 	if (e == E_OK) {
-		struct section_maker maker = { .s = c->s, .segs = &c->segs, .pack = &p, .mark = &m };
+		struct section_maker maker = { c->s, &c->segs, &p, &m, (uint64_t)clock_now_s() };
 		e = fill(cx, c, g, &maker);
 		if (e == E_OK)
 			e = finish(cx, c, g, &b, &p);

@@ -196,6 +196,23 @@ static void test_ends_anywhere(void **state)
 	}
 }
 
+/// A cell that came and went in the oldest segment stays away, though its commits' outcomes are kept for a time.
+static void test_drop_in_the_oldest(void **state)
+{
+	(void)state;
+	struct town *t = town_new(8);
+
+	assert_int_equal(town_put(t, 2, 1, 300), E_OK);
+	assert_int_equal(town_put(t, 2, 2, 300), E_OK);
+	town_drop(t, 2);
+	for (int i = 0; i < 30; i++)
+		assert_int_equal(town_put(t, 1, 1, 30000), E_OK);
+	assert_true(compact(t).packs > 0);
+	town_restart(t, true);
+	town_same(t);
+	town_free(t);
+}
+
 /// Damage in a segment: it is left alone, and the others are compacted.
 static void test_damage(void **state)
 {
@@ -281,6 +298,7 @@ int main(void)
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_readers),
 		cmocka_unit_test(test_ends_anywhere),
+		cmocka_unit_test(test_drop_in_the_oldest),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_unknown_rows),

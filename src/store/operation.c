@@ -2,10 +2,10 @@
 #include "store/operation.h"
 
 #include <assert.h>
-#include <openssl/sha.h>
 #include <string.h>
 
 #include "base/num.h"
+#include "store/sha256.h"
 
 bool op_is_zero(const struct op_id *op)
 {
@@ -19,7 +19,7 @@ bool op_is_zero(const struct op_id *op)
 struct op_id op_bind(const struct op_id *op, enum op_kind kind, struct cell_id cell)
 {
 	struct op_id out = { 0 };
-	uint8_t in[16 + 4 + 8 + 8], md[SHA256_DIGEST_LENGTH];
+	uint8_t in[16 + 4 + 8 + 8], md[SHA256_OCTETS];
 
 	if (op_is_zero(op))
 		return out;
@@ -27,7 +27,7 @@ struct op_id op_bind(const struct op_id *op, enum op_kind kind, struct cell_id c
 	put_le32(in + 16, (uint32_t)kind);
 	put_le64(in + 20, cell.account);
 	put_le64(in + 28, cell.name);
-	SHA256(in, sizeof in, md);
+	sha256((struct sl){ in, sizeof in }, md);
 	memcpy(out.octets, md, sizeof out.octets);
 	return out;
 }

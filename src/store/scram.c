@@ -6,12 +6,12 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <openssl/sha.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/num.h"
+#include "store/sha256.h"
 
 enum { NONCE_RAW = 24, NONCE_MAC_AT = 12, USED_SETS = 8192, USED_WAYS = 8 };
 
@@ -67,7 +67,7 @@ enum ec scram_keys(struct sl password, uint32_t iterations, struct credentials *
 		    EVP_sha256(), SCRAM_KEY, salted))
 		return E_TEMP;
 	hmac((struct sl){ salted, SCRAM_KEY }, SL("Client Key"), client);
-	SHA256(client, SCRAM_KEY, cred->scram_stored);
+	sha256((struct sl){ client, SCRAM_KEY }, cred->scram_stored);
 	hmac((struct sl){ salted, SCRAM_KEY }, SL("Server Key"), cred->scram_server);
 	cred->scram_iterations = iterations;
 	OPENSSL_cleanse(salted, sizeof salted);
@@ -168,7 +168,7 @@ enum ec scram_end(struct scram *s, const struct scram_proof *pr, const struct cr
 	hmac((struct sl){ c->scram_stored, SCRAM_KEY }, pr->auth_message, key);
 	for (int i = 0; i < SCRAM_KEY; i++)
 		key[i] ^= pr->proof.p[i];
-	SHA256(key, SCRAM_KEY, stored);
+	sha256((struct sl){ key, SCRAM_KEY }, stored);
 	hmac((struct sl){ c->scram_server, SCRAM_KEY }, pr->auth_message, sign);
 	bool same = CRYPTO_memcmp(stored, c->scram_stored, SCRAM_KEY) == 0;
 	OPENSSL_cleanse(key, sizeof key);

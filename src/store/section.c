@@ -1,7 +1,6 @@
 /// section — see the header.
 #include "store/section.h"
 
-#include "base/clock.h"
 #include "base/num.h"
 
 /// One section under way.
@@ -42,16 +41,25 @@ static enum ec row_of(struct cx *cx, struct store *s, const struct rec *r, struc
 	return e;
 }
 
+/// A recent one is needed as long as its outcome may be asked for, and then what drops its cell, too.
+static bool is_needed_commit(
+	const struct section *se, const struct rec *r, struct sl payload, const struct cell_row *row)
+{
+	bool recent = r->time_s + OPERATION_KEPT_S >= se->m->now_s, drop = is_drop(payload);
+
+	if (recent && (drop || op_is_set(&r->op)))
+		return true;
+	return row->version ? r->arg[COMMIT_VERSION] > row->image : drop && !se->oldest;
+}
+
 static enum ec is_needed(struct cx *cx, const struct section *se, const struct rec *r, struct sl payload, bool *out)
 {
 	struct cell_row row = { 0 };
 	enum ec e = r->type == REC_COMMIT || r->type == REC_IMAGE ? row_of(cx, se->m->s, r, &row) : E_OK;
 
 	*out = false;
-	if (r->type == REC_COMMIT && op_is_set(&r->op) && r->time_s + OPERATION_KEPT_S >= (uint64_t)clock_now_s())
-		*out = true; // its outcome may still be asked for
-	else if (r->type == REC_COMMIT)
-		*out = row.version ? r->arg[COMMIT_VERSION] > row.image : is_drop(payload) && !se->oldest;
+	if (r->type == REC_COMMIT)
+		*out = is_needed_commit(se, r, payload, &row);
 	else if (r->type == REC_IMAGE)
 		*out = row.version && image_sums_get(r).first == row.image;
 	else if (r->type == REC_BULK)

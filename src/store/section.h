@@ -14,6 +14,7 @@ struct section_maker {
 	const struct seg_list *segs;
 	struct pack *pack;
 	const struct mark *mark;
+	uint64_t now_s;
 };
 
 /// Adds the section of a segment, or all sections of a pack.

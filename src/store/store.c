@@ -253,6 +253,20 @@ static enum ec bring_up(
 	return e;
 }
 
+/// Writes both copies of a segment's header again: a power cut may have left one.
+static enum ec write_heads(struct cx *cx, const struct disk *d, int fd, const struct seg_head *h)
+{
+	uint8_t octets[SEG_HEAD];
+	enum ec e = E_OK;
+
+	seg_encode(h, octets);
+	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
+		struct iovec iov = { octets, sizeof octets };
+		e = disk_write(cx, d, fd, &iov, 1, at);
+	}
+	return e;
+}
+
 /// Cuts the torn tail off the last segment and makes what is left durable: its successor will say that it ends there.
 static enum ec cut_tail(struct cx *cx, struct store *s, const struct seg_list *l, struct replayed *r)
 {
@@ -271,10 +285,11 @@ static enum ec cut_tail(struct cx *cx, struct store *s, const struct seg_list *l
 	if (fd < 0)
 		return disk_error(cx, fd, "opening the last segment");
 	int rc = last->size > r->torn_at + REC_HEAD ? d->ftruncate(d->arg, fd, r->torn_at) : 0; // a SEAL may stay
-	if (rc == 0)
+	enum ec e = rc == 0 ? write_heads(cx, d, fd, &last->head) : E_OK;
+	if (e == E_OK && rc == 0)
 		rc = d->fdatasync(d->arg, fd);
 	close(fd);
-	return rc < 0 ? disk_error(cx, rc, "cutting the torn tail") : E_OK;
+	return rc < 0 ? disk_error(cx, rc, "cutting the torn tail") : e;
 }
 
 static bool is_named(struct cx *cx, struct itxn *t, uint32_t id)
@@ -465,6 +480,17 @@ enum ec store_open(struct cx *cx, const struct store_conf *conf, struct store **
 	return store_open_on(cx, conf, &disk_real, out);
 }
 
+/// Makes the names in the index's folder durable: otherwise a power cut may bring back an index that was removed.
+static enum ec flush_index_folder(struct store *s)
+{
+	int fd = openat(s->dir_fd, "index", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc = fd < 0 ? -errno : s->disk->fsync_dir(s->disk->arg, fd);
+
+	if (fd >= 0)
+		close(fd);
+	return rc < 0 ? disk_error(NULL, rc, "fsync of the index's folder") : E_OK;
+}
+
 void store_close(struct store *s)
 {
 	struct state st = { 0 }, old;
@@ -479,6 +505,8 @@ void store_close(struct store *s)
 		keeper_last_snapshot(&s->keeper);
 	if (e == E_OK)
 		e = index_flush(NULL, s->index);
+	if (e == E_OK)
+		e = flush_index_folder(s);
 	if (e == E_OK && !s->writer.redo) {
 		state_boot(st.boot);
 		st.clean = true;

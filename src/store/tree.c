@@ -7,14 +7,13 @@
 /// Node 0 is the root. A change first plans with reads, then makes mailbox cells, then commits the tree in one change.
 #include "store/tree.h"
 
-#include <openssl/sha.h>
-
 #include "base/num.h"
 #include "base/utf8.h"
 #include "store/keys.h"
 #include "store/mailbox.h"
 #include "store/operation.h"
 #include "store/quota.h"
+#include "store/sha256.h"
 #include "store/tree_rows.h"
 
 /// A way down the tree: what exists of it, and what is missing.
@@ -560,10 +559,10 @@ enum ec tree_rename(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 
 static struct key subscription_key(struct sl name)
 {
-	uint8_t md[SHA256_DIGEST_LENGTH];
+	uint8_t md[SHA256_OCTETS];
 	struct key k = key_of('s');
 
-	SHA256(name.p, name.n, md);
+	sha256(name, md);
 	key_text(&k, (struct sl){ md, 16 });
 	return k;
 }

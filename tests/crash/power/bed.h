@@ -36,6 +36,10 @@ void bed_mark(const struct bed *b, struct sl line);
 void bed_body(uint64_t seed, uint64_t n, size_t octets, uint8_t *out);
 void bed_body_name(struct sl body, char out[static 17]);
 
+/// Tells the store what its rows keep; then, in a moment without other work, does what its keeper would do at some time.
+void keep_rules(struct store_conf *conf);
+void keep_step(struct bed *b, uint64_t turn);
+
 /// What the test itself needs is not to fail: see fault_spare. Missing in programs without faults.
 __attribute__((weak)) void fault_spare(bool on);
 static inline void bed_spare(bool on)

@@ -12,7 +12,7 @@
 #include "bed.h"
 #include "store/engine.h"
 
-enum { THREADS_MAX = 16 };
+enum { THREADS_MAX = 16, SLICES = 3 };
 
 /// Leaves the store as a killed process does: nothing more is written. Memory stays.
 static void leave(struct bed *b)
@@ -64,8 +64,11 @@ static void load(struct bed *b, char **argv)
 		bed_open(b);
 		if (i == 0)
 			load_accounts(b);
-		work_together(
-			b, BED_ACCOUNTS + 1 + ops * (i + 1) / parts, threads < THREADS_MAX ? threads : THREADS_MAX);
+		for (size_t k = 1; k <= SLICES; k++) {
+			uint64_t to = BED_ACCOUNTS + 1 + ops * (i * SLICES + k) / (parts * SLICES);
+			work_together(b, to, threads < THREADS_MAX ? threads : THREADS_MAX);
+			keep_step(b, i * SLICES + k);
+		}
 		if (lives[i] == 'k')
 			leave(b);
 		else
@@ -103,6 +106,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: power-bed load DIR SEED OPS THREADS LIVES | look DIR SEED FIRST OPS [N...]\n");
 		return 2;
 	}
+	keep_rules(&b.conf);
 	b.conf.dir = sl_cstr(argv[2]);
 	b.seed = strtoull(argv[3], NULL, 10);
 	b.conf.segment_octets =
