@@ -85,6 +85,12 @@ enum ec walk_batch(struct cx *cx, struct walk *w, struct journal_pos *next)
 	return E_OK;
 }
 
+/// What was allocated and not written yet is most of a segment, and is passed over as fast as it is read.
+static bool is_zero(struct sl s)
+{
+	return s.n == 0 || (s.p[0] == 0 && memcmp(s.p, s.p + 1, s.n - 1) == 0);
+}
+
 /// Where the next octet in [from, to) stands that could be the type of a record header; `to` where there is none.
 static enum ec next_candidate(struct cx *cx, struct walk *w, uint64_t from, uint64_t to, uint64_t *found)
 {
@@ -96,7 +102,7 @@ static enum ec next_candidate(struct cx *cx, struct walk *w, uint64_t from, uint
 		enum ec e = segfile_at(cx, w->f, at, n, &in);
 		if (e)
 			return e == E_RANGE ? E_NOTFOUND : e;
-		for (size_t i = 0; i + REC_HEAD <= n; i++)
+		for (size_t i = is_zero(in) ? n : 0; i + REC_HEAD <= n; i++)
 			if (rec_type_known(in.p[i + TYPE_AT]) && get_le32(in.p + i + 24) == at + i) {
 				*found = at + i;
 				return E_OK;
