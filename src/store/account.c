@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "store/grave.h"
 #include "store/mailbox.h"
 #include "store/tree.h"
 
@@ -142,9 +143,15 @@ static bool collect_mbox(void *arg, uint64_t mbox, uint64_t node)
 	return ids->err == E_OK;
 }
 
+static bool collect_grave(void *arg, uint64_t mbox, struct sl name)
+{
+	(void)name;
+	return collect_mbox(arg, mbox, 0);
+}
+
 enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *id)
 {
-	struct buf ids = BUF((size_t)MAILBOXES_MAX * 2 * sizeof(uint64_t));
+	struct buf ids = BUF((size_t)MAILBOXES_MAX * 64 * sizeof(uint64_t));
 	struct account a;
 	uint64_t account, version;
 	enum ec e = directory_user_find(cx, txn_view(t), address, &account);
@@ -153,6 +160,8 @@ enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t
 		e = account_load(cx, txn_view(t), account, &a);
 	if (e == E_OK)
 		e = tree_mailboxes(cx, txn_view(t), account, collect_mbox, &ids);
+	if (e == E_OK)
+		e = grave_list(cx, txn_view(t), account, INT64_MAX, collect_grave, &ids);
 	if (e == E_OK)
 		e = ids.err;
 	if (e == E_OK)

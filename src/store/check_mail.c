@@ -362,7 +362,8 @@ static bool step_mailbox(struct checker *k)
 static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl head)
 {
 	struct checker *k = arg;
-	struct key key = key_num64('m', id.name);
+	struct key key = key_num64('m', id.name), grave = key_num64('g', id.name);
+	struct cell_id tree = { id.account, ACCOUNT_NAME };
 	struct account a;
 	struct sl value;
 
@@ -376,7 +377,8 @@ static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl
 		enum ec e = account_load(k->cx, k->v, id.account, &a);
 		if (e == E_OK && directory_user_find(k->cx, k->v, account_address(&a), &named) != E_OK)
 			fault(k, 12, "an account that nobody has");
-	} else if (cell_get(k->cx, k->v, (struct cell_id){ id.account, ACCOUNT_NAME }, key_sl(&key), &value) != E_OK) {
+	} else if (cell_get(k->cx, k->v, tree, key_sl(&key), &value) != E_OK &&
+		   cell_get(k->cx, k->v, tree, key_sl(&grave), &value) != E_OK) {
 		fault(k, 12, "a mailbox in no tree");
 	}
 	return true;

@@ -54,13 +54,13 @@ enum ec mailbox_make(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t u
 
 enum ec mailbox_drop(struct cx *cx, struct txn *t, struct mbox_ref m)
 {
-	struct mbox_head h;
 	uint64_t version;
-	enum ec e = mbox_head_load(cx, txn_view(t), mbox_cell(m), &h);
+	struct sl head;
+	enum ec e = m.account && m.mbox ? cell_head(cx, txn_view(t), mbox_cell(m), &version, &head) : E_NOTFOUND;
 
 	if (e != E_OK)
 		return e == E_NOTFOUND ? E_OK : e;
-	struct change *c = change_begin(t, mbox_cell(m), h.version);
+	struct change *c = change_begin(t, mbox_cell(m), version);
 	change_drop(c);
 	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
 }

@@ -58,7 +58,7 @@ struct mbox_message {
 
 /// Makes the cell of a new mailbox (over an unfinished earlier try of the same id, if there is one).
 [[nodiscard]] enum ec mailbox_make(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t uidvalidity);
-/// Drops the cell of a mailbox; one that is gone already is fine.
+/// Drops the cell of a mailbox, a deleted one too; one that is gone already is fine.
 [[nodiscard]] enum ec mailbox_drop(struct cx *cx, struct txn *t, struct mbox_ref m);
 
 // ---- reading

@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "store/keys.h"
 
-enum { HEAD_KIND = 'M', HEAD_FORM = 1, HEAD_OCTETS = 50 };
+enum { HEAD_KIND = 'M', HEAD_BURIED = 'G', HEAD_FORM = 1, HEAD_OCTETS = 50 };
 
 enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out)
 {
@@ -17,6 +17,8 @@ enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struc
 
 	if (e != E_OK)
 		return e;
+	if (h.n == HEAD_OCTETS && h.p[0] == HEAD_BURIED)
+		return fail(cx, E_NOTFOUND, "the mailbox was deleted");
 	if (h.n != HEAD_OCTETS || h.p[0] != HEAD_KIND || h.p[1] != HEAD_FORM)
 		return fail(cx, E_CORRUPT, "a mailbox's head of %zu octets", h.n);
 	const uint8_t *p = h.p;
@@ -33,9 +35,9 @@ enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struc
 	return E_OK;
 }
 
-void mbox_head_put(struct change *c, const struct mbox_head *h)
+static void head_put(struct change *c, const struct mbox_head *h, uint8_t kind)
 {
-	uint8_t p[HEAD_OCTETS] = { HEAD_KIND, HEAD_FORM };
+	uint8_t p[HEAD_OCTETS] = { kind, HEAD_FORM };
 
 	put_le32(p + 2, h->uidvalidity);
 	put_le32(p + 6, h->uidnext);
@@ -47,6 +49,16 @@ void mbox_head_put(struct change *c, const struct mbox_head *h)
 	put_le64(p + 34, h->gone_next);
 	put_le64(p + 42, h->gone_floor);
 	change_head(c, (struct sl){ p, sizeof p });
+}
+
+void mbox_head_put(struct change *c, const struct mbox_head *h)
+{
+	head_put(c, h, HEAD_KIND);
+}
+
+void mbox_head_bury(struct change *c, const struct mbox_head *h)
+{
+	head_put(c, h, HEAD_BURIED);
 }
 
 /// A value of at most `n` octets into to[n], the rest zeros.

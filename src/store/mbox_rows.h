@@ -39,6 +39,8 @@ struct mbox_head {
 };
 [[nodiscard]] enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out);
 void mbox_head_put(struct change *c, const struct mbox_head *h);
+/// The same for a mailbox that was deleted: for mbox_head_load there is none from then on.
+void mbox_head_bury(struct change *c, const struct mbox_head *h);
 
 struct page {
 	uint32_t number; // UID / PAGE_UIDS

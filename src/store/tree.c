@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "base/utf8.h"
+#include "store/grave.h"
 #include "store/keys.h"
 #include "store/mailbox.h"
 #include "store/operation.h"
@@ -378,45 +379,6 @@ enum ec tree_create(
 
 // ---- delete
 
-struct graves {
-	struct change *c;
-	int64_t before_s;
-	unsigned n;
-};
-static bool see_grave(void *arg, struct sl key, struct sl value)
-{
-	struct graves *g = arg;
-
-	if (key.p[0] != 'g' || g->n == 16)
-		return false;
-	if (value.n >= 8 && (int64_t)get_le64(value.p) < g->before_s) {
-		change_del(g->c, key);
-		g->n++;
-	}
-	return true;
-}
-
-/// Notes that the mailbox was, and forgets some of those whose grace is over.
-static enum ec bury(struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox)
-{
-	struct graves g = { .c = c, .before_s = op->now_s - GRAVE_S };
-	struct key k = key_num64('g', mbox), live = key_num64('m', mbox);
-	struct buf row = BUF(8 + NAME_MAX_OCTETS);
-	uint8_t at[8];
-
-	put_le64(at, (uint64_t)op->now_s);
-	buf_add(&row, (struct sl){ at, sizeof at });
-	enum ec e = tree_name(cx, txn_view(t), op->account, mbox, &row);
-	if (e == E_OK)
-		e = cell_scan(cx, txn_view(t), tree_cell(op->account), SL("g"), see_grave, &g);
-	if (e == E_OK) {
-		change_put(c, key_sl(&k), buf_sl(&row));
-		change_del(c, key_sl(&live));
-	}
-	buf_free(&row);
-	return e;
-}
-
 enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint64_t mbox)
 {
 	struct cell_id cell = tree_cell(op->account);
@@ -431,7 +393,7 @@ enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	enum ec e = outcome_of(cx, t, &bound, &seen);
 
 	if (e != E_NOTFOUND)
-		return e == E_OK ? mailbox_drop(cx, t, m) : e;
+		return e == E_OK ? grave_close(cx, t, m) : e;
 	e = account_load(cx, txn_view(t), op->account, &a);
 	if (e == E_OK)
 		e = mbox_place(cx, txn_view(t), op->account, mbox, &place, &node);
@@ -442,7 +404,7 @@ enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	if (e != E_OK)
 		return e;
 	struct change *c = change_begin(t, cell, a.version);
-	e = bury(cx, t, op, c, mbox);
+	e = grave_note(cx, t, op, c, mbox);
 	if (e == E_OK && children)
 		child_put(c, place.parent, place.name, &(struct tree_node){ .node = node.node });
 	else if (e == E_OK)
@@ -455,7 +417,7 @@ enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	e = change_commit(cx, c, &bound, (struct sl){ 0 }, &version);
 	if (op->quota)
 		quota_forget(op->quota, op->account);
-	return e == E_OK ? mailbox_drop(cx, t, m) : e;
+	return e == E_OK ? grave_close(cx, t, m) : e;
 }
 
 // ---- rename

@@ -1,0 +1,160 @@
+/// grave — see the header.
+#include "store/grave.h"
+
+#include <string.h>
+
+#include "base/num.h"
+#include "store/keys.h"
+#include "store/mbox_rows.h"
+#include "store/tree_rows.h"
+
+enum { GRAVES_AT_A_TIME = 64, ACCOUNTS_MAX = 16 << 20 };
+
+enum ec grave_note(struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox)
+{
+	struct key k = key_num64('g', mbox), live = key_num64('m', mbox);
+	struct buf row = BUF(8 + NAME_MAX_OCTETS);
+	uint8_t at[8];
+
+	put_le64(at, (uint64_t)op->now_s);
+	buf_add(&row, (struct sl){ at, sizeof at });
+	enum ec e = tree_name(cx, txn_view(t), op->account, mbox, &row);
+	if (e == E_OK) {
+		change_put(c, key_sl(&k), buf_sl(&row));
+		change_del(c, key_sl(&live));
+	}
+	buf_free(&row);
+	return e;
+}
+
+enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m)
+{
+	struct mbox_head h;
+	uint64_t version;
+	enum ec e = mbox_head_load(cx, txn_view(t), mbox_cell(m), &h);
+
+	if (e != E_OK)
+		return e == E_NOTFOUND ? E_OK : e;
+	struct change *c = change_begin(t, mbox_cell(m), h.version);
+	mbox_head_bury(c, &h);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
+struct listing {
+	int64_t before_s;
+	grave_each *each;
+	void *arg;
+};
+
+static bool see_grave(void *arg, struct sl key, struct sl value)
+{
+	struct listing *l = arg;
+
+	if (key.p[0] != 'g')
+		return false;
+	if (key.n != 9 || value.n < 8 || (int64_t)get_le64(value.p) >= l->before_s)
+		return true;
+	return l->each(l->arg, get_be64(key.p + 1), sl_from(value, 8));
+}
+
+enum ec grave_list(struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg)
+{
+	struct listing l = { before_s, each, arg };
+
+	return cell_scan(cx, v, tree_cell(account), SL("g"), see_grave, &l);
+}
+
+// ---- sweeping
+
+struct sweep {
+	uint64_t account;
+	int64_t before_s;
+	uint64_t mbox[GRAVES_AT_A_TIME];
+	unsigned n;
+};
+
+static bool take_grave(void *arg, uint64_t mbox, struct sl name)
+{
+	struct sweep *w = arg;
+
+	(void)name;
+	w->mbox[w->n++] = mbox;
+	return w->n < GRAVES_AT_A_TIME;
+}
+
+/// Drops some mailboxes and their rows, all or none.
+static enum ec sweep_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct sweep *w = job->arg;
+	struct account a;
+	uint64_t version;
+	enum ec e = account_load(cx, txn_view(t), w->account, &a);
+
+	w->n = 0;
+	if (e != E_OK)
+		return e == E_NOTFOUND ? E_OK : e; // the account went meanwhile, with all that was its
+	e = grave_list(cx, txn_view(t), w->account, w->before_s, take_grave, w);
+	if (e != E_OK || w->n == 0)
+		return e;
+	struct change *c = change_begin(t, tree_cell(w->account), a.version);
+	for (unsigned i = 0; i < w->n; i++) {
+		struct key k = key_num64('g', w->mbox[i]);
+		change_del(c, key_sl(&k));
+	}
+	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	for (unsigned i = 0; e == E_OK && i < w->n; i++)
+		e = mailbox_drop(cx, t, (struct mbox_ref){ w->account, w->mbox[i] });
+	return e;
+}
+
+struct finding {
+	struct cx *cx;
+	struct view *v;
+	int64_t before_s;
+	struct buf accounts;
+	bool found;
+	enum ec err;
+};
+
+static bool note_found(void *arg, uint64_t mbox, struct sl name)
+{
+	(void)mbox, (void)name;
+	*(bool *)arg = true;
+	return false;
+}
+
+static bool look_into(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	struct finding *f = arg;
+	bool found = false;
+
+	(void)version, (void)head;
+	if (id.account == 0 || id.name != ACCOUNT_NAME)
+		return true;
+	f->err = grave_list(f->cx, f->v, id.account, f->before_s, note_found, &found);
+	if (f->err == E_OK && found)
+		buf_add(&f->accounts, (struct sl){ (const uint8_t *)&id.account, sizeof id.account });
+	return f->err == E_OK && f->accounts.err == E_OK;
+}
+
+enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s)
+{
+	struct finding f = { .cx = cx, .before_s = now_s - GRAVE_S, .accounts = BUF((size_t)ACCOUNTS_MAX * 8) };
+	enum ec e = view_open(cx, s, &f.v);
+
+	if (e != E_OK)
+		return e;
+	e = cell_scan_cells(cx, f.v, look_into, &f);
+	view_close(f.v);
+	if (e == E_OK)
+		e = f.err;
+	for (size_t at = 0; e == E_OK && at < f.accounts.n; at += sizeof(uint64_t)) {
+		struct sweep w = { .before_s = f.before_s };
+		memcpy(&w.account, f.accounts.p + at, sizeof w.account);
+		do {
+			e = store_do(cx, s, true, sweep_run, &w);
+		} while (e == E_OK && w.n == GRAVES_AT_A_TIME);
+	}
+	buf_free(&f.accounts);
+	return e;
+}
