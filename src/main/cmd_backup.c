@@ -63,7 +63,7 @@ FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store
 	while (e == E_OK && more) {
 		e = backup_step(cx, b, &more);
 		cli_progress_step(&bar, b->done, b->total);
-		if (e == E_OK && store && clock_steady_s() >= hold_at_s) {
+		if (e == E_OK && clock_steady_s() >= hold_at_s) {
 			e = hold(cx, store, false, NULL);
 			hold_at_s = clock_steady_s() + HOLD_EVERY_S;
 		}
@@ -115,6 +115,20 @@ int cmd_backup(struct cx *cx, struct cli *cli)
 
 // ---- restore
 
+static enum ec copy_back(struct cx *cx, struct cli *cli, struct backup *b)
+{
+	struct cli_progress bar = cli_progress_begin(cli, "copying");
+	bool more = true;
+	enum ec e = E_OK;
+
+	while (e == E_OK && more) {
+		e = backup_step(cx, b, &more);
+		cli_progress_step(&bar, b->done, b->total);
+	}
+	cli_progress_end(&bar);
+	return e;
+}
+
 /// The store is started once for this: it makes the index, and says what is there.
 FIB static int say_restored(struct cx *cx, struct cli *cli, struct client *store)
 {
@@ -144,7 +158,7 @@ int cmd_restore(struct cx *cx, struct cli *cli)
 		return cli_fail_as(cli, cx, e, "%s holds no complete backup", cli->arg[0]);
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "restore from %s: it %s", cli->arg[0], cli_words(e));
-	e = copy_all(cx, cli, NULL, &b);
+	e = copy_back(cx, cli, &b);
 	if (e == E_OK)
 		e = restore_finish(cx, &b);
 	if (e == E_OK)

@@ -1,8 +1,8 @@
 #pragma once
 /// grave — mailboxes that were deleted: out of the tree, hidden, and kept for GRAVE_S, bodies and all.
 ///
-/// Row 'g' of the account's cell names them; the mailbox's head says that it is buried, so that whoever still has it open
-/// is told that it is gone. They count for no quota.
+/// Row 'g' of the account's cell names them; the mailbox's head says that it is buried, so that whoever still has it
+/// open is told that it is gone. They count for no quota.
 #include "store/mailbox.h"
 #include "store/tree.h"
 
