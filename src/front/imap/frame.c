@@ -140,6 +140,8 @@ FIB static enum ec take_line(struct cx *cx, struct frame *f, struct imap_literal
 		return fail(cx, E_LIMIT, "a literal of 2^63 octets or more");
 	*has_literal = e == E_OK;
 	keep(f, line);
+	if (f->text.err == E_TEMP && f->text.n == 0) // without a tag no answer would end the client's wait
+		return fail(cx, E_TEMP, "no memory for a command");
 	if (*has_literal)
 		lit->at += f->text.n - min_size(f->text.n, line.n);
 	return E_OK;
