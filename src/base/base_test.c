@@ -204,9 +204,35 @@ static void test_story(void **state)
 	cx_end(&cx);
 }
 
+static void test_hex(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *in;
+		bool want;
+		uint64_t value;
+	} cases[] = {
+		{ "0", true, 0 },
+		{ "fFfFfFfFfFfFfFfF", true, UINT64_MAX },
+		{ "0000000a", true, 10 },
+		{ "", false, 0 },
+		{ "00000000000000001", false, 0 },
+		{ "0x1", false, 0 },
+		{ "1 ", false, 0 },
+		{ "g", false, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		uint64_t v = 77;
+		CHECK(num_parse_hex(sl_cstr(cases[i].in), &v) == cases[i].want, cases[i].in);
+		CHECK(v == (cases[i].want ? cases[i].value : 77), cases[i].in);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_buf_limit),
 		cmocka_unit_test(test_arena_budget),

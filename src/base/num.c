@@ -16,3 +16,19 @@ bool num_parse(struct sl s, uint64_t max, uint64_t *value)
 	*value = v;
 	return true;
 }
+
+bool num_parse_hex(struct sl s, uint64_t *value)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		int digit = hex_value(s.p[i]);
+		if (digit < 0)
+			return false;
+		v = v << 4 | (uint64_t)digit;
+	}
+	*value = v;
+	return true;
+}

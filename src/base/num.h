@@ -26,6 +26,8 @@ static inline size_t max_size(size_t a, size_t b)
 ///
 /// out: *value, written only where the result is true.
 bool num_parse(struct sl s, uint64_t max, uint64_t *value);
+/// Reads all of `s` as hexadecimal digits, 1 to 16 of them. out: *value — written only where that is true.
+bool num_parse_hex(struct sl s, uint64_t *value);
 
 /// Fixed-width little-endian integers for files and frames.
 static inline void put_le16(uint8_t *p, uint16_t v)

@@ -1,7 +1,6 @@
 /// backup — see the header.
 #include "store/backup.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,30 +62,12 @@ static enum ec open_folder(struct cx *cx, const char *path, const char *sub, boo
 	return E_OK;
 }
 
-typedef enum ec each_name(struct cx *cx, struct backup *b, const char *name);
-
+/// Only what is really called like a segment: a manifest may come from anywhere.
 static bool is_segment(const char *name)
 {
-	return strlen(name) == SEG_NAME - 4 && sl_ends_ci(sl_cstr(name), SL(".seg"));
-}
+	uint32_t id;
 
-static enum ec each_segment(struct cx *cx, struct backup *b, int dir, each_name *each)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	enum ec e = E_OK;
-
-	if (!d) {
-		e = disk_error(cx, -errno, "reading a folder of segments");
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
-	for (struct dirent *entry; e == E_OK && (entry = readdir(d));)
-		if (is_segment(entry->d_name))
-			e = each(cx, b, entry->d_name);
-	closedir(d);
-	return e;
+	return seg_name_parse(name, &id);
 }
 
 // ---- manifest
@@ -102,18 +83,15 @@ static bool line_parse(struct sl line, struct backup_file *f)
 {
 	struct sl name = sl_cut(&line, ' '), octets = sl_cut(&line, ' '), changed = sl_cut(&line, ' ');
 
+	uint64_t crc;
+
 	*f = (struct backup_file){ 0 };
 	if (name.n != SEG_NAME - 4 || line.n != 8 || !num_parse(octets, INT64_MAX, &f->octets) ||
-		!num_parse(changed, UINT64_MAX, &f->changed_ns))
+		!num_parse(changed, UINT64_MAX, &f->changed_ns) || !num_parse_hex(line, &crc))
 		return false;
 	memcpy(f->name, name.p, name.n);
-	for (size_t i = 0; i < 8; i++) {
-		int digit = hex_value(line.p[i]);
-		if (digit < 0)
-			return false;
-		f->crc = f->crc << 4 | (uint32_t)digit;
-	}
-	return is_segment(f->name) && f->name[0] != '/';
+	f->crc = (uint32_t)crc;
+	return is_segment(f->name);
 }
 
 /// Reads what a folder's manifest says. errors: E_NOTFOUND, E_CORRUPT, E_IO, E_TEMP.
@@ -188,14 +166,17 @@ static enum ec write_whole(struct cx *cx, int dir, const char *name, struct sl t
 // ---- what is to be done
 
 /// Of a segment of the store: whether it is complete, and how large it is now.
-static enum ec take_segment(struct cx *cx, struct backup *b, const char *name)
+static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 {
+	struct backup *b = arg;
 	struct backup_file f = { 0 };
 	struct seg_head head = { 0 };
 	uint8_t octets[SEG_HEAD];
 	struct iovec iov = { octets, sizeof octets };
 	struct stat st;
 
+	if (!is_segment(name))
+		return E_OK;
 	memcpy(f.name, name, SEG_NAME - 4);
 	int fd = openat(b->from, name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
@@ -267,7 +248,7 @@ enum ec backup_begin(struct cx *cx, const char *data, const char *dir, uint32_t 
 	if (e == E_OK)
 		e = open_folder(cx, dir, "log", true, &b.to);
 	if (e == E_OK)
-		e = each_segment(cx, &b, b.from, take_segment);
+		e = disk_each_name(cx, b.from, take_segment, &b);
 	if (e == E_OK)
 		e = mark_there(cx, &b);
 	if (e)
@@ -277,10 +258,10 @@ enum ec backup_begin(struct cx *cx, const char *data, const char *dir, uint32_t 
 	return e;
 }
 
-static enum ec refuse_segment(struct cx *cx, struct backup *b, const char *name)
+static enum ec refuse_segment(struct cx *cx, void *arg, const char *name)
 {
-	(void)b;
-	return fail(cx, E_EXISTS, "there is %s", name);
+	(void)arg;
+	return !is_segment(name) ? E_OK : fail(cx, E_EXISTS, "there is %s", name);
 }
 
 enum ec restore_begin(struct cx *cx, const char *dir, const char *data, struct backup *out)
@@ -305,7 +286,7 @@ enum ec restore_begin(struct cx *cx, const char *dir, const char *data, struct b
 	if (e == E_OK)
 		e = open_folder(cx, data, "log", true, &b.to);
 	if (e == E_OK)
-		e = each_segment(cx, &b, b.to, refuse_segment);
+		e = disk_each_name(cx, b.to, refuse_segment, NULL);
 	for (size_t i = 0; e == E_OK && i < file_count(&b); i++)
 		b.total += file_at(&b, i)->octets;
 	if (e)
@@ -396,11 +377,14 @@ enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 }
 
 /// A file of an earlier backup whose segment is no more.
-static enum ec remove_unlisted(struct cx *cx, struct backup *b, const char *name)
+static enum ec remove_unlisted(struct cx *cx, void *arg, const char *name)
 {
+	struct backup *b = arg;
 	struct backup_file key = { 0 };
 
 	(void)cx;
+	if (!is_segment(name))
+		return E_OK;
 	memcpy(key.name, name, SEG_NAME - 4);
 	if (!b->files.n || !bsearch(&key, b->files.p, file_count(b), sizeof key, by_name))
 		(void)unlinkat(b->to, name, 0); // a restore goes by the manifest
@@ -425,7 +409,7 @@ enum ec backup_finish(struct cx *cx, struct backup *b)
 	if (e == E_OK)
 		e = write_whole(cx, b->dir, "manifest", buf_sl(&text));
 	buf_free(&text);
-	return e ? e : each_segment(cx, b, b->to, remove_unlisted);
+	return e ? e : disk_each_name(cx, b->to, remove_unlisted, b);
 }
 
 enum ec restore_finish(struct cx *cx, struct backup *b)

@@ -1,6 +1,7 @@
 /// disk — the real calls, and the loops around short writes and reads.
 #include "store/disk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -144,4 +145,22 @@ enum ec disk_read(struct cx *cx, int fd, struct iovec *iov, size_t n, uint64_t a
 		iov_skip(&iov, &n, (size_t)k);
 	}
 	return E_OK;
+}
+
+enum ec disk_each_name(struct cx *cx, int dir, disk_each *each, void *arg)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	enum ec e = E_OK;
+
+	if (!d) {
+		e = disk_error(cx, -errno, "reading a folder");
+		if (fd >= 0)
+			close(fd);
+		return e;
+	}
+	for (struct dirent *entry; e == E_OK && (entry = readdir(d));)
+		e = each(cx, arg, entry->d_name);
+	closedir(d);
+	return e;
 }

@@ -29,5 +29,8 @@ extern const struct disk disk_real;
 enum ec disk_error(struct cx *cx, int64_t result, const char *step);
 /// Writes all of iov at `at`; goes on after short writes. The array is changed.
 [[nodiscard]] enum ec disk_write(struct cx *cx, const struct disk *d, int fd, struct iovec *iov, size_t n, uint64_t at);
+/// Calls `each` for every name in a folder until one fails. errors: E_IO, those of `each`.
+typedef enum ec disk_each(struct cx *cx, void *arg, const char *name);
+[[nodiscard]] enum ec disk_each_name(struct cx *cx, int dir, disk_each *each, void *arg);
 /// Reads iov at `at`; fewer octets than asked for are E_RANGE. The array is changed.
 [[nodiscard]] enum ec disk_read(struct cx *cx, int fd, struct iovec *iov, size_t n, uint64_t at);

@@ -1,8 +1,6 @@
 /// pack — see the header.
 #include "store/pack.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,18 +314,24 @@ void pack_end(struct pack *p)
 	buf_free(&p->waiting);
 }
 
-void pack_clean(const struct disk *disk, int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+struct cleaning {
+	const struct disk *disk;
+	int dir;
+};
 
-	if (!d) {
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (sl_ends_ci(sl_cstr(entry->d_name), sl_cstr(suffix)))
-			(void)disk->unlink(disk->arg, dir, entry->d_name);
-	closedir(d);
+static enum ec clean_one(struct cx *cx, void *arg, const char *name)
+{
+	const struct cleaning *c = arg;
+
+	(void)cx;
+	if (sl_ends_ci(sl_cstr(name), sl_cstr(suffix)))
+		(void)c->disk->unlink(c->disk->arg, c->dir, name); // the next start tries again
+	return E_OK;
+}
+
+enum ec pack_clean(struct cx *cx, const struct disk *disk, int dir)
+{
+	struct cleaning c = { disk, dir };
+
+	return disk_each_name(cx, dir, clean_one, &c);
 }

@@ -43,5 +43,5 @@ struct pack {
 [[nodiscard]] enum ec pack_name(struct cx *cx, struct pack *p);
 /// Ends it; without pack_name the file goes.
 void pack_end(struct pack *p);
-/// Removes what a crash left of unfinished packs.
-void pack_clean(const struct disk *disk, int dir);
+/// Removes what a crash left of unfinished packs. errors: E_IO (the folder cannot be read).
+[[nodiscard]] enum ec pack_clean(struct cx *cx, const struct disk *disk, int dir);

@@ -7,8 +7,6 @@
 ///     counted; otherwise the torn tail: the log ends before it
 #include "store/replay.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,23 +15,6 @@
 #include "base/num.h"
 
 enum { RECORDS_PER_COMMIT = 4096 };
-
-/// The id in a segment's file name; false for other files.
-static bool name_id(const char *name, uint32_t *id)
-{
-	char again[SEG_NAME];
-	uint32_t v = 0;
-
-	for (int i = 0; i < 8; i++) {
-		int digit = hex_value((uint8_t)name[i]);
-		if (digit < 0)
-			return false;
-		v = v << 4 | (uint32_t)digit;
-	}
-	seg_name(v, again);
-	*id = v;
-	return strcmp(name, again) == 0;
-}
 
 /// True where no header was ever written: a crash while the segment was made.
 static bool is_unborn(int dir, const char *name)
@@ -71,7 +52,7 @@ static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, cons
 	struct segfile f;
 	uint32_t id;
 
-	if (!name_id(name, &id))
+	if (!seg_name_parse(name, &id))
 		return E_OK;
 	enum ec e = segfile_open(cx, dir, id, &f);
 	if (e == E_CORRUPT && is_unborn(dir, name)) {
@@ -183,28 +164,24 @@ static enum ec place_all(struct cx *cx, int dir, struct seg_list *l)
 	return e;
 }
 
-static enum ec read_names(struct cx *cx, const struct disk *disk, int dir, struct seg_list *l)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	enum ec e = E_OK;
+struct reading {
+	const struct disk *disk;
+	int dir;
+	struct seg_list *l;
+};
 
-	if (!d) {
-		e = disk_error(cx, -errno, "reading the log's folder");
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
-	for (struct dirent *entry; e == E_OK && (entry = readdir(d));)
-		e = add_segment(cx, disk, dir, entry->d_name, l);
-	closedir(d);
-	return e;
+static enum ec read_name(struct cx *cx, void *arg, const char *name)
+{
+	const struct reading *r = arg;
+
+	return add_segment(cx, r->disk, r->dir, name, r->l);
 }
 
 static enum ec read_list(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
 {
 	struct seg_list l = { 0 };
-	enum ec e = read_names(cx, disk, dir, &l);
+	struct reading r = { disk, dir, &l };
+	enum ec e = disk_each_name(cx, dir, read_name, &r);
 
 	if (e == E_OK && l.n)
 		qsort(l.all, l.n, sizeof *l.all, by_id);

@@ -18,6 +18,20 @@ void seg_name(uint32_t id, char out[static SEG_NAME])
 	snprintf(out, SEG_NAME, "%08x.seg", id);
 }
 
+bool seg_name_parse(const char *name, uint32_t *id)
+{
+	char again[SEG_NAME];
+	uint64_t v = 0;
+
+	if (!num_parse_hex(sl_head(sl_cstr(name), 8), &v))
+		return false;
+	seg_name((uint32_t)v, again);
+	if (strcmp(name, again) != 0)
+		return false;
+	*id = (uint32_t)v;
+	return true;
+}
+
 /// Reads one copy of the header that stands at `at`.
 static enum ec read_head(struct cx *cx, int fd, uint64_t at, struct seg_head *out)
 {

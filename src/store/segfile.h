@@ -23,6 +23,8 @@ struct segfile {
 
 /// The file name of a segment, NUL-terminated.
 void seg_name(uint32_t id, char out[static SEG_NAME]);
+/// The id in a file name; false for every name that seg_name does not make.
+bool seg_name_parse(const char *name, uint32_t *id);
 /// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged, and the map
 /// of a pack.
 /// errors: E_NOTFOUND, E_CORRUPT (both copies damaged), E_UNSUPPORTED, E_TEMP, E_IO.

@@ -1,7 +1,6 @@
 /// snapshot — see the header.
 #include "store/snapshot.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,39 +73,13 @@ static enum ec trailer_read(struct cx *cx, int dir, const char *name, struct sna
 static bool name_number(const char *name, uint64_t *number)
 {
 	char again[SNAP_NAME];
-	uint64_t v = 0;
+	uint64_t v;
 
-	for (int i = 0; i < 16; i++) {
-		int digit = hex_value((uint8_t)name[i]);
-		if (digit < 0)
-			return false;
-		v = v << 4 | (uint64_t)digit;
-	}
+	if (!num_parse_hex(sl_head(sl_cstr(name), 16), &v))
+		return false;
 	snap_name(v, again);
 	*number = v;
 	return strcmp(name, again) == 0;
-}
-
-/// Called for each file that has a snapshot's name.
-typedef void snap_each(void *arg, uint64_t number, const char *name);
-
-static enum ec each_name(struct cx *cx, const struct store *s, snap_each *each, void *arg)
-{
-	int fd = openat(s->snapshot_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	uint64_t number;
-
-	if (!d) {
-		enum ec e = disk_error(cx, -errno, "reading the folder of snapshots");
-		if (fd >= 0)
-			close(fd);
-		return e;
-	}
-	for (struct dirent *entry; (entry = readdir(d));)
-		if (name_number(entry->d_name, &number))
-			each(arg, number, entry->d_name);
-	closedir(d);
-	return E_OK;
 }
 
 struct listing {
@@ -116,27 +89,29 @@ struct listing {
 };
 
 /// Keeps the newest, in order.
-static void list_one(void *arg, uint64_t number, const char *name)
+static enum ec list_one(struct cx *cx, void *arg, const char *name)
 {
 	struct listing *l = arg;
-	struct snapshot p = { .number = number };
+	struct snapshot p = { 0 };
 	size_t at = 0;
 
-	if (trailer_read(NULL, l->s->snapshot_fd, name, &p))
-		return;
-	while (at < l->n && l->out[at].number > number)
+	(void)cx;
+	if (!name_number(name, &p.number) || trailer_read(NULL, l->s->snapshot_fd, name, &p))
+		return E_OK;
+	while (at < l->n && l->out[at].number > p.number)
 		at++;
 	if (at == SNAPSHOTS_KEPT)
-		return;
+		return E_OK;
 	l->n += l->n < SNAPSHOTS_KEPT;
 	memmove(&l->out[at + 1], &l->out[at], (l->n - at - 1) * sizeof *l->out);
 	l->out[at] = p;
+	return E_OK;
 }
 
 enum ec snapshot_list(struct cx *cx, const struct store *s, struct snapshot *out, size_t *n)
 {
 	struct listing l = { .s = s, .out = out };
-	enum ec e = each_name(cx, s, list_one, &l);
+	enum ec e = disk_each_name(cx, s->snapshot_fd, list_one, &l);
 
 	if (e == E_OK)
 		*n = l.n;
@@ -210,12 +185,15 @@ struct removing {
 	uint64_t before;
 };
 
-static void remove_one(void *arg, uint64_t number, const char *name)
+static enum ec remove_one(struct cx *cx, void *arg, const char *name)
 {
 	struct removing *r = arg;
+	uint64_t number;
 
-	if (number < r->before)
+	(void)cx;
+	if (name_number(name, &number) && number < r->before)
 		(void)r->s->disk->unlink(r->s->disk->arg, r->s->snapshot_fd, name); // the next one tries again
+	return E_OK;
 }
 
 /// The copy gets its name, and the oldest go.
@@ -230,7 +208,7 @@ static enum ec name_copy(struct cx *cx, struct store *s, const struct snapshot *
 		rc = s->disk->fsync_dir(s->disk->arg, s->snapshot_fd);
 	if (rc < 0)
 		return disk_error(cx, rc, "naming a snapshot");
-	return each_name(cx, s, remove_one, &r);
+	return disk_each_name(cx, s->snapshot_fd, remove_one, &r);
 }
 
 enum ec snapshot_take(struct cx *cx, struct store *s)

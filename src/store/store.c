@@ -345,9 +345,8 @@ static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r
 static enum ec take_places(struct cx *cx, struct store *s, const struct seg_list *l)
 {
 	char name[SEG_NAME];
-	enum ec e = E_OK;
+	enum ec e = pack_clean(cx, s->disk, s->log_fd);
 
-	pack_clean(s->disk, s->log_fd);
 	for (size_t i = 0; e == E_OK && i < l->n; i++) {
 		seg_name(l->all[i].head.id, name);
 		if (l->all[i].stale)

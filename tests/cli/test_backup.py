@@ -108,6 +108,23 @@ def test_damaged_backup_is_refused(tmp_path):
         assert nothing.returncode == 1 and "no complete backup" in nothing.stderr
 
 
+def test_manifest_of_somebody_else(tmp_path):
+    """Names in a manifest reach no file outside of the folders."""
+    with Server() as server:
+        server.run("backup", str(tmp_path / "b"))
+        server.stop()
+        shutil.rmtree(server.dir / "data")
+        good = (tmp_path / "b" / "manifest").read_text()
+        (tmp_path / "b" / "ab.seg").write_bytes(b"")
+        for name in ("../../ab.seg", "../b/ab.segx", "0000001G.seg", "ABCDEF01.seg", "00000001.SEG"):
+            (tmp_path / "b" / "manifest").write_text(f"hongyan-backup 1\n{name} 0 1 00000000\nend 1\n")
+            done = server.run("restore", str(tmp_path / "b"), check=False)
+            assert done.returncode == 1 and "damaged" in done.stderr, name
+            assert not (server.dir / "ab.seg").exists()
+        (tmp_path / "b" / "manifest").write_text(good)
+        assert "MiB restored" in server.run("restore", str(tmp_path / "b"))
+
+
 def test_rebuild():
     with Server() as server:
         fill(server, "alice", [letter(n) for n in range(10)])
