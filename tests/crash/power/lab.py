@@ -98,11 +98,11 @@ def record(seed, folder):
 
 # ---- one cut
 
-def choose_cut(rng, run):
+def choose_cut(rng, run, control=None):
     """Anywhere; often right behind an acknowledgement or an orderly end, and in a start."""
     way = rng.random()
     if run.ops and way < 0.4:
-        return rng.choice(run.ops)["acked"] + 1
+        return acked_at(run, rng.choice(run.ops), control) + 1
     if run.ends and way < 0.5:
         return rng.choice(run.ends)[0] + 1
     if run.seen and way < 0.7:
@@ -243,7 +243,7 @@ def rounds(cuts, seed, work, control=None):
             folder = work / f"run-{run_seed}"
             run = record(run_seed, folder)
             run.folder = folder
-        yield run, {"run": run.seed, "cut": choose_cut(rng, run), "seed": rng.randrange(1 << 62),
+        yield run, {"run": run.seed, "cut": choose_cut(rng, run, control), "seed": rng.randrange(1 << 62),
                     "again": number % 3 == 2 and not control, "control": control}
 
 
