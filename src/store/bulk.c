@@ -32,16 +32,10 @@ void bulk_end(struct bulk *b)
 /// Writes both copies of the header and flushes the folder.
 static enum ec write_head(struct cx *cx, struct bulk *b, struct bulk_file *f)
 {
-	uint8_t octets[SEG_HEAD];
+	enum ec e = segfile_write_head(cx, b->disk, f->fd, &f->head);
+	int rc = e ? 0 : b->disk->fsync_dir(b->disk->arg, b->dir);
 
-	seg_encode(&f->head, octets);
-	enum ec e = bulk_write(cx, b, f, (struct sl){ octets, sizeof octets }, 0);
-	if (e == E_OK)
-		e = bulk_write(cx, b, f, (struct sl){ octets, sizeof octets }, SEG_SECOND);
-	if (e)
-		return e;
-	int rc = b->disk->fsync_dir(b->disk->arg, b->dir);
-	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
+	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : e;
 }
 
 /// Makes the file of a new segment.

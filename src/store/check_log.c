@@ -57,21 +57,13 @@ static enum ec check_body(struct cx *cx, struct check *c, struct segfile *f, con
 	return unless_damage(e);
 }
 
-static const struct seg_info *find_info(const struct seg_list *l, uint32_t id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->all[i].head.id == id)
-			return &l->all[i];
-	return NULL;
-}
-
 /// S8: what a BULK record names is there, with the same length.
 static enum ec check_bulk(struct cx *cx, struct check *c, const struct rec *named)
 {
 	uint32_t id = (uint32_t)(named->arg[BULK_AT] >> 32), at = (uint32_t)named->arg[BULK_AT];
 	struct segfile f;
 	struct rec r = { 0 };
-	const struct seg_info *info = find_info(&c->segs, id);
+	const struct seg_info *info = seg_list_find(&c->segs, id);
 	if (info && info->pack)
 		return E_OK; // the pack has those that rows name
 	enum ec e = segfile_open(cx, c->log, id, &f);
@@ -272,7 +264,7 @@ static bool is_compared(const struct check *c, struct sl key)
 {
 	if (c->table != T_SEGMENT)
 		return true;
-	const struct seg_info *info = key.n == 4 ? find_info(&c->segs, get_be32(key.p)) : NULL;
+	const struct seg_info *info = key.n == 4 ? seg_list_find(&c->segs, get_be32(key.p)) : NULL;
 	return !info || !info->pack;
 }
 
@@ -374,19 +366,11 @@ static enum ec check_index(struct cx *cx, struct check *c)
 	return e;
 }
 
-static int keep_file(void *arg, int dir, const char *name)
-{
-	(void)arg, (void)dir, (void)name;
-	return 0;
-}
-
 static enum ec check_all(struct cx *cx, struct check *c)
 {
-	struct disk reading = disk_real;
 	struct journal_pos pos = { 0 };
 
-	reading.unlink = keep_file;
-	enum ec e = seg_list_read(cx, &reading, c->log, &c->segs);
+	enum ec e = seg_list_look(cx, c->log, &c->segs);
 	if (e == E_CORRUPT) {
 		violated(c, 1, "a segment has no readable header; nothing else can be checked before it is moved away");
 		return E_OK;

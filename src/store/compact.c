@@ -17,8 +17,6 @@ enum {
 	GROUP_MAX = 64,       // segments in one pack
 	SMALL_MANY = 16,      // so many small segments are worth one larger
 	SMALL_PART = 8,       // small: below this part of a segment
-	DURABLE_WAIT_MS = 10000,
-	DURABLE_STEP_MS = 10,
 };
 
 /// A segment's file that may go.
@@ -108,15 +106,6 @@ static enum ec judge(struct cx *cx, struct compacting *c)
 	return E_OK;
 }
 
-/// Segments that no other continues may be left from a failed write, or what is before them was moved away: who knows.
-static bool in_chain(const struct seg_list *l, size_t n)
-{
-	for (size_t i = 0; i < l->chain_n; i++)
-		if (l->chain[i] == n)
-			return true;
-	return false;
-}
-
 /// The log segment before which all is applied, also in the newest snapshot: a start from it must find what follows.
 static enum ec find_applied(struct cx *cx, struct store *s, uint32_t *out)
 {
@@ -134,16 +123,15 @@ static enum ec find_applied(struct cx *cx, struct store *s, uint32_t *out)
 }
 
 /// Whether a segment may go at all: sealed, applied, old enough, and its file is what counts.
-static bool may_go(const struct compacting *c, size_t n, uint32_t applied, uint64_t now_s)
+static bool may_go(const struct compacting *c, const struct seg_info *i, uint32_t applied, uint64_t now_s)
 {
-	const struct seg_info *i = &c->segs.all[n];
-
 	if (i->stale || (i->pack && i->head.kind != SEG_PACK))
 		return false;
 	if (i->head.made_s + c->conf->cool_s > now_s)
 		return false;
 	switch (i->head.kind) {
-	case SEG_LOG: return i->head.id < applied && in_chain(&c->segs, n);
+	case SEG_LOG: // one that no other continues may be left from a failed write, or what was before it moved away
+		return i->head.id < applied && seg_list_place(&c->segs, i->head.id) < c->segs.chain_n;
 	case SEG_BULK: return !bulk_is_open(&c->s->bulk, i->head.id);
 	case SEG_PACK: return true;
 	}
@@ -164,7 +152,7 @@ static enum ec list_victims(struct cx *cx, struct compacting *c)
 	if (!c->all)
 		return fail(cx, E_TEMP, "no memory to compact");
 	for (size_t i = 0; i < c->segs.n; i++)
-		if (may_go(c, i, applied, now_s))
+		if (may_go(c, &c->segs.all[i], applied, now_s))
 			c->all[c->n++] = (struct victim){
 				.info = &c->segs.all[i],
 				.octets = c->segs.all[i].size,
@@ -267,16 +255,10 @@ static enum ec fill(struct cx *cx, struct compacting *c, struct group *g, struct
 /// Until what the index says, of which commits are needless, is durable in the log.
 static enum ec wait_durable(struct cx *cx, struct store *s)
 {
-	struct store_stats now, stats;
+	struct store_stats now;
 
 	store_get_stats(s, &now);
-	for (int waited = 0; waited < DURABLE_WAIT_MS; waited += DURABLE_STEP_MS) {
-		store_get_stats(s, &stats);
-		if (stats.durable_lsn >= now.applied_lsn)
-			return E_OK;
-		usleep(DURABLE_STEP_MS * 1000);
-	}
-	return fail(cx, E_TEMP, "the log does not become durable");
+	return store_wait_durable(cx, s, now.applied_lsn);
 }
 
 /// Readers go to the pack, the files go.

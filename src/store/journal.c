@@ -77,18 +77,10 @@ static enum ec take_reserve(struct cx *cx, struct journal *j, const char *name, 
 
 static enum ec write_head(struct cx *cx, struct journal *j, int fd, const struct seg_head *h)
 {
-	uint8_t octets[SEG_HEAD];
-	enum ec e = E_OK;
+	enum ec e = segfile_write_head(cx, j->disk, fd, h);
+	int rc = e ? 0 : j->disk->fsync_dir(j->disk->arg, j->dir);
 
-	seg_encode(h, octets);
-	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
-		struct iovec iov = { octets, sizeof octets };
-		e = disk_write(cx, j->disk, fd, &iov, 1, at);
-	}
-	if (e)
-		return wrap(cx, e, "header of segment %08x", h->id);
-	int rc = j->disk->fsync_dir(j->disk->arg, j->dir);
-	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : E_OK;
+	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : e;
 }
 
 /// Makes the segment that follows `last` and leaves it in j->fd.

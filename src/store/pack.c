@@ -249,19 +249,6 @@ static enum ec add_map(struct cx *cx, struct pack *p, struct sl sections)
 	return e;
 }
 
-static enum ec write_head(struct cx *cx, struct pack *p)
-{
-	uint8_t octets[SEG_HEAD];
-	enum ec e = E_OK;
-
-	seg_encode(&p->head, octets);
-	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
-		struct iovec iov = { octets, sizeof octets };
-		e = disk_write(cx, p->disk, p->fd, &iov, 1, at);
-	}
-	return e;
-}
-
 enum ec pack_finish(struct cx *cx, struct pack *p)
 {
 	struct buf sections = BUF((size_t)PACK_SECTIONS_MAX * SECTION_OCTETS);
@@ -279,7 +266,7 @@ enum ec pack_finish(struct cx *cx, struct pack *p)
 	if (e == E_OK)
 		e = send(cx, p);
 	if (e == E_OK)
-		e = write_head(cx, p);
+		e = segfile_write_head(cx, p->disk, p->fd, &p->head);
 	int rc = e ? 0 : p->disk->fdatasync(p->disk->arg, p->fd);
 	return rc < 0 ? disk_error(cx, rc, "flush of a pack") : e;
 }

@@ -219,8 +219,14 @@ static const struct seg_info *chain_at(const struct seg_list *l, size_t i)
 	return &l->all[l->chain[i]];
 }
 
-/// Where in the chain segment `id` stands; chain_n where it does not.
-static size_t chain_find(const struct seg_list *l, uint32_t id)
+const struct seg_info *seg_list_find(const struct seg_list *l, uint32_t id)
+{
+	struct seg_info key = { .head = { .id = id } };
+
+	return l->n ? bsearch(&key, l->all, l->n, sizeof *l->all, by_id) : NULL;
+}
+
+size_t seg_list_place(const struct seg_list *l, uint32_t id)
 {
 	size_t i = 0;
 
@@ -231,7 +237,7 @@ static size_t chain_find(const struct seg_list *l, uint32_t id)
 
 enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const struct journal_pos *pos)
 {
-	size_t i = chain_find(l, pos->segment);
+	size_t i = seg_list_place(l, pos->segment);
 	struct segfile f;
 	struct rec r;
 
@@ -274,13 +280,6 @@ static enum ec next_txn(struct cx *cx, struct run *run)
 	return e ? e : index_write(cx, run->ix, &run->t);
 }
 
-static bool is_drop(struct sl ops)
-{
-	struct op o;
-
-	return op_next(&ops, &o) == E_OK && o.kind == OP_DROP;
-}
-
 static enum ec apply_rec_commit(struct cx *cx, struct run *run, const struct rec *r, struct sl payload)
 {
 	uint64_t now = 0;
@@ -294,7 +293,7 @@ static enum ec apply_rec_commit(struct cx *cx, struct run *run, const struct rec
 		return e;
 	if (c.version <= now)
 		return E_OK; // this cell has it already
-	if (c.version > now + 1 && !is_drop(c.ops))
+	if (c.version > now + 1 && !ops_drop(c.ops))
 		e = apply_gap(cx, run->t, c.id, c.version);
 	return e ? e : apply_commit(cx, run->t, &c, &after);
 }
@@ -446,7 +445,7 @@ static bool count_gap(void *arg, struct sl key, struct sl value)
 
 static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct run *run)
 {
-	size_t first = chain_find(l, run->out.applied.pos.segment);
+	size_t first = seg_list_place(l, run->out.applied.pos.segment);
 	enum ec e = index_write(cx, run->ix, &run->t);
 
 	for (size_t i = first < l->chain_n ? first : 0; e == E_OK && i < l->chain_n; i++) {

@@ -30,6 +30,11 @@ void seg_list_free(struct seg_list *l);
 /// The same while the store is open: removes nothing, and leaves out what is just being made.
 [[nodiscard]] enum ec seg_list_look(struct cx *cx, int dir, struct seg_list *out);
 
+/// The entry of segment `id`; NULL where it is not listed.
+const struct seg_info *seg_list_find(const struct seg_list *l, uint32_t id);
+/// Where in the chain of the log segment `id` stands; chain_n where it does not.
+size_t seg_list_place(const struct seg_list *l, uint32_t id);
+
 struct replayed {
 	struct applied applied; // pos: the log's end, where the next segment continues
 	uint64_t damaged;       // batches, or places in them, that do not prove themselves though they were durable

@@ -11,21 +11,6 @@ struct section {
 	bool oldest; // no segment of the log is before it
 };
 
-static const struct seg_info *find_info(const struct seg_list *l, uint32_t id)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->all[i].head.id == id)
-			return &l->all[i];
-	return NULL;
-}
-
-static bool is_drop(struct sl ops)
-{
-	struct op o;
-
-	return op_next(&ops, &o) == E_OK && o.kind == OP_DROP;
-}
-
 /// What the index says of the record's cell now.
 static enum ec row_of(struct cx *cx, struct store *s, const struct rec *r, struct cell_row *row)
 {
@@ -45,7 +30,7 @@ static enum ec row_of(struct cx *cx, struct store *s, const struct rec *r, struc
 static bool is_needed_commit(
 	const struct section *se, const struct rec *r, struct sl payload, const struct cell_row *row)
 {
-	bool recent = r->time_s + OPERATION_KEPT_S >= se->m->now_s, drop = is_drop(payload);
+	bool recent = r->time_s + OPERATION_KEPT_S >= se->m->now_s, drop = ops_drop(payload);
 
 	if (recent && (drop || op_is_set(&r->op)))
 		return true;
@@ -130,16 +115,6 @@ static enum ec carry_bodies(struct cx *cx, struct section *se)
 	return e;
 }
 
-/// Where in the chain of the log a segment stands; chain_n where it does not.
-static size_t chain_place(const struct seg_list *l, uint32_t id)
-{
-	size_t i = 0;
-
-	while (i < l->chain_n && l->all[l->chain[i]].head.id != id)
-		i++;
-	return i;
-}
-
 /// A log segment's section says where the log goes on behind it.
 static void say_end(const struct seg_list *l, size_t place, struct pack_section *out)
 {
@@ -155,7 +130,7 @@ static enum ec make_first(struct cx *cx, struct section *se, const struct seg_in
 {
 	const struct seg_list *l = se->m->segs;
 	struct pack_section new = { .head = info->head };
-	size_t place = chain_place(l, se->id);
+	size_t place = seg_list_place(l, se->id);
 	uint64_t to = info->limit < se->from->size ? info->limit : se->from->size;
 	bool log = info->head.kind == SEG_LOG;
 
@@ -172,7 +147,7 @@ static enum ec make_first(struct cx *cx, struct section *se, const struct seg_in
 static enum ec make_again(struct cx *cx, struct section *se, const struct pack_section *old)
 {
 	se->id = old->head.id;
-	se->oldest = chain_place(se->m->segs, se->id) == 0;
+	se->oldest = seg_list_place(se->m->segs, se->id) == 0;
 	enum ec e = pack_begin(cx, se->m->pack, old);
 	if (e == E_OK)
 		e = carry_records(cx, se, old->from, old->to);
@@ -190,7 +165,7 @@ enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_in
 	if (info->head.kind != SEG_PACK)
 		e = make_first(cx, &se, info);
 	for (size_t i = 0; e == E_OK && info->head.kind == SEG_PACK && i < f.map.n; i++) {
-		const struct seg_info *of = find_info(m->segs, f.map.sections[i].head.id);
+		const struct seg_info *of = seg_list_find(m->segs, f.map.sections[i].head.id);
 		if (of && of->pack == info->head.id) // otherwise a newer pack has it
 			e = make_again(cx, &se, &f.map.sections[i]);
 	}

@@ -145,6 +145,19 @@ enum ec segfile_body(struct cx *cx, struct segfile *f, const struct rec *r)
 	return e;
 }
 
+enum ec segfile_write_head(struct cx *cx, const struct disk *d, int fd, const struct seg_head *h)
+{
+	uint8_t octets[SEG_HEAD];
+	enum ec e = E_OK;
+
+	seg_encode(h, octets);
+	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
+		struct iovec iov = { octets, sizeof octets };
+		e = disk_write(cx, d, fd, &iov, 1, at);
+	}
+	return e ? wrap(cx, e, "header of segment %08x", h->id) : E_OK;
+}
+
 void segcache_init(struct segcache *c, int dir)
 {
 	*c = (struct segcache){ .dir = dir };

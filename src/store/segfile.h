@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/cx.h"
+#include "store/disk.h"
 #include "store/packmap.h"
 
 enum { SEG_NAME = 16, SEGCACHE_SLOTS = 256 };
@@ -36,6 +37,9 @@ void segfile_close(struct segfile *f);
 [[nodiscard]] enum ec segfile_rec(struct cx *cx, struct segfile *f, uint64_t at, struct rec *out);
 /// Checks the body of a BLOB record. errors: E_CORRUPT, E_RANGE, E_IO.
 [[nodiscard]] enum ec segfile_body(struct cx *cx, struct segfile *f, const struct rec *r);
+
+/// Writes both copies of a segment's header. errors: E_FULL, E_IO.
+[[nodiscard]] enum ec segfile_write_head(struct cx *cx, const struct disk *d, int fd, const struct seg_head *h);
 
 struct segcache {
 	pthread_mutex_t lock;

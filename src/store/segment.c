@@ -196,3 +196,10 @@ enum ec op_next(struct sl *rest, struct op *out)
 	*out = o;
 	return E_OK;
 }
+
+bool ops_drop(struct sl ops)
+{
+	struct op o;
+
+	return op_next(&ops, &o) == E_OK && o.kind == OP_DROP;
+}

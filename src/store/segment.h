@@ -134,3 +134,5 @@ struct op {
 void op_encode(const struct op *o, uint8_t out[static OP_HEAD]);
 /// Takes the next operation off *rest. errors: E_NOTFOUND (none left), E_CORRUPT (limits, lengths).
 [[nodiscard]] enum ec op_next(struct sl *rest, struct op *out);
+/// Whether these are the operations of a commit that drops its cell: such a DROP stands alone.
+bool ops_drop(struct sl ops);

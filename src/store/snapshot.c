@@ -16,8 +16,6 @@ enum {
 	SNAP_NAME = 24,
 	TRAILER_OCTETS = 64,
 	COPY_STEP = 1 << 20,
-	DURABLE_WAIT_MS = 10000,
-	DURABLE_STEP_MS = 10,
 };
 static const uint8_t magic[8] = { 'h', 'y', 's', 'n', 'a', 'p', '1', '\n' };
 static const char name_new[] = "copy.new";
@@ -164,22 +162,6 @@ static enum ec write_copy(struct cx *cx, struct store *s, int fd, struct snapsho
 	return rc < 0 ? disk_error(cx, rc, "flush of a snapshot") : e;
 }
 
-/// Until the log is durable through the snapshot's LSN. A writer that is gone has flushed, or never will.
-static enum ec wait_durable(struct cx *cx, struct store *s, uint64_t lsn)
-{
-	struct store_stats stats;
-
-	for (int waited = 0; waited < DURABLE_WAIT_MS; waited += DURABLE_STEP_MS) {
-		store_get_stats(s, &stats);
-		if (stats.durable_lsn >= lsn)
-			return E_OK;
-		if (!s->writer.started)
-			break;
-		usleep(DURABLE_STEP_MS * 1000);
-	}
-	return fail(cx, E_TEMP, "the log does not become durable");
-}
-
 struct removing {
 	const struct store *s;
 	uint64_t before;
@@ -229,7 +211,7 @@ enum ec snapshot_take(struct cx *cx, struct store *s)
 	e = write_copy(cx, s, fd, &p);
 	close(fd);
 	if (e == E_OK)
-		e = wait_durable(cx, s, p.lsn);
+		e = store_wait_durable(cx, s, p.lsn);
 	if (e == E_OK)
 		return name_copy(cx, s, &p, old, n);
 	(void)s->disk->unlink(s->disk->arg, s->snapshot_fd, name_new);

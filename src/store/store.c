@@ -253,20 +253,6 @@ static enum ec bring_up(
 	return e;
 }
 
-/// Writes both copies of a segment's header again: a power cut may have left one.
-static enum ec write_heads(struct cx *cx, const struct disk *d, int fd, const struct seg_head *h)
-{
-	uint8_t octets[SEG_HEAD];
-	enum ec e = E_OK;
-
-	seg_encode(h, octets);
-	for (uint64_t at = 0; e == E_OK && at <= SEG_SECOND; at += SEG_SECOND) {
-		struct iovec iov = { octets, sizeof octets };
-		e = disk_write(cx, d, fd, &iov, 1, at);
-	}
-	return e;
-}
-
 /// Cuts the torn tail off the last segment and makes what is left durable: its successor will say that it ends there.
 static enum ec cut_tail(struct cx *cx, struct store *s, const struct seg_list *l, struct replayed *r)
 {
@@ -285,7 +271,7 @@ static enum ec cut_tail(struct cx *cx, struct store *s, const struct seg_list *l
 	if (fd < 0)
 		return disk_error(cx, fd, "opening the last segment");
 	int rc = last->size > r->torn_at + REC_HEAD ? d->ftruncate(d->arg, fd, r->torn_at) : 0; // a SEAL may stay
-	enum ec e = rc == 0 ? write_heads(cx, d, fd, &last->head) : E_OK;
+	enum ec e = rc == 0 ? segfile_write_head(cx, d, fd, &last->head) : E_OK; // a power cut may have left one copy
 	if (e == E_OK && rc == 0)
 		rc = d->fdatasync(d->arg, fd);
 	close(fd);

@@ -21,6 +21,7 @@
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/figures.h"
@@ -32,6 +33,8 @@ enum {
 	TRIES = 3, // to build a batch
 	EXPIRE_AT_LEAST = 4,
 	TICK_NS = 1000000000,
+	DURABLE_WAIT_MS = 10000,
+	DURABLE_STEP_MS = 10,
 };
 
 static void list_init(struct job_list *l)
@@ -670,6 +673,21 @@ enum ec store_roll(struct cx *cx, struct store *s)
 {
 	atomic_store(&s->writer.roll, true);
 	return image_write(cx, s, (struct cell_id){ 0 }, true); // something must be written behind the new beginning
+}
+
+enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn)
+{
+	struct store_stats stats;
+
+	for (int waited = 0; waited < DURABLE_WAIT_MS; waited += DURABLE_STEP_MS) {
+		store_get_stats(s, &stats);
+		if (stats.durable_lsn >= lsn)
+			return E_OK;
+		if (!s->writer.started)
+			break;
+		usleep(DURABLE_STEP_MS * 1000);
+	}
+	return fail(cx, E_TEMP, "the log does not become durable");
 }
 
 struct waiting {
