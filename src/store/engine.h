@@ -111,7 +111,7 @@ struct store {
 /// Seals the segment that is being written, so that all before can be compacted or copied. Any thread but the writer's.
 /// errors: those of image_write.
 [[nodiscard]] enum ec store_roll(struct cx *cx, struct store *s);
-/// Waits until the log is durable through `lsn`; where the writer is gone it does not wait. Any thread but the writer's.
+/// Waits until the log is durable through `lsn`; not where the writer is gone. Any thread but the writer's.
 /// errors: E_TEMP (it does not become so within seconds).
 [[nodiscard]] enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.

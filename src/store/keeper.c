@@ -90,8 +90,9 @@ static void take_snapshot(struct cx *cx, struct keeper *k)
 	struct store_stats stats;
 
 	store_get_stats(k->s, &stats);
-	if (snapshot_take(cx, k->s)) {
-		log_failure(cx, LOG_WARN, "store.snapshot.failed", E_IO);
+	enum ec e = snapshot_take(cx, k->s);
+	if (e != E_OK) {
+		log_failure(cx, LOG_WARN, "store.snapshot.failed", e);
 	} else {
 		k->snapshot_octets = stats.log_octets;
 		LOG(cx, LOG_INFO, "store.snapshot", kv_u("lsn", stats.applied_lsn));
@@ -153,6 +154,15 @@ static bool begin(struct keeper *k)
 	return !held;
 }
 
+/// What is being written can be compacted too once it is sealed. A full disk keeps its room for the writer.
+static enum ec roll(struct cx *cx, struct keeper *k)
+{
+	struct store_stats stats;
+
+	store_get_stats(k->s, &stats);
+	return stats.free_octets > 2 * k->s->segment_octets ? store_roll(cx, k->s) : E_OK;
+}
+
 static void compact(struct cx *cx, struct keeper *k, bool all)
 {
 	struct compact_conf conf = {
@@ -168,7 +178,7 @@ static void compact(struct cx *cx, struct keeper *k, bool all)
 		return;
 	enum ec e = k->s->sweep ? k->s->sweep(cx, k->s) : E_OK;
 	if (e == E_OK && all)
-		e = store_roll(cx, k->s);
+		e = roll(cx, k);
 	if (e == E_OK)
 		e = compact_run(cx, k->s, &conf, &r);
 	note_end(k, &r, e);

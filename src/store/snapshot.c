@@ -16,6 +16,7 @@ enum {
 	SNAP_NAME = 24,
 	TRAILER_OCTETS = 64,
 	COPY_STEP = 1 << 20,
+	ROOM_LEFT = 64 << 20, // on the disk, beside a new copy
 };
 static const uint8_t magic[8] = { 'h', 'y', 's', 'n', 'a', 'p', '1', '\n' };
 static const char name_new[] = "copy.new";
@@ -178,6 +179,13 @@ static enum ec remove_one(struct cx *cx, void *arg, const char *name)
 	return E_OK;
 }
 
+void snapshot_remove_all(const struct store *s)
+{
+	struct removing r = { .s = s, .before = UINT64_MAX };
+
+	(void)!disk_each_name(NULL, s->snapshot_fd, remove_one, &r);
+}
+
 /// The copy gets its name, and the oldest go.
 static enum ec name_copy(struct cx *cx, struct store *s, const struct snapshot *p, const struct snapshot *old, size_t n)
 {
@@ -193,6 +201,15 @@ static enum ec name_copy(struct cx *cx, struct store *s, const struct snapshot *
 	return disk_each_name(cx, s->snapshot_fd, remove_one, &r);
 }
 
+/// A copy on a disk that is nearly full would take the room that mail needs.
+static bool has_room(struct store *s)
+{
+	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->snapshot_fd);
+	uint64_t octets = index_octets(s->index);
+
+	return free_octets < 0 || (uint64_t)free_octets > octets + octets / 10 + ROOM_LEFT;
+}
+
 enum ec snapshot_take(struct cx *cx, struct store *s)
 {
 	struct snapshot old[SNAPSHOTS_KEPT], p = { 0 };
@@ -202,6 +219,8 @@ enum ec snapshot_take(struct cx *cx, struct store *s)
 
 	if (e)
 		return e;
+	if (!has_room(s))
+		return fail(cx, E_FULL, "the disk has no room for a snapshot of the index");
 	store_get_stats(s, &stats);
 	p.number = n ? old[0].number + 1 : 1;
 	p.segment = stats.applied_segment; // before the copy is begun: what it lacks stands here or behind

@@ -23,7 +23,10 @@ struct snapshot {
 [[nodiscard]] enum ec snapshot_list(struct cx *cx, const struct store *s, struct snapshot *out, size_t *n);
 /// Copies the index, waits until the log is durable as far, gives the copy its name and removes older ones.
 /// yields: it blocks for as long as writing takes, and up to the flush of lazy changes.
-/// errors: E_FULL, E_IO, E_TEMP (the log did not become durable); then the older ones are still there.
+/// errors: E_FULL (nor where hardly anything would be left of the disk), E_IO, E_TEMP (the log did not become durable);
+/// then the older ones are still there.
 [[nodiscard]] enum ec snapshot_take(struct cx *cx, struct store *s);
+/// Removes them all, as far as that can be done: the operator does not trust them.
+void snapshot_remove_all(const struct store *s);
 /// Puts a copy in the place of the closed index. errors: E_CORRUPT (it does not prove itself), E_FULL, E_IO.
 [[nodiscard]] enum ec snapshot_install(struct cx *cx, const struct store *s, const struct snapshot *snap);

@@ -145,6 +145,15 @@ static void harm(struct bed *b, const struct bed *other, unsigned what, uint64_t
 	}
 }
 
+static size_t count(const struct store *s)
+{
+	struct snapshot list[SNAPSHOTS_KEPT];
+	size_t n = 0;
+
+	assert_int_equal(snapshot_list(NULL, s, list, &n), E_OK);
+	return n;
+}
+
 static void test_ends(void **state)
 {
 	(void)state;
@@ -160,6 +169,7 @@ static void test_ends(void **state)
 			struct store *s = bed_open(&b);
 			if (round == 0)
 				CHECK(s->start == ends[i].want, ends[i].name);
+			CHECK(count(s) == (ends[i].harm & REBUILD ? 0 : 2), ends[i].name);
 			CHECK(has(s, cell, ends[i].harm & LOG_CUT ? SL("two") : SL("three")), ends[i].name);
 			if (round == 0)
 				put(s, (struct cell_id){ 1, 8 }, 0, SL("more"));
@@ -216,16 +226,35 @@ static void test_unflushed(void **state)
 	(void)state;
 	struct bed b = bed_make();
 	struct store *s = bed_open(&b);
-	struct snapshot list[SNAPSHOTS_KEPT];
-	size_t n = 0;
 
 	put(s, cell, 0, SL("v"));
 	assert_int_equal(snapshot_take(NULL, s), E_OK);
 	b.disk.fdatasync = no_flush;
 	assert_int_equal(snapshot_take(NULL, s), E_IO);
 	b.disk.fdatasync = unflushed_fdatasync;
-	assert_int_equal(snapshot_list(NULL, s, list, &n), E_OK);
-	assert_true(n == 1 && list[0].number == 1);
+	assert_int_equal(count(s), 1);
+	store_close(s);
+	bed_remove(&b);
+}
+
+static int64_t little_free(void *arg, int dir)
+{
+	(void)arg, (void)dir;
+	return 64 << 20;
+}
+
+/// A disk that is nearly full keeps its room for mail.
+static void test_no_room(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct store *s = bed_open(&b);
+
+	b.disk.free_octets = little_free;
+	assert_int_equal(snapshot_take(NULL, s), E_FULL);
+	b.disk.free_octets = disk_real.free_octets;
+	assert_int_equal(snapshot_take(NULL, s), E_OK);
+	assert_int_equal(count(s), 1);
 	store_close(s);
 	bed_remove(&b);
 }
@@ -236,6 +265,7 @@ int main(void)
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_unflushed),
+		cmocka_unit_test(test_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

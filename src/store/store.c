@@ -398,6 +398,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 		e = drop_unnamed(cx, s, l);
 	if (e == E_OK)
 		e = open_log(cx, s, &r, stop.machine);
+	if (e == E_OK && r.damaged == 0 && has_file(s, "rebuild"))
+		snapshot_remove_all(s); // of the index that was not trusted
 	if (e == E_OK)
 		(void)unlinkat(s->dir_fd, "rebuild", 0); // where it stays, the next start does the same
 	if (e == E_OK && !stop.noted) // last: a start that fails before this finds the same stop again
