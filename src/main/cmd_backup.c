@@ -11,18 +11,6 @@
 
 enum { HOLD_EVERY_S = 10, BUSY_MS = 500 };
 
-/// Path of a file or folder that the configuration names. False, with words, where it is too long.
-static bool data_path(struct cli *cli, char out[2048])
-{
-	struct sl data = config_file(&cli->place.config, sl_cstr(cli->place.path), cli->place.config.data);
-	int n = snprintf(out, 2048, "%.*s", SLF(data));
-
-	if (n > 0 && n < 2048)
-		return true;
-	cli_fail(cli, NULL, "the path of the data folder is too long");
-	return false;
-}
-
 static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 {
 	if (cli->json)
@@ -86,13 +74,13 @@ static enum ec copy_configuration(struct cx *cx, const struct cli *cli)
 
 FIB static int backup(struct cx *cx, struct cli *cli, struct client *store)
 {
-	char data[2048];
+	char data[4096];
 	uint32_t segment = 0;
 	struct backup b;
 
-	if (!data_path(cli, data))
-		return CLI_FAILED;
-	enum ec e = hold(cx, store, true, &segment);
+	enum ec e = place_data_path(cx, &cli->place, data);
+	if (e == E_OK)
+		e = hold(cx, store, true, &segment);
 	if (e == E_OK)
 		e = backup_begin(cx, data, cli->arg[0], segment, &b);
 	if (e != E_OK)
@@ -141,13 +129,13 @@ FIB static int say_restored(struct cx *cx, struct cli *cli, struct client *store
 
 int cmd_restore(struct cx *cx, struct cli *cli)
 {
-	char data[2048];
+	char data[4096];
 	struct backup b;
 	int fd = -1;
 
-	if (!data_path(cli, data))
-		return CLI_FAILED;
-	enum ec e = place_data_fd(cx, &cli->place, false, &fd);
+	enum ec e = place_data_path(cx, &cli->place, data);
+	if (e == E_OK)
+		e = place_data_fd(cx, &cli->place, false, &fd);
 	if (fd >= 0)
 		close(fd);
 	if (e == E_OK)

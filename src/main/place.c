@@ -155,6 +155,13 @@ static enum ec give_to_store(struct cx *cx, char *path)
 	return bad ? fail(cx, E_IO, "giving %s to the store's user: %m", path) : E_OK;
 }
 
+enum ec place_data_path(struct cx *cx, struct place *p, char out[4096])
+{
+	return path_of(out, config_file(&p->config, sl_cstr(p->path), p->config.data))
+	               ? E_OK
+	               : fail(cx, E_TOOBIG, "%s", text_of("the path of the data folder is too long"));
+}
+
 enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 {
 	char path[4096];
@@ -163,10 +170,11 @@ enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 	gid_t gid;
 
 	role_ids(ROLE_STORE, &uid, &gid);
-	if (!path_of(path, config_file(&p->config, sl_cstr(p->path), p->config.data)))
-		return fail(cx, E_TOOBIG, "data: path too long");
+	enum ec e = place_data_path(cx, p, path);
+	if (e != E_OK)
+		return e;
 	bool fresh = access(path, F_OK) < 0;
-	enum ec e = file_folder(cx, path, 0700);
+	e = file_folder(cx, path, 0700);
 	if (e == E_OK && fresh)
 		e = give_to_owner(cx, p, path);
 	if (e != E_OK)
@@ -195,8 +203,9 @@ enum ec place_give_data(struct cx *cx, struct place *p)
 	gid_t gid;
 
 	role_ids(ROLE_STORE, &uid, &gid);
-	if (!path_of(path, config_file(&p->config, sl_cstr(p->path), p->config.data)))
-		return fail(cx, E_TOOBIG, "data: path too long");
+	enum ec e = place_data_path(cx, p, path);
+	if (e != E_OK)
+		return e;
 	if (geteuid() != 0 || stat(path, &st) < 0 || st.st_uid != uid)
 		return E_OK;
 	return give_to_store(cx, path);

@@ -18,6 +18,8 @@ struct place {
 [[nodiscard]] enum ec place_certificates(struct cx *cx, struct place *p);
 /// Reads data/../secret, made at the first start. errors: E_IO, E_CORRUPT.
 [[nodiscard]] enum ec place_secret(struct cx *cx, struct place *p);
+/// Where the data folder is, with its NUL. errors: E_TOOBIG.
+[[nodiscard]] enum ec place_data_path(struct cx *cx, struct place *p, char out[4096]);
 /// The data folder as a descriptor, made where missing.
 ///
 /// in:     give — started by root, a folder of root's is given to the store's user. Without it only a folder that
