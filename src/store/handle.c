@@ -2,16 +2,14 @@
 #include "store/handle.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 
 #include "base/num.h"
+#include "store/sha256.h"
 
 static void handle_mac(const struct handle_key *k, struct holder by, const struct handle *h, uint8_t mac[16])
 {
-	uint8_t text[8 + 8 + 4 + 4 + 4 + 4], md[32];
-	unsigned n = sizeof md;
+	uint8_t text[8 + 8 + 4 + 4 + 4 + 4], md[SHA256_OCTETS];
 
 	put_le64(text, h->account);
 	put_le64(text + 8, h->expires_s);
@@ -19,8 +17,7 @@ static void handle_mac(const struct handle_key *k, struct holder by, const struc
 	put_le32(text + 20, h->services);
 	put_le32(text + 24, (uint32_t)by.kind);
 	put_le32(text + 28, by.front);
-	if (!HMAC(EVP_sha256(), k->octets, sizeof k->octets, text, sizeof text, md, &n))
-		abort(); // no memory for a digest: going on would let anybody in
+	hmac_sha256((struct sl){ k->octets, sizeof k->octets }, (struct sl){ text, sizeof text }, md);
 	memcpy(mac, md, 16);
 }
 

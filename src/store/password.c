@@ -3,8 +3,6 @@
 
 #include <argon2.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,6 +12,7 @@
 #include "base/hash.h"
 #include "base/num.h"
 #include "store/scram.h"
+#include "store/sha256.h"
 
 enum { MAC = 32, CACHE = 16384, GUESSERS = 16384, THREADS_MAX = 16, ARGON2_SALT = 16, ARGON2_HASH = 32 };
 
@@ -104,13 +103,12 @@ static enum ec verify(struct passwords *p, const struct password_work *w)
 static void cache_mac(const struct passwords *p, const struct password_work *w, uint8_t mac[MAC])
 {
 	uint8_t text[12 + PASSWORD_OCTETS_MAX];
-	unsigned n = MAC;
 
 	put_le64(text, w->account);
 	put_le32(text + 8, w->credential_version);
 	memcpy(text + 12, w->password, w->password_octets);
-	if (!HMAC(EVP_sha256(), p->cache_key, sizeof p->cache_key, text, 12 + (size_t)w->password_octets, mac, &n))
-		abort(); // no memory for a digest: going on would compare garbage
+	hmac_sha256((struct sl){ p->cache_key, sizeof p->cache_key },
+		(struct sl){ text, 12 + (size_t)w->password_octets }, mac);
 	OPENSSL_cleanse(text, sizeof text);
 }
 

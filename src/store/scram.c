@@ -5,7 +5,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -25,14 +24,6 @@ struct scram {
 	pthread_mutex_t lock;
 	struct used used[USED_SETS][USED_WAYS];
 };
-
-static void hmac(struct sl key, struct sl text, uint8_t out[SCRAM_KEY])
-{
-	unsigned n = SCRAM_KEY;
-
-	if (!HMAC(EVP_sha256(), key.p, (int)key.n, text.p, text.n, out, &n))
-		abort(); // no memory for a digest: going on would compare garbage
-}
 
 enum ec scram_new(const uint8_t secret[32], uint32_t iterations, struct scram **out)
 {
@@ -66,9 +57,9 @@ enum ec scram_keys(struct sl password, uint32_t iterations, struct credentials *
 	if (!PKCS5_PBKDF2_HMAC((const char *)password.p, (int)password.n, cred->scram_salt, SCRAM_SALT, (int)iterations,
 		    EVP_sha256(), SCRAM_KEY, salted))
 		return E_TEMP;
-	hmac((struct sl){ salted, SCRAM_KEY }, SL("Client Key"), client);
+	hmac_sha256((struct sl){ salted, SCRAM_KEY }, SL("Client Key"), client);
 	sha256((struct sl){ client, SCRAM_KEY }, cred->scram_stored);
-	hmac((struct sl){ salted, SCRAM_KEY }, SL("Server Key"), cred->scram_server);
+	hmac_sha256((struct sl){ salted, SCRAM_KEY }, SL("Server Key"), cred->scram_server);
 	cred->scram_iterations = iterations;
 	OPENSSL_cleanse(salted, sizeof salted);
 	OPENSSL_cleanse(client, sizeof client);
@@ -86,7 +77,7 @@ static void secret_mac(const struct scram *s, uint8_t purpose, struct sl head, s
 		text[n++] = head.p[i];
 	for (size_t i = 0; i < user.n && i < ADDRESS_MAX; i++)
 		text[n++] = to_lower(user.p[i]);
-	hmac((struct sl){ s->secret, sizeof s->secret }, (struct sl){ text, n }, out);
+	hmac_sha256((struct sl){ s->secret, sizeof s->secret }, (struct sl){ text, n }, out);
 }
 
 void scram_begin(
@@ -165,11 +156,11 @@ enum ec scram_end(struct scram *s, const struct scram_proof *pr, const struct cr
 	if (pr->proof.n != SCRAM_KEY)
 		return E_AUTH;
 	// RFC 5802 §3: ClientKey = ClientProof XOR HMAC(StoredKey, AuthMessage), and H(ClientKey) must be StoredKey.
-	hmac((struct sl){ c->scram_stored, SCRAM_KEY }, pr->auth_message, key);
+	hmac_sha256((struct sl){ c->scram_stored, SCRAM_KEY }, pr->auth_message, key);
 	for (int i = 0; i < SCRAM_KEY; i++)
 		key[i] ^= pr->proof.p[i];
 	sha256((struct sl){ key, SCRAM_KEY }, stored);
-	hmac((struct sl){ c->scram_server, SCRAM_KEY }, pr->auth_message, sign);
+	hmac_sha256((struct sl){ c->scram_server, SCRAM_KEY }, pr->auth_message, sign);
 	bool same = CRYPTO_memcmp(stored, c->scram_stored, SCRAM_KEY) == 0;
 	OPENSSL_cleanse(key, sizeof key);
 	if (!same || c->scram_iterations == 0)

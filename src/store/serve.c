@@ -11,8 +11,6 @@
 #include <linux/magic.h>
 #include <linux/sockios.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -27,6 +25,7 @@
 #include "base/figures.h"
 #include "base/num.h"
 #include "store/request.h"
+#include "store/sha256.h"
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW, ARENA_MIN = 4096, FDS_PER_FRAME = 4, TICK_MS = 1000 };
 
@@ -467,14 +466,6 @@ static void changed(void *arg, struct cell_id id, uint64_t version)
 	watch_changed(s->watches, id, version + s->raise);
 }
 
-static void derive(const uint8_t secret[32], struct sl what, uint8_t out[32])
-{
-	unsigned n = 32;
-
-	if (!HMAC(EVP_sha256(), secret, 32, what.p, what.n, out, &n))
-		abort(); // no memory for a digest: no key to go on with
-}
-
 static enum ec serve_parts(struct serve *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = NULL };
@@ -484,8 +475,8 @@ static enum ec serve_parts(struct serve *s)
 	// steady seconds begin anew with the machine: no handle may live on
 	memcpy(what, "handle", 6);
 	memcpy(what + 6, s->conf.life, sizeof s->conf.life);
-	derive(s->conf.secret, (struct sl){ what, sizeof what }, s->key.octets);
-	derive(s->conf.secret, SL("scram"), scram_secret);
+	hmac_sha256((struct sl){ s->conf.secret, 32 }, (struct sl){ what, sizeof what }, s->key.octets);
+	hmac_sha256((struct sl){ s->conf.secret, 32 }, SL("scram"), scram_secret);
 	if (e == E_OK)
 		e = passwords_new(&s->conf.password, &s->passwords);
 	if (e == E_OK)
