@@ -105,9 +105,24 @@ enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl te
 	return E_OK;
 }
 
+/// A folder that was made is there after a power cut, too. Where the folder above may not be read nobody can see to that.
+static enum ec flush_parent(struct cx *cx, const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int up = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool bad = up < 0 ? errno != EACCES : fsync(up) < 0;
+	enum ec e = bad ? fail(cx, file_errno(errno), "flushing the folder of %s: %m", path) : E_OK;
+
+	if (up >= 0)
+		close(up);
+	if (fd >= 0)
+		close(fd);
+	return e;
+}
+
 enum ec file_folder(struct cx *cx, const char *path, unsigned mode)
 {
-	if (mkdir(path, (mode_t)mode) == 0 || errno == EEXIST)
-		return E_OK;
-	return fail(cx, file_errno(errno), "%s: %m", path);
+	if (mkdir(path, (mode_t)mode) == 0)
+		return flush_parent(cx, path);
+	return errno == EEXIST ? E_OK : fail(cx, file_errno(errno), "%s: %m", path);
 }

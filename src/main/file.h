@@ -14,7 +14,7 @@ void file_unmap(struct sl s);
 /// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no
 /// file is left.
 [[nodiscard]] enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text);
-/// Makes a folder with `mode` where there is none. errors: E_DENIED, E_IO.
+/// Makes a folder with `mode` where there is none, durably. errors: E_DENIED, E_IO.
 [[nodiscard]] enum ec file_folder(struct cx *cx, const char *path, unsigned mode);
 /// errno as an error code.
 enum ec file_errno(int err);

@@ -46,6 +46,18 @@ static int by_name(const void *x, const void *y)
 
 // ---- folders
 
+/// A folder that was made is there after a power cut, too. Where the folder above may not be read nobody can see to that.
+static enum ec flush_parent(struct cx *cx, int fd)
+{
+	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool bad = up < 0 ? errno != EACCES : fsync(up) < 0;
+	enum ec e = bad ? disk_error(cx, -errno, "flush of a folder") : E_OK;
+
+	if (up >= 0)
+		close(up);
+	return e;
+}
+
 static enum ec open_folder(struct cx *cx, const char *path, const char *sub, bool make, int *out)
 {
 	char whole[2048];
@@ -53,13 +65,18 @@ static enum ec open_folder(struct cx *cx, const char *path, const char *sub, boo
 
 	if (n < 0 || n >= (int)sizeof whole)
 		return fail(cx, E_TOOBIG, "path too long: %s", path);
-	if (make && mkdir(whole, 0700) < 0 && errno != EEXIST)
+	bool made = make && mkdir(whole, 0700) == 0;
+	if (make && !made && errno != EEXIST)
 		return disk_error(cx, -errno, whole);
 	int fd = open(whole, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return disk_error(cx, -errno, whole);
-	*out = fd;
-	return E_OK;
+	enum ec e = made ? flush_parent(cx, fd) : E_OK;
+	if (e == E_OK)
+		*out = fd;
+	else
+		close(fd);
+	return e;
 }
 
 /// Only what is really called like a segment: a manifest may come from anywhere.
