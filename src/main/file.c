@@ -105,7 +105,7 @@ enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl te
 	return E_OK;
 }
 
-/// A folder that was made is there after a power cut, too. Where the folder above may not be read nobody can see to that.
+/// A folder that was made is there after a power cut, too; where the one above may not be read nobody can see to it.
 static enum ec flush_parent(struct cx *cx, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -46,7 +46,7 @@ static int by_name(const void *x, const void *y)
 
 // ---- folders
 
-/// A folder that was made is there after a power cut, too. Where the folder above may not be read nobody can see to that.
+/// A folder that was made is there after a power cut, too; where the one above may not be read nobody can see to it.
 static enum ec flush_parent(struct cx *cx, int fd)
 {
 	int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -4,10 +4,14 @@
 #include "base/clock.h"
 #include "store/grave.h"
 #include "store/mbox_rows.h"
+#include "store/mbox_sweep.h"
 
 static enum ec sweep(struct cx *cx, struct store *s)
 {
-	return grave_sweep(cx, s, clock_now_s());
+	int64_t now_s = clock_now_s();
+	enum ec e = grave_sweep(cx, s, now_s);
+
+	return e == E_OK ? mbox_sweep(cx, s, now_s) : e;
 }
 
 void mailstore_rules(struct store_conf *conf)

@@ -76,19 +76,23 @@ static enum ec padded_load(
 	return e;
 }
 
+static void page_fill(struct page *out, uint32_t number, struct sl value)
+{
+	out->number = number;
+	if (value.n)
+		memcpy(out->o, value.p, value.n);
+	memset(out->o + value.n, 0, PAGE_OCTETS - value.n);
+}
+
 enum ec page_load(struct cx *cx, struct view *v, struct cell_id cell, uint32_t number, struct page *out)
 {
 	struct key k = key_num32('P', number);
 	struct sl value;
 	enum ec e = padded_load(cx, v, cell, &k, &value, PAGE_OCTETS);
 
-	if (e != E_OK)
-		return e;
-	out->number = number;
-	if (value.n)
-		memcpy(out->o, value.p, value.n);
-	memset(out->o + value.n, 0, PAGE_OCTETS - value.n);
-	return E_OK;
+	if (e == E_OK)
+		page_fill(out, number, value);
+	return e;
 }
 
 bool page_present(const struct page *p, uint32_t slot)
@@ -111,23 +115,41 @@ void page_row(const struct page *p, uint32_t slot, struct pl_row *out)
 		.saved_s = get_le32(fixed + 22) };
 }
 
+bool page_read(struct sl key, struct sl value, struct page *out)
+{
+	if (key.n != 5 || key.p[0] != 'P' || value.n > PAGE_OCTETS)
+		return false;
+	page_fill(out, get_be32(key.p + 1), value);
+	return true;
+}
+
+/// Whether the body of a slot is kept, be it of a message that is gone. out: *row.
+static bool body_is_kept(const struct page *p, uint32_t slot, int64_t now_s, struct pl_row *row)
+{
+	page_row(p, slot, row);
+	return row->body != 0 && (page_present(p, slot) || (int64_t)row->keywords + EXPUNGED_KEPT_S >= now_s);
+}
+
+bool page_is_needed(const struct page *p, int64_t now_s)
+{
+	struct pl_row row;
+	uint32_t slot = 0;
+
+	while (slot < PAGE_UIDS && !page_present(p, slot) && !body_is_kept(p, slot, now_s, &row))
+		slot++;
+	return slot < PAGE_UIDS;
+}
+
 void mbox_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg)
 {
 	struct page p;
 	struct pl_row row;
 
-	if (id.account == 0 || id.name == 0 || key.n != 5 || key.p[0] != 'P' || value.n > PAGE_OCTETS)
+	if (id.account == 0 || id.name == 0 || !page_read(key, value, &p))
 		return;
-	memcpy(p.o, value.p, value.n);
-	memset(p.o + value.n, 0, PAGE_OCTETS - value.n);
-	p.number = get_be32(key.p + 1);
-	for (uint32_t slot = 0; slot < PAGE_UIDS; slot++) {
-		page_row(&p, slot, &row);
-		bool gone = !page_present(&p, slot);
-		if (row.body == 0 || (gone && (int64_t)row.keywords + EXPUNGED_KEPT_S < now_s))
-			continue;
-		each(arg, (struct body_ref){ row.body, row.octets });
-	}
+	for (uint32_t slot = 0; slot < PAGE_UIDS; slot++)
+		if (body_is_kept(&p, slot, now_s, &row))
+			each(arg, (struct body_ref){ row.body, row.octets });
 }
 
 enum ec summary_load(struct cx *cx, struct view *v, struct cell_id cell, uint32_t number, struct summary *out)

@@ -48,9 +48,14 @@ struct page {
 };
 /// A missing page, or the missing end of one, reads as zeros.
 [[nodiscard]] enum ec page_load(struct cx *cx, struct view *v, struct cell_id cell, uint32_t number, struct page *out);
+/// A page as it lies in its cell. False for what is none.
+bool page_read(struct sl key, struct sl value, struct page *out);
 bool page_present(const struct page *p, uint32_t slot);
 /// One slot as it stands, present or not; body 0 = never used. `keywords` of an expunged one is the second it went.
 void page_row(const struct page *p, uint32_t slot, struct pl_row *out);
+
+/// Whether a slot of this page holds a message, or one whose body is still kept.
+bool page_is_needed(const struct page *p, int64_t now_s);
 
 /// A row_bodies (cell.h): the bodies of messages, and of those that were expunged but may still be read.
 void mbox_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg);
