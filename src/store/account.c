@@ -143,15 +143,15 @@ static bool collect_mbox(void *arg, uint64_t mbox, uint64_t node)
 	return ids->err == E_OK;
 }
 
-static bool collect_grave(void *arg, uint64_t mbox, struct sl name)
+static bool collect_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
 {
-	(void)name;
+	(void)gone_s, (void)name;
 	return collect_mbox(arg, mbox, 0);
 }
 
 enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *id)
 {
-	struct buf ids = BUF((size_t)MAILBOXES_MAX * 64 * sizeof(uint64_t));
+	struct buf ids = BUF((size_t)(MAILBOXES_MAX + GRAVES_MAX) * 2 * sizeof(uint64_t));
 	struct account a;
 	uint64_t account, version;
 	enum ec e = directory_user_find(cx, txn_view(t), address, &account);

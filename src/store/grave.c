@@ -1,6 +1,7 @@
 /// grave — see the header.
 #include "store/grave.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -40,6 +41,37 @@ enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m)
 	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
 }
 
+enum ec grave_find(struct cx *cx, struct view *v, struct mbox_ref m)
+{
+	struct key k = key_num64('g', m.mbox);
+	struct mbox_head h;
+	struct sl value;
+	enum ec e = cell_get(cx, v, tree_cell(m.account), key_sl(&k), &value);
+
+	return e == E_OK ? mbox_head_buried(cx, v, mbox_cell(m), &h) : e;
+}
+
+void grave_forget(struct change *c, uint64_t mbox)
+{
+	struct key k = key_num64('g', mbox);
+
+	change_del(c, key_sl(&k));
+}
+
+enum ec grave_open(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t uidvalidity)
+{
+	struct mbox_head h;
+	uint64_t version;
+	enum ec e = mbox_head_buried(cx, txn_view(t), mbox_cell(m), &h);
+
+	if (e != E_OK)
+		return e;
+	h.uidvalidity = uidvalidity;
+	struct change *c = change_begin(t, mbox_cell(m), h.version);
+	mbox_head_put(c, &h);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
 struct listing {
 	int64_t before_s;
 	grave_each *each;
@@ -54,7 +86,7 @@ static bool see_grave(void *arg, struct sl key, struct sl value)
 		return false;
 	if (key.n != 9 || value.n < 8 || (int64_t)get_le64(value.p) >= l->before_s)
 		return true;
-	return l->each(l->arg, get_be64(key.p + 1), sl_from(value, 8));
+	return l->each(l->arg, get_be64(key.p + 1), (int64_t)get_le64(value.p), sl_from(value, 8));
 }
 
 enum ec grave_list(struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg)
@@ -62,6 +94,83 @@ enum ec grave_list(struct cx *cx, struct view *v, uint64_t account, int64_t befo
 	struct listing l = { before_s, each, arg };
 
 	return cell_scan(cx, v, tree_cell(account), SL("g"), see_grave, &l);
+}
+
+/// Drops n mailboxes and their rows, all or none. `version` is that of the account's cell.
+static enum ec drop_some(
+	struct cx *cx, struct txn *t, uint64_t account, uint64_t version, const uint64_t *mbox, unsigned n)
+{
+	struct change *c = change_begin(t, tree_cell(account), version);
+
+	for (unsigned i = 0; i < n; i++)
+		grave_forget(c, mbox[i]);
+	enum ec e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	for (unsigned i = 0; e == E_OK && i < n; i++)
+		e = mailbox_drop(cx, t, (struct mbox_ref){ account, mbox[i] });
+	return e;
+}
+
+// ---- trimming
+
+struct grave {
+	uint64_t mbox, octets;
+	int64_t gone_s;
+};
+struct trim {
+	struct cx *cx;
+	struct view *v;
+	uint64_t account, octets;
+	struct buf graves; // struct grave
+	enum ec err;
+};
+
+static bool weigh_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	struct trim *w = arg;
+	struct mbox_head h = { 0 };
+
+	(void)name;
+	w->err = mbox_head_buried(w->cx, w->v, (struct cell_id){ w->account, mbox }, &h);
+	if (w->err == E_NOTFOUND)
+		w->err = E_OK; // damage took the mailbox
+	struct grave g = { mbox, h.octets, gone_s };
+	buf_add(&w->graves, (struct sl){ (const uint8_t *)&g, sizeof g });
+	w->octets += h.octets;
+	return w->err == E_OK && w->graves.err == E_OK;
+}
+
+/// Oldest first; of one second in the order in which they were made.
+static int by_age(const void *x, const void *y)
+{
+	const struct grave *a = x, *b = y;
+
+	if (a->gone_s != b->gone_s)
+		return a->gone_s < b->gone_s ? -1 : 1;
+	return a->mbox < b->mbox ? -1 : a->mbox > b->mbox;
+}
+
+enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octets_max)
+{
+	struct trim w = { cx, txn_view(t), account, 0, BUF((size_t)GRAVES_MAX * 2 * sizeof(struct grave)), E_OK };
+	uint64_t mbox[GRAVES_AT_A_TIME];
+	struct account a;
+	unsigned n = 0;
+	enum ec e = grave_list(cx, w.v, account, INT64_MAX, weigh_grave, &w);
+
+	e = e ? e : w.err ? w.err : w.graves.err;
+	size_t left = w.graves.n / sizeof(struct grave);
+	struct grave *all = (void *)w.graves.p;
+	if (e == E_OK && left)
+		qsort(all, left, sizeof *all, by_age);
+	while (e == E_OK && n < left && n < GRAVES_AT_A_TIME &&
+		(left - n > GRAVES_MAX || (octets_max && w.octets > octets_max))) {
+		mbox[n] = all[n].mbox;
+		w.octets -= all[n++].octets;
+	}
+	buf_free(&w.graves);
+	if (e == E_OK && n)
+		e = account_load(cx, txn_view(t), account, &a);
+	return e == E_OK && n ? drop_some(cx, t, account, a.version, mbox, n) : e;
 }
 
 // ---- sweeping
@@ -73,38 +182,27 @@ struct sweep {
 	unsigned n;
 };
 
-static bool take_grave(void *arg, uint64_t mbox, struct sl name)
+static bool take_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
 {
 	struct sweep *w = arg;
 
-	(void)name;
+	(void)gone_s, (void)name;
 	w->mbox[w->n++] = mbox;
 	return w->n < GRAVES_AT_A_TIME;
 }
 
-/// Drops some mailboxes and their rows, all or none.
+/// Some of an account at a time.
 static enum ec sweep_run(struct cx *cx, struct txn *t, struct job *job)
 {
 	struct sweep *w = job->arg;
 	struct account a;
-	uint64_t version;
 	enum ec e = account_load(cx, txn_view(t), w->account, &a);
 
 	w->n = 0;
 	if (e != E_OK)
 		return e == E_NOTFOUND ? E_OK : e; // the account went meanwhile, with all that was its
 	e = grave_list(cx, txn_view(t), w->account, w->before_s, take_grave, w);
-	if (e != E_OK || w->n == 0)
-		return e;
-	struct change *c = change_begin(t, tree_cell(w->account), a.version);
-	for (unsigned i = 0; i < w->n; i++) {
-		struct key k = key_num64('g', w->mbox[i]);
-		change_del(c, key_sl(&k));
-	}
-	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-	for (unsigned i = 0; e == E_OK && i < w->n; i++)
-		e = mailbox_drop(cx, t, (struct mbox_ref){ w->account, w->mbox[i] });
-	return e;
+	return e == E_OK && w->n ? drop_some(cx, t, w->account, a.version, w->mbox, w->n) : e;
 }
 
 struct finding {
@@ -116,9 +214,9 @@ struct finding {
 	enum ec err;
 };
 
-static bool note_found(void *arg, uint64_t mbox, struct sl name)
+static bool note_found(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
 {
-	(void)mbox, (void)name;
+	(void)mbox, (void)gone_s, (void)name;
 	*(bool *)arg = true;
 	return false;
 }

@@ -2,7 +2,8 @@
 /// grave — mailboxes that were deleted: out of the tree, hidden, and kept for GRAVE_S, bodies and all.
 ///
 /// Row 'g' of the account's cell names them; the mailbox's head says that it is buried, so that whoever still has it
-/// open is told that it is gone. They count for no quota.
+/// open is told that it is gone. They count for no quota; but an account has at most GRAVES_MAX, with as many octets as its
+/// quota at most: the oldest go first.
 #include "store/mailbox.h"
 #include "store/tree.h"
 
@@ -11,8 +12,16 @@
 	struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox);
 /// Hides the mailbox itself; one that is hidden or gone already is fine.
 [[nodiscard]] enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m);
+/// Drops the oldest where an account has too many, or with more octets than `octets_max` (0 = any).
+[[nodiscard]] enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octets_max);
+/// Whether a mailbox was deleted and is still kept. errors: E_NOTFOUND, E_CORRUPT, E_IO.
+[[nodiscard]] enum ec grave_find(struct cx *cx, struct view *v, struct mbox_ref m);
+/// Takes the note back: part of the change that gives the mailbox a name again.
+void grave_forget(struct change *c, uint64_t mbox);
+/// Serves the mailbox again, with another UIDVALIDITY: what clients may know of it is long gone.
+[[nodiscard]] enum ec grave_open(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t uidvalidity);
 /// Calls `each` for the mailboxes that were deleted before that second. `name` is what it was called; borrowed.
-typedef bool grave_each(void *arg, uint64_t mbox, struct sl name);
+typedef bool grave_each(void *arg, uint64_t mbox, int64_t gone_s, struct sl name);
 [[nodiscard]] enum ec grave_list(
 	struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg);
 /// Drops what was deleted longer ago than GRAVE_S, a job for each account. errors: E_FULL, E_TEMP, E_IO.

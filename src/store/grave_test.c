@@ -140,12 +140,147 @@ static void test_many(void **state)
 	mailbed_free(b);
 }
 
+static bool note_seen(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	struct buf *seen = arg;
+
+	buf_printf(seen, "%llu %lld %.*s;", (unsigned long long)mbox, (long long)gone_s, SLF(name));
+	return true;
+}
+
+static unsigned graves(struct mailbed *b, uint64_t account)
+{
+	struct buf seen = BUF(1 << 20);
+	struct view *v = bed_view(b);
+	unsigned n = 0;
+
+	assert_int_equal(grave_list(&b->cx, v, account, INT64_MAX, note_seen, &seen), E_OK);
+	view_close(v);
+	for (size_t i = 0; i < seen.n; i++)
+		n += seen.p[i] == ';';
+	buf_free(&seen);
+	return n;
+}
+
+/// Nobody fills the disk with what he deletes.
+static void test_trim(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	struct mbox_ref m, old;
+	uint8_t body[600];
+
+	memset(body, 'x', sizeof body);
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	m.account = bed_user(b, SL("bob@example.org"), 1500);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
+		bed_append(b, m, (struct sl){ body, sizeof body }, 0);
+		delete_box(b, m, b->now_s + i);
+		assert_int_equal(graves(b, m.account), i < 2 ? i + 1 : 2);
+		assert_true(is_there(b, m));
+		check(b);
+	}
+	m.account = old.account = bed_user(b, SL("eve@example.org"), 0);
+	assert_int_equal(bed_create(b, m.account, SL("box"), &old.mbox), E_OK);
+	delete_box(b, old, b->now_s - 10);
+	for (int i = 0; i < GRAVES_MAX; i++) {
+		assert_true(is_there(b, old));
+		assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
+		delete_box(b, m, b->now_s);
+	}
+	assert_false(is_there(b, old));
+	assert_int_equal(graves(b, m.account), GRAVES_MAX);
+	check(b);
+	mailbed_free(b);
+}
+
+struct restore_args {
+	struct tree_op op;
+	uint64_t mbox;
+	struct sl name;
+};
+
+static enum ec restore_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct restore_args *a = arg;
+
+	(void)b;
+	return tree_restore(cx, t, &a->op, a->mbox, a->name);
+}
+
+static enum ec restore(struct mailbed *b, struct mbox_ref m, struct sl name)
+{
+	struct restore_args a = { { .account = m.account, .now_s = b->now_s, .quota = b->quota }, m.mbox, name };
+
+	return bed_do(b, restore_job, &a);
+}
+
+static struct quota_used used(struct mailbed *b, uint64_t account)
+{
+	struct quota_used u = { 0 };
+	struct view *v = bed_view(b);
+
+	assert_int_equal(quota_read(&b->cx, b->quota, v, account, &u), E_OK);
+	view_close(v);
+	return u;
+}
+
+/// Brought back it is what it was, under any free name, and nobody takes its UIDs for those that he knew.
+static void test_restore(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	struct mbox_ref m, again;
+	struct buf seen = BUF(1024);
+
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	m.account = again.account = bed_user(b, SL("bob@example.org"), 0);
+	assert_int_equal(bed_create(b, m.account, SL("Work/Old"), &m.mbox), E_OK);
+	bed_append(b, m, SL("first"), 0);
+	bed_append(b, m, SL("second"), 1);
+	struct mbox_status before = bed_status(b, m);
+	assert_int_equal(restore(b, m, SL("Back")), E_NOTFOUND); // it was never deleted
+	delete_box(b, m, b->now_s + 5);
+	assert_int_equal(used(b, m.account).messages, 0);
+	struct view *v = bed_view(b);
+	assert_int_equal(grave_list(&b->cx, v, m.account, INT64_MAX, note_seen, &seen), E_OK);
+	view_close(v);
+	char want[64];
+	snprintf(want, sizeof want, "%llu %d Work/Old;", (unsigned long long)m.mbox, BED_NOW + 5);
+	assert_true(sl_eq(buf_sl(&seen), sl_cstr(want)));
+
+	assert_int_equal(bed_create(b, m.account, SL("Work/Old"), &again.mbox), E_OK);
+	assert_int_equal(restore(b, m, SL("Work/Old")), E_EXISTS);
+	assert_int_equal(restore(b, m, SL("Work//Old")), E_SYNTAX);
+	assert_int_equal(restore(b, (struct mbox_ref){ m.account, 4711 }, SL("Back")), E_NOTFOUND);
+	assert_int_equal(restore(b, again, SL("Back")), E_NOTFOUND);
+	uint32_t newest = bed_status(b, again).uidvalidity;
+	delete_box(b, again, b->now_s);
+	assert_int_equal(restore(b, m, SL("Work/Old")), E_OK);
+	assert_int_equal(bed_mbox(b, m.account, SL("Work/Old")), m.mbox);
+	struct mbox_status after = bed_status(b, m);
+	assert_true(after.messages == 2 && after.uidnext == 3 && after.unseen == before.unseen &&
+		    after.modseq > before.modseq && after.uidvalidity > newest);
+	assert_int_equal(used(b, m.account).messages, 2);
+	assert_int_equal(restore(b, m, SL("Other")), E_NOTFOUND); // once is enough
+	assert_int_equal(restore(b, again, SL("Deep/Down/Here")), E_OK);
+	check(b);
+	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + 2 * GRAVE_S), E_OK);
+	assert_true(is_served(b, m) && is_served(b, again));
+	check(b);
+	buf_free(&seen);
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grace),
 		cmocka_unit_test(test_account_removed),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_trim),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,8 @@
 
 enum { HEAD_KIND = 'M', HEAD_BURIED = 'G', HEAD_FORM = 1, HEAD_OCTETS = 50 };
 
-enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out)
+/// The head of a cell that is a mailbox of this kind.
+static enum ec head_load(struct cx *cx, struct view *v, struct cell_id cell, uint8_t kind, struct mbox_head *out)
 {
 	struct sl h;
 	uint64_t version;
@@ -17,9 +18,10 @@ enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struc
 
 	if (e != E_OK)
 		return e;
-	if (h.n == HEAD_OCTETS && h.p[0] == HEAD_BURIED)
-		return fail(cx, E_NOTFOUND, "the mailbox was deleted");
-	if (h.n != HEAD_OCTETS || h.p[0] != HEAD_KIND || h.p[1] != HEAD_FORM)
+	if (h.n == HEAD_OCTETS && h.p[0] != kind && (h.p[0] == HEAD_BURIED || h.p[0] == HEAD_KIND))
+		return fail(
+			cx, E_NOTFOUND, kind == HEAD_KIND ? "the mailbox was deleted" : "the mailbox was not deleted");
+	if (h.n != HEAD_OCTETS || h.p[0] != kind || h.p[1] != HEAD_FORM)
 		return fail(cx, E_CORRUPT, "a mailbox's head of %zu octets", h.n);
 	const uint8_t *p = h.p;
 	*out = (struct mbox_head){ .version = version,
@@ -33,6 +35,16 @@ enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struc
 		.gone_next = get_le64(p + 34),
 		.gone_floor = get_le64(p + 42) };
 	return E_OK;
+}
+
+enum ec mbox_head_load(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out)
+{
+	return head_load(cx, v, cell, HEAD_KIND, out);
+}
+
+enum ec mbox_head_buried(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out)
+{
+	return head_load(cx, v, cell, HEAD_BURIED, out);
 }
 
 static void head_put(struct change *c, const struct mbox_head *h, uint8_t kind)

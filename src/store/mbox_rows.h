@@ -41,6 +41,8 @@ struct mbox_head {
 void mbox_head_put(struct change *c, const struct mbox_head *h);
 /// The same for a mailbox that was deleted: for mbox_head_load there is none from then on.
 void mbox_head_bury(struct change *c, const struct mbox_head *h);
+/// The head of a mailbox that was deleted. errors: E_NOTFOUND (none, or it was not deleted), E_CORRUPT, E_IO.
+[[nodiscard]] enum ec mbox_head_buried(struct cx *cx, struct view *v, struct cell_id cell, struct mbox_head *out);
 
 struct page {
 	uint32_t number; // UID / PAGE_UIDS

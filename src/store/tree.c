@@ -417,7 +417,48 @@ enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	e = change_commit(cx, c, &bound, (struct sl){ 0 }, &version);
 	if (op->quota)
 		quota_forget(op->quota, op->account);
-	return e == E_OK ? grave_close(cx, t, m) : e;
+	if (e == E_OK)
+		e = grave_close(cx, t, m);
+	return e == E_OK ? grave_trim(cx, t, op->account, a.quota_octets) : e;
+}
+
+// ---- restore
+
+enum ec tree_restore(struct cx *cx, struct txn *t, const struct tree_op *op, uint64_t mbox, struct sl name)
+{
+	struct mbox_ref m = { op->account, mbox };
+	struct account a;
+	struct path p;
+	uint64_t version;
+	enum ec e = mbox_name_check(name);
+
+	if (e == E_OK)
+		e = account_load(cx, txn_view(t), op->account, &a);
+	if (e == E_OK)
+		e = grave_find(cx, txn_view(t), m);
+	if (e != E_OK)
+		return e;
+	path_split(name, &p);
+	e = path_walk(cx, txn_view(t), op->account, &p);
+	if (e == E_OK && p.found == p.n && p.node[p.n - 1].mbox)
+		e = fail(cx, E_EXISTS, "the mailbox exists");
+	unsigned from = p.found < p.n ? p.found : p.n - 1;
+	if (e == E_OK)
+		e = path_fill(cx, t, op, &a, &p);
+	if (e == E_OK)
+		e = grave_open(cx, t, m, next_uidvalidity(&a, op->now_s));
+	if (e != E_OK)
+		return e;
+	p.node[p.n - 1].mbox = mbox;
+	p.node[p.n - 1].use = MBOX_USE_NONE;
+	struct change *c = change_begin(t, tree_cell(op->account), a.version);
+	grave_forget(c, mbox);
+	path_put(c, &p, from);
+	account_put(c, &a);
+	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	if (op->quota)
+		quota_forget(op->quota, op->account);
+	return e;
 }
 
 // ---- rename

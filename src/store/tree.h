@@ -19,7 +19,8 @@ enum {
 	NAME_DEPTH_MAX = 32,
 	MAILBOXES_MAX = 10000,     // nodes per account
 	SUBSCRIPTIONS_MAX = 20000, // names outlive their mailboxes
-	GRAVE_S = 7 * 24 * 3600,
+	GRAVE_S = 7 * 24 * 3600,   // deleted mailboxes are kept
+	GRAVES_MAX = 1000,         // per account
 };
 
 /// errors: E_SYNTAX (not UTF-8, controls, empty component), E_TOOBIG (component, depth or whole).
@@ -44,6 +45,10 @@ struct tree_op {
 	struct cx *cx, struct txn *t, const struct tree_op *op, struct sl name, enum mbox_use use, uint64_t *mbox);
 /// Removes a mailbox; children stay below a node without mailbox. errors: E_NOTFOUND, E_DENIED (INBOX).
 [[nodiscard]] enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint64_t mbox);
+/// Brings a deleted mailbox back under `name`, making missing parents; its UIDVALIDITY is another. The quota does not
+/// stand in the way. errors: E_NOTFOUND (no such grave), E_EXISTS (the name), E_LIMIT, mbox_name_check's.
+[[nodiscard]] enum ec tree_restore(
+	struct cx *cx, struct txn *t, const struct tree_op *op, uint64_t mbox, struct sl name);
 /// Renames a mailbox with everything below it, making missing parents. INBOX: its mailbox gets the new name, a fresh
 /// one takes its place, names below INBOX stay. errors: E_NOTFOUND, E_EXISTS, E_STATE (into itself), E_LIMIT, E_TOOBIG.
 [[nodiscard]] enum ec tree_rename(
