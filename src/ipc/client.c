@@ -19,6 +19,11 @@
 enum { WATCH_BUCKETS = 4096 };
 _Static_assert(LABELS_VERB == VERBS - 2, "base/figures.def names each verb of verbs.def, in the same order");
 
+/// In the place of a mailbox's id until mbox_open has told it; no mailbox has this one.
+#define WATCH_OPENING UINT64_MAX
+/// In the place of an epoch: no socket has this one.
+#define WATCH_ASK_AGAIN UINT64_MAX
+
 struct slot {
 	bool used;
 	enum verb verb;
@@ -313,6 +318,15 @@ static void watch_fire_all(struct client *c)
 			fib_event_set(w->event);
 }
 
+/// Sets the events of those who watch `mbox` of the account.
+static void watch_fire(struct client *c, uint64_t account, uint64_t mbox)
+{
+	for (struct client_watch *w = *watch_bucket(c, account, mbox); w; w = w->next)
+		if (w->handle->account == account && w->mbox == mbox)
+			fib_event_set(w->event);
+}
+
+/// Whoever is just opening a mailbox of this account may be meant, too: the answer may come behind the note.
 static void take_note(struct client *c, struct sl body)
 {
 	struct note n;
@@ -324,9 +338,8 @@ static void take_note(struct client *c, struct sl body)
 		watch_fire_all(c);
 		return;
 	}
-	for (struct client_watch *w = *watch_bucket(c, n.account, n.mbox); w; w = w->next)
-		if (w->handle->account == n.account && w->mbox == n.mbox)
-			fib_event_set(w->event);
+	watch_fire(c, n.account, n.mbox);
+	watch_fire(c, n.account, WATCH_OPENING);
 }
 
 /// Receives frames of one socket until it ends or a newer one has come.
@@ -362,12 +375,12 @@ FIB static void read_frames(struct cx *, void *arg)
 	client_unref(c);
 }
 
-/// One that this socket was not asked for yet, or NULL.
+/// One that this socket was not asked for yet, or NULL. What is just being opened is asked for by that request.
 static struct client_watch *unwatched(const struct client *c, unsigned bucket)
 {
 	struct client_watch *w = c->watches[bucket];
 
-	while (w && w->epoch == c->epoch)
+	while (w && (w->epoch == c->epoch || w->mbox == WATCH_OPENING))
 		w = w->next;
 	return w;
 }
@@ -444,55 +457,109 @@ enum ec client_attach(struct cx *cx, struct client *c, int fd)
 	return E_OK;
 }
 
-FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w)
+static void watch_enter(struct client *c, struct client_watch *w, uint64_t mbox)
 {
-	struct client_watch **bucket = watch_bucket(c, w->handle->account, w->mbox);
+	struct client_watch **bucket = watch_bucket(c, w->handle->account, mbox);
+
+	w->mbox = mbox;
+	w->next = *bucket;
+	*bucket = w;
+}
+
+/// False where it was not in the table.
+static bool watch_take_out(struct client *c, struct client_watch *w)
+{
+	struct client_watch **at = watch_bucket(c, w->handle->account, w->mbox);
+
+	while (*at && *at != w)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = w->next;
+	return true;
+}
+
+/// A session's watch of a mailbox, or NULL.
+static struct client_watch *watch_like(struct client *c, uint64_t account, uint64_t mbox)
+{
+	struct client_watch *w = *watch_bucket(c, account, mbox);
+
+	while (w && !(w->handle->account == account && w->mbox == mbox))
+		w = w->next;
+	return w;
+}
+
+/// Takes it out of the table. True where the store is to end its watch: no other session has the same. One that is
+/// just opening a mailbox of this account may have, without knowing yet: it will ask again.
+static bool watch_leave(struct client *c, struct client_watch *w)
+{
+	uint64_t account = w->handle->account;
+
+	if (!watch_take_out(c, w) || watch_like(c, account, w->mbox))
+		return false;
+	for (struct client_watch *o = *watch_bucket(c, account, WATCH_OPENING); o; o = o->next)
+		if (o->handle->account == account)
+			o->epoch = WATCH_ASK_AGAIN;
+	return true;
+}
+
+/// Asks for it once more; what came meanwhile may have been missed.
+FIB static enum ec watch_again(struct cx *cx, struct client *c, struct client_watch *w)
+{
 	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox, .on = 1 };
 	struct ans_watch ans;
 
-	w->next = *bucket;
 	w->epoch = c->epoch;
-	*bucket = w;
-	enum ec e = call_watch(cx, c, &req, &ans);
-	if (e != E_OK)
-		client_watch_remove(cx, c, w);
-	return e;
+	fib_event_set(w->event);
+	return call_watch(cx, c, &req, &ans);
 }
 
-/// Another session's watch of the same thing, or NULL.
-static struct client_watch *watch_like(struct client *c, const struct client_watch *w)
+/// Behind the end of a watch: somebody may have begun to watch the same while that call was under way, and it may have
+/// ended that too.
+FIB static void watch_left(struct cx *cx, struct client *c, uint64_t account, uint64_t mbox)
 {
-	for (struct client_watch *o = *watch_bucket(c, w->handle->account, w->mbox); o; o = o->next)
-		if (o != w && o->handle->account == w->handle->account && o->mbox == w->mbox)
-			return o;
-	return NULL;
+	struct client_watch *late = watch_like(c, account, mbox);
+
+	if (late && watch_again(cx, c, late) != E_OK)
+		cx_forget(cx); // its session learns at its next request why
+}
+
+FIB enum ec client_watch_open(
+	struct cx *cx, struct client *c, struct client_watch *w, struct req_mbox_open *req, struct ans_mbox_open *ans)
+{
+	req->leave = watch_leave(c, w) ? w->mbox : 0;
+	watch_enter(c, w, WATCH_OPENING);
+	w->epoch = c->epoch;
+	enum ec e = call_mbox_open(cx, c, req, ans);
+	watch_take_out(c, w);
+	bool again = w->epoch != c->epoch; // another socket, or what watch_leave says
+	if (e == E_OK)
+		watch_enter(c, w, ans->mbox);
+	if (req->leave && !(e == E_OK && req->leave == ans->mbox))
+		watch_left(cx, c, w->handle->account, req->leave);
+	if (e == E_OK && again) {
+		e = watch_again(cx, c, w);
+		if (e != E_OK)
+			watch_take_out(c, w);
+	}
+	if (e != E_OK)
+		w->event = NULL;
+	return e;
 }
 
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)
 {
-	struct client_watch **at = w->event ? watch_bucket(c, w->handle->account, w->mbox) : NULL;
 	struct ans_watch ans;
 
-	while (at && *at && *at != w)
-		at = &(*at)->next;
-	if (!at || !*at)
+	if (!w->event)
 		return; // it never began: it may have no handle to look at
 	struct req_watch req = { .handle = *w->handle, .mbox = w->mbox };
-	*at = w->next;
 	w->event = NULL;
-	if (watch_like(c, w))
+	if (!watch_leave(c, w))
 		return;
 	if (call_watch(cx, c, &req, &ans) != E_OK)
 		cx_forget(cx); // the store forgets by itself when it restarts
-	struct client_watch *late = watch_like(c, w);
-	if (!late)
-		return;
-	// somebody began to watch while that call was under way, and it may have ended that too
-	req.handle = *late->handle;
-	req.on = 1;
-	fib_event_set(late->event);
-	if (call_watch(cx, c, &req, &ans) != E_OK)
-		cx_forget(cx);
+	watch_left(cx, c, req.handle.account, req.mbox);
 }
 
 void client_op(uint8_t op[16])

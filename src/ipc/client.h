@@ -55,8 +55,13 @@ struct client_watch {
 	uint64_t epoch;          // the client's: on which socket it was asked for
 	struct fib_event *event; // set whenever something may have changed
 };
-/// From its return on, changes set the event. errors: those of verb watch; then nothing was added.
-FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w);
+/// Opens a mailbox (verb mbox_open) and moves the watch to it from the one that it watched before, if it did. From its
+/// return on, changes behind what the answer tells set the event.
+///
+/// in:     w — handle and event are set; mbox is what it watches, if it does. req — all but `leave`.
+/// errors: those of verb mbox_open; then nothing is watched and w->event is NULL.
+FIB enum ec client_watch_open(
+	struct cx *cx, struct client *c, struct client_watch *w, struct req_mbox_open *req, struct ans_mbox_open *ans);
 /// Ends it. Accepts one that was never added (event == NULL).
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w);
 /// A fresh random operation id.

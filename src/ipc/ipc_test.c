@@ -1,6 +1,5 @@
-/// ipc_test — the client against a store played by the test's own fiber; chunks; checks of every verb.
+/// ipc_test — the client against a store played by the test's own fiber; chunks.
 #include "base/check.h"
-#include "base/figures.h"
 #include "base/num.h"
 #include "ipc/client.h"
 #include "ipc/wire.h"
@@ -403,16 +402,28 @@ static void test_canceled(void **)
 struct watcher {
 	struct client_watch w;
 	struct fib_event ev;
+	uint64_t opens; // the mailbox that its request means
 	enum ec e;
-	bool added, go, removed;
+	bool opened, go, removed;
 };
+static void opener_fiber(struct cx *cx, void *arg)
+{
+	struct watcher *w = arg;
+	struct req_mbox_open req = { .handle = *w->w.handle };
+	struct ans_mbox_open ans;
+	uint8_t digit = (uint8_t)('0' + w->opens);
+
+	w->w.event = &w->ev;
+	struct sl name = { &digit, 1 };
+	MUST(field_set(req.name, name) == E_OK);
+	w->e = client_watch_open(cx, client, &w->w, &req, &ans);
+	w->opened = true;
+}
 static void watcher_fiber(struct cx *cx, void *arg)
 {
 	struct watcher *w = arg;
 
-	w->w.event = &w->ev;
-	w->e = client_watch_add(cx, client, &w->w);
-	w->added = true;
+	opener_fiber(cx, w);
 	while (!w->go)
 		MUST(fib_sleep(cx, 1) == E_OK);
 	client_watch_remove(cx, client, &w->w);
@@ -427,6 +438,24 @@ static void watch_answer(struct cx *cx, struct store *s, uint64_t mbox, bool on,
 	memcpy(&req, f.body, sizeof req);
 	MUST(req.mbox == mbox && req.on == on && req.handle.account == 5);
 	store_answer(s, &f, e, &ans);
+	while (until && !*until)
+		MUST(fib_sleep(cx, 1) == E_OK);
+}
+/// The next request opens `mbox`, leaving `leave`.
+static struct frame open_must(struct store *s, uint64_t mbox, uint64_t leave)
+{
+	struct frame f = store_must(s, VERB_mbox_open);
+	struct req_mbox_open req;
+
+	memcpy(&req, f.body, sizeof req);
+	MUST(req.name.n == 1 && req.name.p[0] == '0' + mbox && req.leave == leave && req.handle.account == 5);
+	return f;
+}
+static void open_answer(struct cx *cx, struct store *s, const struct frame *f, uint64_t mbox, enum ec e, bool *until)
+{
+	struct ans_mbox_open ans = { .mbox = mbox };
+
+	store_answer(s, f, e, &ans);
 	while (until && !*until)
 		MUST(fib_sleep(cx, 1) == E_OK);
 }
@@ -449,11 +478,11 @@ static void watching(struct cx *cx)
 	store_hello(&s);
 	for (int i = 0; i < 4; i++) { // mailboxes 1 1 2 3; the last is refused
 		w[i].w.handle = &five;
-		w[i].w.mbox = i < 2 ? 1 : (uint64_t)i;
+		w[i].opens = i < 2 ? 1 : (uint64_t)i;
 		MUST(fib_go(watcher_fiber, &w[i]) == E_OK);
-		watch_answer(cx, &s, w[i].w.mbox, true, i == 3 ? E_DENIED : E_OK, i < 3 ? &w[i].added : NULL);
+		f = open_must(&s, w[i].opens, 0);
+		open_answer(cx, &s, &f, w[i].opens, i == 3 ? E_DENIED : E_OK, &w[i].opened);
 	}
-	watch_answer(cx, &s, 3, false, E_OK, &w[3].added);
 	MUST(w[0].e == E_OK && w[3].e == E_DENIED && !w[3].w.event);
 	note(cx, &s, 5, 1);
 	MUST(w[0].ev.set && w[1].ev.set && !w[2].ev.set && !w[3].ev.set);
@@ -493,6 +522,65 @@ static void watching(struct cx *cx)
 static void test_watches(void **)
 {
 	play(watching);
+}
+
+/// A session that watches something already, or nothing yet, opens another mailbox.
+static void mover_open(struct store *s, struct watcher *w, uint64_t mbox, uint64_t leave, struct frame *f)
+{
+	w->opens = mbox;
+	w->opened = false;
+	MUST(fib_go(opener_fiber, w) == E_OK);
+	*f = open_must(s, mbox, leave);
+}
+static void moving(struct cx *cx)
+{
+	struct handle five = { .account = 5 };
+	struct watcher a = { .w.handle = &five }, b = { .w.handle = &five };
+	struct frame f, g;
+	struct store s;
+
+	store_open(cx, &s);
+	store_hello(&s);
+	mover_open(&s, &a, 1, 0, &f);
+	note(cx, &s, 5, 1); // before the answer: nobody knows yet that a's mailbox is meant
+	open_answer(cx, &s, &f, 1, E_OK, &a.opened);
+	MUST(a.e == E_OK && a.ev.set && a.w.mbox == 1);
+	a.ev.set = false;
+	mover_open(&s, &a, 2, 1, &f); // its watch moves along
+	note(cx, &s, 6, 2);
+	MUST(!a.ev.set);
+	open_answer(cx, &s, &f, 2, E_OK, &a.opened);
+	note(cx, &s, 5, 1);
+	MUST(a.e == E_OK && !a.ev.set);
+	mover_open(&s, &b, 2, 0, &f);
+	open_answer(cx, &s, &f, 2, E_OK, &b.opened);
+	mover_open(&s, &a, 3, 0, &f); // b still watches 2
+	open_answer(cx, &s, &f, 3, E_OK, &a.opened);
+	mover_open(&s, &b, 3, 2, &f);
+	MUST(!b.ev.set);
+	mover_open(&s, &a, 1, 3, &g); // b may have been given 3 already, whose watch this ends
+	open_answer(cx, &s, &f, 3, E_OK, NULL);
+	watch_answer(cx, &s, 3, true, E_OK, &b.opened);
+	MUST(b.e == E_OK && b.ev.set);
+	b.ev.set = false;
+	open_answer(cx, &s, &g, 1, E_OK, NULL);
+	watch_answer(cx, &s, 3, true, E_OK, &a.opened); // and a cannot know that b has asked again
+	MUST(a.e == E_OK && b.ev.set && !a.ev.set);
+	b.ev.set = false;
+	mover_open(&s, &a, 2, 1, &f);
+	store_close(&s); // the request is sent again; its watch is asked for once more
+	store_open(cx, &s);
+	store_hello(&s);
+	f = open_must(&s, 2, 1);
+	watch_answer(cx, &s, 3, true, E_OK, NULL); // b's
+	open_answer(cx, &s, &f, 2, E_OK, NULL);
+	watch_answer(cx, &s, 2, true, E_AUTH, &a.opened);
+	MUST(a.e == E_AUTH && !a.w.event);
+	store_close(&s);
+}
+static void test_moves(void **)
+{
+	play(moving);
 }
 
 // ---- a store that sends nonsense
@@ -626,134 +714,6 @@ static void test_chunks(void **)
 	cx_end(&cx);
 }
 
-// ---- wire
-
-static void test_wire(void **)
-{
-	struct wire_fds fds = { .n = WIRE_FDS_MAX }, back;
-	struct iovec iov = { (void *)(uintptr_t) "abc", 3 };
-	struct cx cx = { 0 };
-	char got[8];
-	int pair[2];
-	size_t n;
-
-	assert_int_equal(wire_pair(&cx, pair), E_OK);
-	for (unsigned i = 0; i < WIRE_FDS_MAX; i++)
-		fds.fd[i] = pair[0];
-	assert_int_equal(wire_recv(&cx, pair[1], got, sizeof got, &n, &back), E_TEMP);
-	for (int i = 0; i < 3; i++)
-		assert_int_equal(wire_send(&cx, pair[0], &iov, 1, &fds), E_OK);
-	assert_int_equal(wire_recv(&cx, pair[1], got, sizeof got, &n, &back), E_OK);
-	assert_true(n == 3 && back.n == WIRE_FDS_MAX);
-	for (unsigned i = 0; i < back.n; i++) {
-		assert_true(fcntl(back.fd[i], F_GETFD) & FD_CLOEXEC);
-		close(back.fd[i]);
-	}
-	assert_int_equal(wire_recv(&cx, pair[1], got, sizeof got, &n, NULL), E_OK); // none wanted: closed
-	assert_int_equal(wire_recv(&cx, pair[1], got, 2, &n, &back), E_TOOBIG);
-	assert_int_equal(fcntl(back.fd[0], F_GETFD), -1);
-	close(pair[0]);
-	assert_int_equal(wire_recv(&cx, pair[1], got, sizeof got, &n, &back), E_CLOSED);
-	assert_int_equal(wire_send(&cx, pair[1], &iov, 1, NULL), E_CLOSED);
-	close(pair[1]);
-	cx_end(&cx);
-}
-
-// ---- every verb's check, made from the table
-
-enum { ARENA = 1 << 20 };
-static unsigned checked, refused;
-#define REFUSED(verb)                                            \
-	do {                                                     \
-		CHECK(info->check(r, ARENA) == E_SYNTAX, #verb); \
-		refused++;                                       \
-	} while (0)
-#define BAD_NUMBER(field, limit)                                \
-	if ((uint64_t)(limit) < (__typeof__(r->field))-1) {     \
-		r->field = (__typeof__(r->field))(limit);       \
-		CHECK(info->check(r, ARENA) == E_OK, #field);   \
-		r->field = (__typeof__(r->field))((limit) + 1); \
-		REFUSED(field);                                 \
-		r->field = 0;                                   \
-	}
-#define BAD_U8(field, limit)  BAD_NUMBER(field, limit)
-#define BAD_U32(field, limit) BAD_NUMBER(field, limit)
-#define BAD_U64(field, limit)
-#define BAD_I64(field, limit)
-#define BAD_BOOL(field, limit) BAD_NUMBER(field, 1)
-#define BAD_STR(field, limit)                         \
-	r->field.n = (limit);                         \
-	CHECK(info->check(r, ARENA) == E_OK, #field); \
-	r->field.n = (limit) + 1;                     \
-	REFUSED(field);                               \
-	r->field.n = UINT16_MAX;                      \
-	REFUSED(field);                               \
-	r->field.n = 0;
-#define BAD_SECRET(field, limit)     \
-	CHECK(info->secret, #field); \
-	BAD_STR(field, limit)
-#define BAD_BYTES(field, limit)
-#define BAD_HANDLE(field, limit) CHECK(info->handle(r) == &r->field, #field);
-#define BAD_OP(field, limit)
-#define BAD_ONE_RANGE(what)                              \
-	what = (struct range){ ARENA - 1, 1 };           \
-	CHECK(info->check(r, ARENA) == E_OK, #what);     \
-	what = (struct range){ ARENA, 1 };               \
-	REFUSED(what);                                   \
-	what = (struct range){ UINT32_MAX, UINT32_MAX }; \
-	REFUSED(what);                                   \
-	what = (struct range){ 0, ARENA + 1 };           \
-	REFUSED(what);                                   \
-	what = (struct range){ 0, 0 };
-#define BAD_RANGE(field, limit) BAD_ONE_RANGE(r->field)
-#define BAD_RANGES(field, limit)                      \
-	r->field.n = (limit);                         \
-	CHECK(info->check(r, ARENA) == E_OK, #field); \
-	BAD_ONE_RANGE(r->field.r[(limit)-1]);         \
-	r->field.n = (limit) + 1;                     \
-	REFUSED(field);                               \
-	r->field.n = UINT32_MAX;                      \
-	REFUSED(field);                               \
-	r->field.n = 0;
-#define BAD_U32S(field, limit)
-#define BAD_FIELD(kind, field, limit) BAD_##kind(field, limit)
-
-#define VERB(verb, by)                                                                         \
-	static void check_##verb(void)                                                         \
-	{                                                                                      \
-		const struct verb_info *info = verb_info(VERB_##verb);                         \
-		struct req_##verb *r = calloc(1, sizeof *r);                                   \
-		CHECK(info && info->who == (by), #verb);                                       \
-		CHECK(info->req_octets == sizeof *r && strcmp(info->name, #verb) == 0, #verb); \
-		CHECK(info->check(r, 0) == E_OK, #verb);                                       \
-		r->none_[0] = 1;                                                               \
-		REFUSED(verb);                                                                 \
-		r->none_[0] = 0;                                                               \
-		REQ_##verb(BAD_FIELD) CHECK(info->check(r, 0) == E_OK, #verb);                 \
-		free(r);                                                                       \
-		checked++;                                                                     \
-	}
-#include "ipc/verbs.def"
-
-static void test_verb_checks(void **)
-{
-#define VERB(verb, by) check_##verb();
-#include "ipc/verbs.def"
-	assert_int_equal(checked, VERBS - 2); // all but none and note
-	print_message("%u verbs, %u refusals\n", checked, refused);
-	assert_null(verb_info(VERB_NONE));
-	assert_null(verb_info(VERB_note));
-	assert_null(verb_info(VERBS));
-	assert_null(verb_info(UINT32_MAX));
-}
-
-/// What is counted by verb has the verbs' names.
-static void test_verb_labels(void **)
-{
-	for (unsigned v = VERB_NONE + 1; v < VERB_note; v++)
-		assert_string_equal(figure_sets[LABEL_VERB].word[v - 1], verb_info(v)->name);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -763,11 +723,9 @@ int main(void)
 		cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_canceled),
 		cmocka_unit_test(test_watches),
+		cmocka_unit_test(test_moves),
 		cmocka_unit_test(test_nonsense),
 		cmocka_unit_test(test_chunks),
-		cmocka_unit_test(test_wire),
-		cmocka_unit_test(test_verb_checks),
-		cmocka_unit_test(test_verb_labels),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "store/request.h"
 
 #include "store/mbox_rows.h"
+#include "store/tree.h"
 
 static struct mbox_ref ref(const struct request *r, uint64_t mbox)
 {
@@ -47,19 +48,60 @@ static enum ec mbox_status(struct cx *cx, struct request *r, struct view *v)
 	return e;
 }
 
-/// What SELECT shows; recent_from as it was before it was claimed.
+struct keyword_out {
+	struct out out;
+	uint32_t count;
+	bool full;
+};
+static bool keyword_entry(void *arg, uint8_t bit, struct sl name)
+{
+	struct keyword_out *k = arg;
+	_Alignas(8) uint8_t o[sizeof(struct pl_keyword) + KEYWORD_OCTETS + 8] = { 0 };
+	size_t size = (sizeof(struct pl_keyword) + name.n + 7) & ~(size_t)7;
+	struct pl_keyword e = { .size = (uint16_t)size, .bit = bit, .name_octets = (uint8_t)name.n };
+
+	if (name.n > KEYWORD_OCTETS)
+		return true;
+	memcpy(o, &e, sizeof e);
+	memcpy(o + sizeof e, name.p, name.n);
+	k->full = !out_put(&k->out, o, size);
+	k->count += !k->full;
+	return !k->full;
+}
+
+static enum ec keywords_read(
+	struct cx *cx, struct request *r, struct view *v, uint64_t mbox, struct range to, uint32_t *count)
+{
+	struct keyword_out k = { .out = request_out(r, to) };
+	enum ec e = mailbox_keywords(cx, v, ref(r, mbox), keyword_entry, &k);
+
+	*count = k.count;
+	return e == E_OK && k.full ? fail(cx, E_TOOBIG, "no room for the keywords") : e;
+}
+
+static enum ec mbox_keywords(struct cx *cx, struct request *r, struct view *v)
+{
+	const struct req_mbox_keywords *q = r->in;
+	struct ans_mbox_keywords *a = r->out;
+
+	return keywords_read(cx, r, v, q->mbox, q->out, &a->count);
+}
+
+/// What SELECT shows of a->mbox; recent_from as it was before it was claimed.
 static enum ec open_read(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_mbox_open *q = r->in;
 	struct ans_mbox_open *a = r->out;
 	struct out out = request_out(r, q->out);
 	struct mbox_status st;
-	enum ec e = mailbox_status(cx, v, ref(r, q->mbox), &st);
+	enum ec e = mailbox_status(cx, v, ref(r, a->mbox), &st);
 
 	if (e == E_OK)
-		e = mailbox_first_unseen(cx, v, ref(r, q->mbox), &a->first_unseen);
+		e = mailbox_first_unseen(cx, v, ref(r, a->mbox), &a->first_unseen);
 	if (e == E_OK)
-		e = mailbox_presence(cx, v, ref(r, q->mbox), 0, &out, &a->blocks, &a->next_block);
+		e = mailbox_presence(cx, v, ref(r, a->mbox), 0, &out, &a->blocks, &a->next_block);
+	if (e == E_OK)
+		e = keywords_read(cx, r, v, a->mbox, q->out_keywords, &a->keywords);
 	if (e != E_OK)
 		return e;
 	STATUS_FILL(r, a, &st);
@@ -69,14 +111,13 @@ static enum ec open_read(struct cx *cx, struct request *r, struct view *v)
 
 static enum ec open_run(struct cx *cx, struct txn *t, struct request *r)
 {
-	const struct req_mbox_open *q = r->in;
 	struct ans_mbox_open *a = r->out;
 	uint32_t from, recent;
 	enum ec e = open_read(cx, r, txn_view(t));
 
 	recent = a->recent;
 	if (e == E_OK)
-		e = mailbox_claim_recent(cx, t, ref(r, q->mbox), &from);
+		e = mailbox_claim_recent(cx, t, ref(r, a->mbox), &from);
 	if (e == E_OK)
 		e = open_read(cx, r, txn_view(t)); // once more: claiming made a new version
 	if (e == E_OK) {
@@ -86,29 +127,61 @@ static enum ec open_run(struct cx *cx, struct txn *t, struct request *r)
 	return e;
 }
 
+/// Finds the mailbox and watches it, so that no change falls between this and the view that is read. A watch stays
+/// where reading then fails: it may be another session's of this front, too.
+static enum ec open_watch(struct cx *cx, struct request *r)
+{
+	const struct req_mbox_open *q = r->in;
+	struct ans_mbox_open *a = r->out;
+	enum mbox_use use;
+	struct view *v;
+
+	if (q->leave)
+		watch_off(r->s->watches, r->peer, (struct cell_id){ r->account, q->leave });
+	enum ec e = view_open(cx, r->s->store, &v);
+	if (e != E_OK)
+		return e;
+	e = tree_find(cx, v, r->account, FIELD_SL(q->name), &a->mbox, &use);
+	view_close(v);
+	return e == E_OK ? watch_on(r->s->watches, r->peer, mbox_cell(ref(r, a->mbox))) : e;
+}
+
 static void mbox_open(struct cx *cx, struct request *r)
 {
 	const struct req_mbox_open *q = r->in;
-	struct mbox_head h = { 0 };
-	struct view *v;
+	struct ans_mbox_open *a = r->out;
+	bool claims = false;
+	struct view *v = NULL;
+	enum ec e = open_watch(cx, r);
 
-	if (!q->claim_recent) {
-		look(cx, r, q->mbox, open_read);
-		return;
-	}
-	watch_seen(r->s->watches, r->peer, (struct cell_id){ r->account, q->mbox });
-	enum ec e = view_open(cx, r->s->store, &v);
-	if (e == E_OK) {
-		e = mbox_head_load(cx, v, mbox_cell(ref(r, q->mbox)), &h);
-		if (e == E_OK && h.recent_from >= h.uidnext)
-			e = open_read(cx, r, v); // nothing to claim: no change
-		view_close(v);
-	}
-	if (e != E_OK || h.recent_from >= h.uidnext) {
+	if (e == E_OK)
+		e = view_open(cx, r->s->store, &v);
+	if (e == E_OK)
+		e = open_read(cx, r, v);
+	view_close(v);
+	claims = e == E_OK && q->claim_recent && a->recent_from < a->uidnext;
+	if (!claims) { // and so no change
 		request_answer(r, e);
 		return;
 	}
 	r->run = open_run;
+	request_submit(r, (struct request_job){ 0 });
+}
+
+static enum ec claim_run(struct cx *cx, struct txn *t, struct request *r)
+{
+	const struct req_mbox_claim *q = r->in;
+	struct mbox_head h;
+	uint32_t from;
+	enum ec e = mbox_head_load(cx, txn_view(t), mbox_cell(ref(r, q->mbox)), &h);
+
+	return e == E_OK && h.uidnext == q->uidnext ? mailbox_claim_recent(cx, t, ref(r, q->mbox), &from) : e;
+}
+
+static void mbox_claim(struct cx *cx, struct request *r)
+{
+	(void)cx;
+	r->run = claim_run;
 	request_submit(r, (struct request_job){ 0 });
 }
 
@@ -197,43 +270,12 @@ static void mbox_sync(struct cx *cx, struct request *r)
 	look(cx, r, q->mbox, sync_read);
 }
 
-struct keyword_out {
-	struct out out;
-	uint32_t count;
-	bool full;
-};
-static bool keyword_entry(void *arg, uint8_t bit, struct sl name)
-{
-	struct keyword_out *k = arg;
-	_Alignas(8) uint8_t o[sizeof(struct pl_keyword) + KEYWORD_OCTETS + 8] = { 0 };
-	size_t size = (sizeof(struct pl_keyword) + name.n + 7) & ~(size_t)7;
-	struct pl_keyword e = { .size = (uint16_t)size, .bit = bit, .name_octets = (uint8_t)name.n };
-
-	if (name.n > KEYWORD_OCTETS)
-		return true;
-	memcpy(o, &e, sizeof e);
-	memcpy(o + sizeof e, name.p, name.n);
-	k->full = !out_put(&k->out, o, size);
-	k->count += !k->full;
-	return !k->full;
-}
-
-static enum ec mbox_keywords(struct cx *cx, struct request *r, struct view *v)
-{
-	const struct req_mbox_keywords *q = r->in;
-	struct ans_mbox_keywords *a = r->out;
-	struct keyword_out k = { .out = request_out(r, q->out) };
-	enum ec e = mailbox_keywords(cx, v, ref(r, q->mbox), keyword_entry, &k);
-
-	a->count = k.count;
-	return e == E_OK && k.full ? fail(cx, E_TOOBIG, "no room for the keywords") : e;
-}
-
 const struct handler *handler_mail(uint32_t verb)
 {
 	static const struct handler handlers[VERBS] = {
 		[VERB_mbox_status] = { .read = mbox_status },
 		[VERB_mbox_open] = { .start = mbox_open },
+		[VERB_mbox_claim] = { .start = mbox_claim },
 		[VERB_mbox_presence] = { .start = mbox_presence },
 		[VERB_mbox_rows] = { .start = mbox_rows },
 		[VERB_mbox_sync] = { .start = mbox_sync },

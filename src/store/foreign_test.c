@@ -44,7 +44,7 @@ static bool is(const char *a, const char *b)
 static bool is_mailbox(const struct field *f)
 {
 	static const char *const numbers[] = { "changed_since", "since", "unchanged_since", "keywords", "upload",
-		"octets", "octets_hint", "session" };
+		"octets", "octets_hint", "session", "leave" }; // leave ends but a watch, and only this account's
 
 	for (size_t i = 0; i < ARRAY_N(numbers); i++)
 		if (is(f->name, numbers[i]))
@@ -119,8 +119,10 @@ static void add_octets(struct buf *b, const void *p, size_t n)
 static void snapshot_mailbox(struct town *t, const struct handle *h, uint64_t mbox, struct buf *b)
 {
 	struct client *c = &t->admin;
-	struct req_mbox_open open = { .handle = *h, .mbox = mbox, .out = { 0, 4096 } };
-	struct ans_mbox_open opened = { 0 };
+	struct req_mbox_status status = { .handle = *h, .mbox = mbox };
+	struct ans_mbox_status stated = { 0 };
+	struct req_mbox_presence presence = { .handle = *h, .mbox = mbox, .out = { 0, 4096 } };
+	struct ans_mbox_presence presented = { 0 };
 	struct req_mbox_rows rows = { .handle = *h, .mbox = mbox, .expunged_too = 1, .out = { 1, { { 0, 8192 } } } };
 	struct ans_mbox_rows rowed = { 0 };
 	struct req_mbox_keywords kw = { .handle = *h, .mbox = mbox, .out = { 0, 4096 } };
@@ -128,9 +130,11 @@ static void snapshot_mailbox(struct town *t, const struct handle *h, uint64_t mb
 	struct req_mbox_read rd = { .handle = *h, .mbox = mbox, .uid = { 1 }, .out = { 1, { { 0, 4096 } } } };
 	struct ans_mbox_read got = { 0 };
 
-	must(ASK(c, mbox_open, &open, &opened), "open");
-	add_octets(b, &opened, sizeof opened);
-	add_octets(b, c->arena, opened.blocks * sizeof(struct pl_presence));
+	must(ASK(c, mbox_status, &status, &stated), "status");
+	add_octets(b, &stated, sizeof stated);
+	must(ASK(c, mbox_presence, &presence, &presented), "presence");
+	add_octets(b, &presented, sizeof presented);
+	add_octets(b, c->arena, presented.blocks * sizeof(struct pl_presence));
 	must(ASK(c, mbox_rows, &rows, &rowed), "rows");
 	add_octets(b, &rowed, sizeof rowed);
 	add_octets(b, c->arena, rowed.count * sizeof(struct pl_row));

@@ -36,18 +36,20 @@ static void test_session(void **state)
 	assert_int_equal(append(c, &h, inbox, SL("first message")), 1);
 	assert_int_equal(append(c, &h, inbox, SL("second")), 2);
 
-	struct req_mbox_open open = { .handle = h, .mbox = inbox, .claim_recent = 1, .out = { 0, 4096 } };
+	struct req_mbox_open open = {
+		.handle = h, .claim_recent = 1, .out = { 0, 4096 }, .out_keywords = { 4096, 64 }
+	};
 	struct ans_mbox_open opened = { 0 };
+	must(field_set(open.name, SL("INBOX")), "name");
 	must(ASK(c, mbox_open, &open, &opened), "open");
+	assert_true(opened.mbox == inbox && opened.keywords == 0);
 	assert_true(opened.messages == 2 && opened.recent_from == 1 && opened.recent == 2 && opened.first_unseen == 1);
 	assert_true(opened.blocks == 1 && opened.next_block == 0 &&
 		    ((struct pl_presence *)(void *)c->arena)->present[0] == 6);
 	must(ASK(c, mbox_open, &open, &opened), "open again");
 	assert_true(opened.recent_from == 3 && opened.recent == 0);
 
-	struct req_watch watch = { .handle = h, .mbox = inbox, .on = 1 };
-	struct ans_watch watched = { 0 };
-	must(ASK(c, watch, &watch, &watched), "watch");
+	c->notes = 0; // of what was claimed
 	struct req_mbox_flags flags = { .handle = h,
 		.mbox = inbox,
 		.mode = FLAGS_ADD,

@@ -9,7 +9,7 @@ struct peer;
 struct watches;
 [[nodiscard]] enum ec watches_new(struct watches **out);
 void watches_free(struct watches *w); // accepts NULL
-/// Counts: a cell watched twice must be let go twice. errors: E_LIMIT (WATCHES_MAX per peer), E_TEMP.
+/// Once for each peer and cell, however often it is asked for. errors: E_LIMIT (WATCHES_MAX per peer), E_TEMP.
 [[nodiscard]] enum ec watch_on(struct watches *w, struct peer *p, struct cell_id cell);
 void watch_off(struct watches *w, struct peer *p, struct cell_id cell);
 /// The peer is about to look: the next change is noted again. Call before the view is opened.

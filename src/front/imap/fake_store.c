@@ -255,7 +255,26 @@ static enum ec do_presence(struct fake_box *b, struct range out, uint32_t *block
 	return E_OK;
 }
 
-static enum ec do_open(struct fake_box *b, const struct req_mbox_open *r, struct ans_mbox_open *a)
+static uint32_t put_keywords(const struct fake_box *b, struct range out)
+{
+	struct writer w = writer_at(out);
+	uint32_t count = 0;
+
+	for (uint8_t i = 0; i < 64 && b->keyword[i][0]; i++, count++) {
+		struct sl name = sl_cstr(b->keyword[i]);
+		uint8_t pad[8] = { 0 };
+		struct pl_keyword k = {
+			.size = (uint16_t)((sizeof k + name.n + 7) / 8 * 8), .bit = i, .name_octets = (uint8_t)name.n
+		};
+		put(&w, &k, sizeof k);
+		put(&w, name.p, name.n);
+		put(&w, pad, k.size - sizeof k - name.n);
+	}
+	return count;
+}
+
+static enum ec do_open(
+	struct fake_store *st, struct fake_box *b, const struct req_mbox_open *r, struct ans_mbox_open *a)
 {
 	*a = (struct ans_mbox_open){ STATUS_OF(b), .recent_from = b->recent_from };
 	if (r->claim_recent)
@@ -263,6 +282,8 @@ static enum ec do_open(struct fake_box *b, const struct req_mbox_open *r, struct
 	for (uint32_t i = 0; i < b->n && !a->first_unseen; i++)
 		if (!(b->m[i].flags & FLAG_SEEN))
 			a->first_unseen = b->m[i].uid;
+	a->mbox = (uint64_t)(b - st->box) + 1;
+	a->keywords = put_keywords(b, r->out_keywords);
 	return do_presence(b, r->out, &a->blocks);
 }
 
@@ -320,24 +341,6 @@ static enum ec do_sync(
 			continue;
 		put_uid(&gone, b->gone[i].uid);
 		a->gone++;
-	}
-	return E_OK;
-}
-
-static enum ec do_keywords(struct fake_box *b, const struct req_mbox_keywords *r, struct ans_mbox_keywords *a)
-{
-	struct writer w = writer_at(r->out);
-
-	for (uint8_t i = 0; i < 64 && b->keyword[i][0]; i++) {
-		struct sl name = sl_cstr(b->keyword[i]);
-		uint8_t pad[8] = { 0 };
-		struct pl_keyword k = {
-			.size = (uint16_t)((sizeof k + name.n + 7) / 8 * 8), .bit = i, .name_octets = (uint8_t)name.n
-		};
-		put(&w, &k, sizeof k);
-		put(&w, name.p, name.n);
-		put(&w, pad, k.size - sizeof k - name.n);
-		a->count++;
 	}
 	return E_OK;
 }
@@ -514,13 +517,20 @@ static enum ec do_box(struct fake_store *st, struct fake_box *b, enum verb verb,
 
 	switch ((int)verb) {
 	case VERB_mbox_status: *(struct ans_mbox_status *)ans = (struct ans_mbox_status){ STATUS_OF(b) }; return E_OK;
-	case VERB_mbox_open: return do_open(b, req, ans);
+	case VERB_mbox_open: return do_open(st, b, req, ans);
+	case VERB_mbox_claim:
+		if (((const struct req_mbox_claim *)req)->uidnext == b->uidnext)
+			b->recent_from = b->uidnext;
+		return E_OK;
 	case VERB_mbox_presence:
 		return do_presence(
 			b, ((const struct req_mbox_presence *)req)->out, &((struct ans_mbox_presence *)ans)->blocks);
 	case VERB_mbox_rows: return do_rows(b, req, ans);
 	case VERB_mbox_sync: return do_sync(st, b, req, ans);
-	case VERB_mbox_keywords: return do_keywords(b, req, ans);
+	case VERB_mbox_keywords:
+		((struct ans_mbox_keywords *)ans)->count =
+			put_keywords(b, ((const struct req_mbox_keywords *)req)->out);
+		return E_OK;
 	case VERB_mbox_keyword: return do_keyword(b, req, ans);
 	case VERB_mbox_flags: return do_flags(st, b, req, ans);
 	case VERB_mbox_expunge:
@@ -549,7 +559,7 @@ static uint64_t box_in(enum verb verb, const void *req)
 {
 	static const size_t at[VERBS] = {
 		[VERB_mbox_status] = offsetof(struct req_mbox_status, mbox),
-		[VERB_mbox_open] = offsetof(struct req_mbox_open, mbox),
+		[VERB_mbox_claim] = offsetof(struct req_mbox_claim, mbox),
 		[VERB_mbox_presence] = offsetof(struct req_mbox_presence, mbox),
 		[VERB_mbox_rows] = offsetof(struct req_mbox_rows, mbox),
 		[VERB_mbox_sync] = offsetof(struct req_mbox_sync, mbox),
@@ -592,7 +602,8 @@ static enum ec do_seat(struct fake_store *st, const struct req_seat_take *r)
 FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
 {
 	struct fake_store *st = store_of(c);
-	struct fake_box *b = box_of(st, box_in(verb, req));
+	struct fake_box *b = verb == VERB_mbox_open ? find(st, FIELD_SL(((const struct req_mbox_open *)req)->name))
+	                                            : box_of(st, box_in(verb, req));
 	uint64_t before = st->box[0].modseq;
 	enum ec e;
 
@@ -619,21 +630,28 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 	else if (verb == VERB_upload_begin || verb == VERB_upload_add || verb == VERB_upload_drop)
 		e = do_upload(st, verb, req, ans);
 	else
-		e = b ? do_box(st, b, verb, req, ans) : E_NOTFOUND;
+		e = b && b->exists ? do_box(st, b, verb, req, ans) : E_NOTFOUND;
 	if (st->box[0].modseq != before)
 		note(st); // to the session that changed it as well
 	return e ? fail(cx, e, "fake store") : E_OK;
 }
 
-FIB enum ec client_watch_add(struct cx *cx, struct client *c, struct client_watch *w)
+FIB enum ec client_watch_open(
+	struct cx *cx, struct client *c, struct client_watch *w, struct req_mbox_open *req, struct ans_mbox_open *ans)
 {
-	if (store_of(c)->away) {
+	struct fake_store *st = store_of(c);
+
+	assert_true(!st->watch || st->watch == w);
+	req->leave = st->watch ? w->mbox : 0;
+	st->watch = w; // from before the answer
+	enum ec e = call_mbox_open(cx, c, req, ans);
+	if (e == E_OK) {
+		w->mbox = ans->mbox;
+	} else {
+		st->watch = NULL;
 		w->event = NULL;
-		return fail(cx, E_TEMP, "no store");
 	}
-	assert_null(store_of(c)->watch);
-	store_of(c)->watch = w;
-	return E_OK;
+	return e;
 }
 
 FIB void client_watch_remove(struct cx *cx, struct client *c, struct client_watch *w)

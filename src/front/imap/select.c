@@ -6,6 +6,8 @@
 #include "front/imap/store.h"
 #include "front/imap/update.h"
 
+enum { KEYWORDS_ROOM = VIEW_KEYWORDS * 136 }; // of a chunk: each a head of 4 octets and a name of 128 at most, padded
+
 /// What arrived while the mailbox was open, and was told, is recent to no later session. It is claimed at the end and
 /// not when it is told, so that no delivery costs a second write; and only where nothing has come since, of which
 /// somebody is still to be told. A store that does not answer leaves it recent, which is allowed.
@@ -13,39 +15,31 @@
 FIB static void claim_told(struct cx *cx, struct imap *im)
 {
 	const struct view *v = im->view;
-	struct req_mbox_status status = { .handle = im->handle, .mbox = v->mbox };
-	struct req_mbox_open req = { .handle = im->handle, .mbox = v->mbox, .claim_recent = true };
-	struct ans_mbox_status now;
-	struct ans_mbox_open ans;
-	struct set_chunk c;
+	struct req_mbox_claim req = { .handle = im->handle, .mbox = v->mbox, .uidnext = v->uidnext };
+	struct ans_mbox_claim ans;
 
 	if (v->read_only || v->uidnext == v->recent_claimed || cx->canceled)
 		return;
-	enum ec e = call_mbox_status(cx, im->store, &status, &now);
-	if (e == E_OK && now.uidnext != v->uidnext)
-		return;
-	if (e == E_OK)
-		e = set_chunk_take(cx, im, NULL, 0, &c);
-	if (e == E_OK) {
-		req.out = c.out;
-		e = call_mbox_open(cx, im->store, &req, &ans);
-		set_chunk_give(im, &c);
-	}
-	if (e != E_OK)
+	if (call_mbox_claim(cx, im->store, &req, &ans) != E_OK)
 		cx_forget(cx);
+}
+
+/// Forgets the mailbox but for its watch.
+FIB static void leave_view(struct cx *cx, struct imap *im)
+{
+	if (im->phase == IMAP_SELECTED) {
+		claim_told(cx, im);
+		im->phase = IMAP_AUTH;
+	}
+	view_free(im->view);
+	im->view = NULL;
 }
 
 FIB void select_leave(struct cx *cx, struct imap *im)
 {
-	if (im->phase == IMAP_SELECTED)
-		claim_told(cx, im);
+	leave_view(cx, im);
 	client_watch_remove(cx, im->store, &im->watch);
-	im->watch = (struct client_watch){ 0 };
 	im->news.set = false;
-	view_free(im->view);
-	im->view = NULL;
-	if (im->phase == IMAP_SELECTED)
-		im->phase = IMAP_AUTH;
 }
 
 enum ec select_take_presence(
@@ -64,19 +58,44 @@ enum ec select_take_presence(
 	return e ? fail(cx, e, "presence: %s", ec_name(e)) : E_OK;
 }
 
-/// Opens the mailbox and reads the first presence blocks.
-FIB static enum ec open_first(struct cx *cx, struct imap *im, struct view *v, struct ans_mbox_open *ans)
+/// Makes im->view of what the answer says, whose presence blocks may not be all.
+static enum ec view_of(struct cx *cx, struct imap *im, const struct req_mbox_open *req, const struct ans_mbox_open *ans,
+	const struct set_chunk *presence, const struct set_chunk *keywords)
 {
-	struct req_mbox_open req = { .handle = im->handle, .mbox = v->mbox, .claim_recent = !v->read_only };
-	struct set_chunk c;
+	struct view *v = im->view = view_new(ans->mbox);
+	bool fresh;
+
+	if (!v)
+		return fail(cx, E_TEMP, "no memory for a view");
+	v->read_only = !req->claim_recent;
+	v->uidvalidity = ans->uidvalidity;
+	v->uidnext = ans->uidnext;
+	v->recent_from = ans->recent_from;
+	v->recent_claimed = ans->uidnext;
+	v->modseq = ans->modseq;
+	enum ec e = select_take_presence(cx, im, presence, ans->blocks, ans->uidnext, v);
+	return e == E_OK ? update_take_keywords(cx, im, v, keywords, ans->keywords, &fresh) : e;
+}
+
+/// Opens the mailbox and reads the first presence blocks. The watch moves there from the mailbox before.
+FIB static enum ec open_first(struct cx *cx, struct imap *im, struct req_mbox_open *req, struct ans_mbox_open *ans)
+{
+	struct set_chunk c, keywords;
 	enum ec e = set_chunk_take(cx, im, NULL, 0, &c);
 
 	if (e != E_OK)
 		return e;
-	req.out = c.out;
-	e = call_mbox_open(cx, im->store, &req, ans);
+	keywords = c;
+	c.out.len -= KEYWORDS_ROOM;
+	keywords.out = (struct range){ c.out.off + c.out.len, KEYWORDS_ROOM };
+	req->out = c.out;
+	req->out_keywords = keywords.out;
+	im->watch.handle = &im->handle;
+	im->watch.event = &im->news;
+	im->news.set = false;
+	e = client_watch_open(cx, im->store, &im->watch, req, ans);
 	if (e == E_OK)
-		e = select_take_presence(cx, im, &c, ans->blocks, ans->uidnext, v);
+		e = view_of(cx, im, req, ans, &c, &keywords);
 	set_chunk_give(im, &c);
 	return e;
 }
@@ -107,29 +126,15 @@ FIB static enum ec open_rest(struct cx *cx, struct imap *im, struct view *v, con
 	return e;
 }
 
-/// Fills im->view; watching begins before, so that no change falls between.
-FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct ans_mbox_open *ans)
+FIB static enum ec open_mailbox(struct cx *cx, struct imap *im, struct req_mbox_open *req, struct ans_mbox_open *ans)
 {
-	struct view *v = im->view;
-	bool fresh;
+	enum ec e = open_first(cx, im, req, ans);
 
-	im->watch = (struct client_watch){ .handle = &im->handle, .mbox = v->mbox, .event = &im->news };
-	enum ec e = client_watch_add(cx, im->store, &im->watch);
 	if (e == E_OK)
-		e = open_first(cx, im, v, ans);
+		e = open_rest(cx, im, im->view, ans);
 	if (e == E_OK)
-		e = open_rest(cx, im, v, ans);
-	if (e == E_OK)
-		e = update_load_keywords(cx, im, &fresh);
-	if (e != E_OK)
-		return e;
-	v->uidvalidity = ans->uidvalidity;
-	v->uidnext = ans->uidnext;
-	v->recent_from = ans->recent_from;
-	v->recent_claimed = ans->uidnext;
-	v->modseq = ans->modseq;
-	v->recent_told = view_recent(v);
-	return E_OK;
+		im->view->recent_told = view_recent(im->view);
+	return e;
 }
 
 /// source: RFC 9051 §6.3.2; RECENT and UNSEEN: RFC 3501 §6.3.1.
@@ -154,18 +159,16 @@ FIB static enum ec tell_opened(struct cx *cx, struct imap *im, const struct ans_
 /// source: RFC 9051 §6.3.2, §6.3.3.
 FIB enum ec imap_select_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
+	struct req_mbox_open req = { .handle = im->handle, .claim_recent = cmd->verb == IMAP_SELECT };
 	struct ans_mbox_open ans;
-	uint64_t mbox;
+	struct sl name;
 
-	select_leave(cx, im);
-	enum ec e = imap_find_mbox(cx, im, cmd->mailbox.mailbox, &mbox);
-	if (e != E_OK)
-		return e;
-	im->view = view_new(mbox);
-	if (!im->view)
-		return fail(cx, E_TEMP, "no memory for a view");
-	im->view->read_only = cmd->verb == IMAP_EXAMINE;
-	e = open_mailbox(cx, im, &ans);
+	leave_view(cx, im);
+	enum ec e = imap_name(im, cmd->mailbox.mailbox, &name);
+	if (e == E_OK)
+		e = field_set(req.name, name);
+	if (e == E_OK)
+		e = open_mailbox(cx, im, &req, &ans);
 	if (e == E_OK) {
 		im->phase = IMAP_SELECTED;
 		e = tell_opened(cx, im, &ans);

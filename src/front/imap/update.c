@@ -83,11 +83,13 @@ void update_print_flags(struct buf *b, const struct imap *im)
 	buf_puts(b, "] Flags kept\r\n");
 }
 
-/// Takes the names out of the answer to mbox_keywords.
-static enum ec take_keywords(struct cx *cx, struct view *v, struct sl entries, uint32_t count, bool *fresh)
+enum ec update_take_keywords(
+	struct cx *cx, struct imap *im, struct view *v, const struct set_chunk *c, uint32_t count, bool *fresh)
 {
+	struct sl entries = { chunks_at(client_chunks(im->store), c->out), c->out.len };
 	struct pl_keyword k;
 
+	*fresh = false;
 	for (uint32_t i = 0; i < count; i++) {
 		if (entries.n < sizeof k)
 			return fail(cx, E_CORRUPT, "keyword entries end early");
@@ -107,7 +109,8 @@ static enum ec take_keywords(struct cx *cx, struct view *v, struct sl entries, u
 	return E_OK;
 }
 
-FIB enum ec update_load_keywords(struct cx *cx, struct imap *im, bool *fresh)
+/// Asks the store for the names of keywords. out: *fresh as update_take_keywords.
+FIB static enum ec load_keywords(struct cx *cx, struct imap *im, bool *fresh)
 {
 	struct req_mbox_keywords req = { .handle = im->handle, .mbox = im->view->mbox };
 	struct ans_mbox_keywords ans;
@@ -116,12 +119,10 @@ FIB enum ec update_load_keywords(struct cx *cx, struct imap *im, bool *fresh)
 
 	if (e != E_OK)
 		return e;
-	*fresh = false;
 	req.out = c.out;
 	e = call_mbox_keywords(cx, im->store, &req, &ans);
-	struct sl entries = { chunks_at(client_chunks(im->store), c.out), c.out.len };
 	if (e == E_OK)
-		e = take_keywords(cx, im->view, entries, ans.count, fresh);
+		e = update_take_keywords(cx, im, im->view, &c, ans.count, fresh);
 	set_chunk_give(im, &c);
 	return e;
 }
@@ -132,7 +133,7 @@ FIB enum ec update_name_keywords(struct cx *cx, struct imap *im, uint64_t keywor
 
 	if (!view_unnamed(im->view, keywords))
 		return E_OK;
-	enum ec e = update_load_keywords(cx, im, &fresh);
+	enum ec e = load_keywords(cx, im, &fresh);
 	if (e == E_OK && fresh)
 		update_print_flags(b, im);
 	return e;

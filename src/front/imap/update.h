@@ -5,6 +5,7 @@
 /// update_own moves view->modseq and the change is not told again. Otherwise the sync tells it once more, which is
 /// harmless, and with it what others changed before.
 #include "front/imap/imap.h"
+#include "front/imap/rows.h"
 
 /// Tells everything that happened: EXPUNGE, FETCH of changed flags, EXISTS, RECENT; FLAGS where a keyword is new. Only
 /// where the client allows EXPUNGE now. Does nothing where no mailbox is selected.
@@ -27,8 +28,10 @@ FIB enum ec update_catch_up(struct cx *cx, struct imap *im);
 /// Removes messages from the view and appends "* n EXPUNGE" for each to `b`, which is sent in pieces.
 FIB enum ec update_gone(struct cx *cx, struct imap *im, const struct pl_uids *gone, size_t n, struct buf *b);
 
-/// Asks the store for the names of keywords. out: *fresh — a name is new or another one than before.
-FIB enum ec update_load_keywords(struct cx *cx, struct imap *im, bool *fresh);
+/// Takes the names of keywords out of an answer into `v`. out: *fresh — a name is new or another one than before.
+/// errors: E_CORRUPT, E_TEMP.
+[[nodiscard]] enum ec update_take_keywords(
+	struct cx *cx, struct imap *im, struct view *v, const struct set_chunk *c, uint32_t count, bool *fresh);
 /// Appends "* FLAGS (…)" and "* OK [PERMANENTFLAGS (…)]".
 void update_print_flags(struct buf *b, const struct imap *im);
 /// Makes sure that every keyword of `keywords` has a name, appending FLAGS where one is new.
