@@ -63,6 +63,21 @@ static void mbox_keyword(struct cx *cx, struct request *r)
 
 // ---- flags
 
+/// The rows as the change leaves them. The arena gets them before the commit: where that fails, so does the request.
+static enum ec flags_rows(struct cx *cx, struct txn *t, struct request *r)
+{
+	const struct req_mbox_flags *q = r->in;
+	const struct change_work *w = r->work;
+	struct ans_mbox_flags *a = r->out;
+	struct rows_query query = { .set = w->set, .raise = r->s->raise, .now_s = r->now_s };
+	struct out out = out_over(request_at(r, q->out_rows), q->out_rows.len);
+
+	if (q->out_rows.len == 0)
+		return E_OK;
+	return mailbox_rows(
+		cx, txn_view(t), (struct mbox_ref){ r->account, q->mbox }, &query, &out, &a->rows, &a->next_uid);
+}
+
 static enum ec flags_run(struct cx *cx, struct txn *t, struct request *r)
 {
 	const struct req_mbox_flags *q = r->in;
@@ -79,6 +94,7 @@ static enum ec flags_run(struct cx *cx, struct txn *t, struct request *r)
 		a->modseq = modseq_told(r, res.modseq);
 		a->changed = res.changed;
 		a->failed = res.failed;
+		e = flags_rows(cx, t, r);
 	}
 	return e;
 }

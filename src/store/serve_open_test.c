@@ -83,11 +83,61 @@ static void test_claim(void **state)
 	town_end(t);
 }
 
+/// STORE in one request: the rows as the change leaves them, as many as there is room for.
+static void test_flags_rows(void **state)
+{
+	struct town *t = town_new();
+	struct client *c = &t->user;
+	struct handle h = login_as(c, SL("alice@example.org"));
+	uint64_t inbox = find(c, &h, SL("INBOX"));
+	struct req_mbox_flags q = { .handle = h,
+		.op = { 1 },
+		.mbox = inbox,
+		.all = 1,
+		.mode = FLAGS_ADD,
+		.flags = FLAG_SEEN,
+		.unchanged_since = UINT64_MAX,
+		.out_rows = { 64, 2 * sizeof(struct pl_row) } };
+	struct ans_mbox_flags a = { 0 };
+	struct pl_row row[2];
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		append(c, &h, inbox, SL("x"));
+	must(ASK(c, mbox_flags, &q, &a), "flags");
+	memcpy(row, c->arena + 64, sizeof row);
+	assert_true(a.changed == 3 && a.rows == 2 && a.next_uid == 3);
+	assert_true(row[0].uid == 1 && row[0].flags == FLAG_SEEN && row[0].modseq == a.modseq && row[1].uid == 2);
+	struct ans_mbox_flags first = a;
+	memset(c->arena, 0, 4096);
+	must(ASK(c, mbox_flags, &q, &a), "again, under the same operation id");
+	memcpy(row, c->arena + 64, sizeof row);
+	assert_true(a.modseq == first.modseq && a.rows == 2 && row[1].flags == FLAG_SEEN);
+
+	q.op[0] = 2;
+	q.all = 0;
+	q.set = (struct range){ 0, 8 };
+	memcpy(c->arena, &(struct pl_uids){ 3, 9 }, 8);
+	q.flags = FLAG_FLAGGED;
+	must(ASK(c, mbox_flags, &q, &a), "one");
+	memcpy(row, c->arena + 64, sizeof row);
+	assert_true(a.rows == 1 && a.next_uid == 0 && row[0].uid == 3 && row[0].flags == (FLAG_SEEN | FLAG_FLAGGED));
+	q.op[0] = 3;
+	must(ASK(c, mbox_flags, &q, &a), "what is so already");
+	assert_true(a.modseq == 0 && a.changed == 0 && a.rows == 1);
+	q.op[0] = 4;
+	q.out_rows.len = 0;
+	must(ASK(c, mbox_flags, &q, &a), "silently");
+	assert_true(a.rows == 0 && a.next_uid == 0);
+	town_end(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_open),
 		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_flags_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -300,23 +300,28 @@ static bool put_row(struct writer *w, const struct fake_message *m)
 	return put(w, &row, sizeof row);
 }
 
-/// Two rows at a time, so that every walk has several batches.
-static enum ec do_rows(struct fake_box *b, const struct req_mbox_rows *r, struct ans_mbox_rows *a)
+/// Two rows at a time, so that every walk has several batches. The set's octets lie elsewhere than `out`.
+static void put_rows(const struct fake_box *b, const struct req_mbox_rows *r, uint32_t *count, uint32_t *next_uid)
 {
 	struct writer w = writer_at(r->out.r[0]);
 
-	a->modseq = b->modseq;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct fake_message *m = &b->m[i];
 		if (m->uid < r->from_uid || m->modseq <= r->changed_since || !in_set(r->all, r->set, m->uid))
 			continue;
-		if (a->count == 2) {
-			a->next_uid = m->uid;
-			return E_OK;
+		if (*count == 2) {
+			*next_uid = m->uid;
+			return;
 		}
 		assert_true(put_row(&w, m));
-		a->count++;
+		++*count;
 	}
+}
+
+static enum ec do_rows(struct fake_box *b, const struct req_mbox_rows *r, struct ans_mbox_rows *a)
+{
+	a->modseq = b->modseq;
+	put_rows(b, r, &a->count, &a->next_uid);
 	return E_OK;
 }
 
@@ -397,6 +402,9 @@ static enum ec do_flags(
 		a->changed++;
 	}
 	a->modseq = a->changed ? ++b->modseq : 0;
+	struct req_mbox_rows rows = { .all = r->all, .set = r->set, .out = { 1, { r->out_rows } } };
+	if (r->out_rows.len)
+		put_rows(b, &rows, &a->rows, &a->next_uid);
 	return E_OK;
 }
 

@@ -57,12 +57,40 @@ enum ec set_chunk_uids(
 	return *out ? E_OK : fail(cx, E_TEMP, "no memory for %zu ranges", ranges);
 }
 
-/// Where the batch goes: taken once, used again for every batch of a walk.
+/// How many rows a batch may have: no more than the set has UIDs, nor than a chunk holds.
+static size_t batch_max(const struct rows *w)
+{
+	size_t max = CHUNK_OCTETS / sizeof *w->row, n = 0;
+
+	for (size_t i = 0; i < w->n_set && n < max; i++)
+		n = min_size(max, n + w->set[i].hi - w->set[i].lo + 1);
+	return n;
+}
+
+/// Where the batch goes: taken once, used again for every batch of a walk, and by the next walk where it is enough.
 static enum ec batch_room(struct imap *im, struct rows *w)
 {
-	if (!w->row)
-		w->row = arena_alloc(&im->cmd, CHUNK_OCTETS / sizeof *w->row, sizeof *w->row);
+	size_t want = batch_max(w);
+
+	if (w->room >= want)
+		return E_OK;
+	w->row = arena_alloc(&im->cmd, want, sizeof *w->row);
+	w->room = w->row ? want : 0;
 	return w->row ? E_OK : E_TEMP;
+}
+
+/// Copies the rows of an answer, which has `c` as its range.
+static enum ec take_batch(
+	struct cx *cx, struct imap *im, struct rows *w, const struct set_chunk *c, uint32_t count, uint32_t next_uid)
+{
+	if (count > w->room || count > c->out.len / sizeof *w->row || (next_uid && next_uid <= w->from_uid))
+		return fail(cx, E_CORRUPT, "%u rows in an answer", count);
+	memcpy(w->row, chunks_at(client_chunks(im->store), c->out), count * sizeof *w->row);
+	w->n = count;
+	w->from_uid = next_uid;
+	if (!next_uid)
+		w->at += c->taken;
+	return E_OK;
 }
 
 /// Asks once for rows of the present part of the set.
@@ -82,19 +110,21 @@ FIB static enum ec read_batch(struct cx *cx, struct imap *im, struct rows *w)
 	req.out.n = 1;
 	req.out.r[0] = c.out;
 	e = call_mbox_rows(cx, im->store, &req, &ans);
-	if (e == E_OK && (ans.count > c.out.len / sizeof *w->row || (ans.next_uid && ans.next_uid <= w->from_uid)))
-		e = fail(cx, E_CORRUPT, "%u rows in a chunk", ans.count);
-	if (e == E_OK) {
-		memcpy(w->row, chunks_at(client_chunks(im->store), c.out), ans.count * sizeof *w->row);
-		w->n = ans.count;
+	if (e == E_OK)
+		e = take_batch(cx, im, w, &c, ans.count, ans.next_uid);
+	if (e == E_OK)
 		w->modseq = ans.modseq;
-		w->from_uid = ans.next_uid;
-		w->part_open = ans.next_uid != 0;
-		if (!w->part_open)
-			w->at += c.taken;
-	}
 	set_chunk_give(im, &c);
 	return e;
+}
+
+enum ec rows_begin(
+	struct cx *cx, struct imap *im, struct rows *w, const struct set_chunk *c, uint32_t count, uint32_t next_uid)
+{
+	enum ec e = batch_room(im, w);
+
+	w->at = w->from_uid = 0;
+	return e == E_OK ? take_batch(cx, im, w, c, count, next_uid) : e;
 }
 
 FIB enum ec rows_next(struct cx *cx, struct imap *im, struct rows *w)

@@ -14,12 +14,11 @@ struct rows {
 	bool expunged_too;
 
 	struct pl_row *row; // the present batch
-	size_t n;
+	size_t n, room;
 	uint64_t modseq; // of the mailbox when this batch was read
 
-	size_t at; // ranges of the set that are done
-	uint32_t from_uid;
-	bool part_open; // the store has more rows of the present part
+	size_t at;         // ranges of the set that are done
+	uint32_t from_uid; // where the present part goes on, 0 = at its beginning
 };
 
 /// The next batch. out: w->row[w->n]; w->n 0 — that was all (a batch in the middle is never empty).
@@ -33,6 +32,10 @@ struct set_chunk {
 };
 /// Takes a chunk and copies up to ROWS_SET_MAX ranges into it (n ≥ 1). errors: chunks_take's.
 FIB enum ec set_chunk_take(struct cx *cx, struct imap *im, const struct pl_uids *set, size_t n, struct set_chunk *out);
+/// The first batch is in the answer to another request, with `c` for its range; where w->n is 0 then, or behind it,
+/// rows_next goes on. w->row may be of a walk before. errors: E_CORRUPT, E_TEMP.
+[[nodiscard]] enum ec rows_begin(
+	struct cx *cx, struct imap *im, struct rows *w, const struct set_chunk *c, uint32_t count, uint32_t next_uid);
 void set_chunk_give(struct imap *im, const struct set_chunk *c);
 /// Copies `count` items of `size` octets from the answer part to im->cmd; NULL on a spent budget or where the part is
 /// smaller.

@@ -116,11 +116,35 @@ FIB static enum ec store_keywords(struct cx *cx, struct imap *im, const struct i
 
 /// A STORE under way. `modseq`: up to here nothing but its own parts changed since what the client was told.
 struct storing {
-	struct req_mbox_flags req; // all but its set
+	struct req_mbox_flags req; // all but its ranges
 	uint64_t modseq;
+	bool silent, with_uid;
+	struct rows rows; // of the present part, to be told
 };
 
-/// Changes the flags of one part. arg: struct storing.
+/// Tells the flags as they are now: all of them, so also what others changed.
+FIB static enum ec tell_flags(struct cx *cx, struct imap *im, struct storing *st)
+{
+	struct rows *w = &st->rows;
+	struct buf b = BUF(IMAP_LINES_MAX);
+	enum ec e = w->n ? E_OK : rows_next(cx, im, w);
+
+	while (e == E_OK && w->n) {
+		for (size_t i = 0; e == E_OK && i < w->n; i++) {
+			e = update_name_keywords(cx, im, w->row[i].keywords, &b);
+			update_print_fetch_flags(&b, im->view, &w->row[i], st->with_uid);
+			if (e == E_OK)
+				e = imap_send_some(cx, im, &b);
+		}
+		if (e == E_OK)
+			e = rows_next(cx, im, w);
+	}
+	enum ec sent = imap_send(cx, im, &b);
+	buf_free(&b);
+	return sent != E_OK ? sent : e;
+}
+
+/// Changes the flags of one part, and tells them. arg: struct storing.
 FIB static enum ec change_flags(struct cx *cx, struct imap *im, struct uids part, void *arg)
 {
 	struct storing *st = arg;
@@ -131,46 +155,31 @@ FIB static enum ec change_flags(struct cx *cx, struct imap *im, struct uids part
 	if (e != E_OK)
 		return e;
 	st->req.set = c.set;
+	if (!st->silent)
+		st->req.out_rows = c.out;
 	client_op(st->req.op);
 	e = call_mbox_flags(cx, im->store, &st->req, &ans);
-	set_chunk_give(im, &c);
 	if (e == E_OK && ans.modseq == st->modseq + 1)
 		st->modseq = ans.modseq;
-	return e;
+	st->rows.set = part.r;
+	st->rows.n_set = part.n;
+	if (e == E_OK && !st->silent)
+		e = rows_begin(cx, im, &st->rows, &c, ans.rows, ans.next_uid);
+	set_chunk_give(im, &c);
+	return e == E_OK && !st->silent ? tell_flags(cx, im, st) : e;
 }
 
 /// Changes the flags of all parts. Where one fails, what those before it changed is news, even to a silent STORE.
-FIB static enum ec change_all_flags(struct cx *cx, struct imap *im, struct uids uids, const struct req_mbox_flags *req)
+FIB static enum ec change_all_flags(struct cx *cx, struct imap *im, struct uids uids, struct storing *st)
 {
-	struct storing st = { .req = *req, .modseq = im->view->modseq };
-	enum ec e = in_parts(cx, im, uids, change_flags, &st);
+	st->modseq = im->view->modseq;
+	enum ec e = in_parts(cx, im, uids, change_flags, st);
 
 	if (e == E_OK)
-		im->view->modseq = st.modseq;
+		im->view->modseq = st->modseq;
 	else
 		im->news.set = true;
 	return e;
-}
-
-/// Tells the flags as they are now: all of them, so also what others changed.
-FIB static enum ec tell_flags(struct cx *cx, struct imap *im, const struct uids *uids, bool with_uid)
-{
-	struct rows w = { .set = uids->r, .n_set = uids->n };
-	struct buf b = BUF(IMAP_LINES_MAX);
-	enum ec e;
-
-	do {
-		e = rows_next(cx, im, &w);
-		for (size_t i = 0; e == E_OK && i < w.n; i++) {
-			e = update_name_keywords(cx, im, w.row[i].keywords, &b);
-			update_print_fetch_flags(&b, im->view, &w.row[i], with_uid);
-			if (e == E_OK)
-				e = imap_send_some(cx, im, &b);
-		}
-	} while (e == E_OK && w.n);
-	enum ec sent = imap_send(cx, im, &b);
-	buf_free(&b);
-	return sent != E_OK ? sent : e;
 }
 
 /// A keyword that the view does not know was made: FLAGS is told before the first message that has it. After a refusal
@@ -192,25 +201,26 @@ FIB enum ec imap_store_run(struct cx *cx, struct imap *im, const struct imap_com
 		[STORE_SET] = FLAGS_SET, [STORE_ADD] = FLAGS_ADD, [STORE_DEL] = FLAGS_DEL
 	};
 	const struct imap_store *st = &cmd->store;
-	struct req_mbox_flags req = { .handle = im->handle,
-		.mbox = im->view->mbox,
-		.mode = (uint8_t)modes[st->op],
-		.flags = store_flags(st->flags.system),
-		.unchanged_since = UINT64_MAX };
+	struct storing storing = { .silent = st->silent,
+		.with_uid = cmd->uid,
+		.req = { .handle = im->handle,
+			.mbox = im->view->mbox,
+			.mode = (uint8_t)modes[st->op],
+			.flags = store_flags(st->flags.system),
+			.unchanged_since = UINT64_MAX } };
+	struct req_mbox_flags *req = &storing.req;
 	struct uids uids;
 	enum ec e = resolve(im, &st->set, cmd->uid, &uids);
 
 	if (e != E_OK || uids.n == 0)
 		return e;
-	e = store_keywords(cx, im, st, &req.keywords);
+	e = store_keywords(cx, im, st, &req->keywords);
 	if (e == E_OK || e == E_LIMIT) {
-		enum ec told = tell_new_keywords(cx, im, e == E_OK ? req.keywords : UINT64_MAX);
+		enum ec told = tell_new_keywords(cx, im, e == E_OK ? req->keywords : UINT64_MAX);
 		e = told != E_OK ? told : e;
 	}
 	if (e == E_OK)
-		e = change_all_flags(cx, im, uids, &req);
-	if (e == E_OK && !st->silent)
-		e = tell_flags(cx, im, &uids, cmd->uid);
+		e = change_all_flags(cx, im, uids, &storing);
 	return e;
 }
 
