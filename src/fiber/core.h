@@ -15,7 +15,7 @@
 #include "fiber/stack.h"
 
 enum fib_state { FS_FREE, FS_READY, FS_RUNNING, FS_PARKED, FS_ENDED };
-enum { FIB_CHUNK = 64, FIB_EVENTS = 256, FIB_TRIM_AFTER_MS = 2000, OFFLOAD_QUEUE_MAX = 1024 };
+enum { FIB_CHUNK = 64, FIB_EVENTS = 256, FIB_TRIM_AFTER_MS = 2000, FIB_TURNS = 4, OFFLOAD_QUEUE_MAX = 1024 };
 
 struct fib {
 	struct cx cx; // first: fib_cancel finds the fiber by it
@@ -50,6 +50,7 @@ struct watch {
 	struct fib_fd *f; // NULL = not watched
 	uint32_t generation;
 	bool shared, armed; // a shared one is in the epoll set only while armed
+	bool writes;        // somebody has waited for room to write
 };
 
 struct offload;

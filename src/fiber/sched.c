@@ -1,7 +1,7 @@
 /// sched — the ready queue, parking and waking, the loop around epoll, and trimming of stacks long parked.
 ///
-/// One round: run the fibers that were ready at its start, ask epoll (without waiting where somebody is ready), wake
-/// who is due. All on the thread that called fib_run.
+/// One round: run the fibers that are ready, and those that they wake, FIB_TURNS times; ask epoll (without waiting
+/// where somebody is still ready), wake who is due. All on the thread that called fib_run.
 #include "fiber/core.h"
 
 #include <assert.h>
@@ -436,8 +436,9 @@ void fib_run(int64_t grace_ms)
 	s->now_ns = s->env.now_ns(s->env.arg);
 	doing_begin("fibers", 0);
 	while (s->live) {
-		for (unsigned n = s->ready_n; n; n--)
-			resume(s, ready_pop(s));
+		for (int turn = 0; turn < FIB_TURNS; turn++)
+			for (unsigned n = s->ready_n; n; n--)
+				resume(s, ready_pop(s));
 		if (!s->live)
 			break;
 		int64_t grace_end_ns = s->stopping && grace_ms && !s->canceled ? s->stop_ns + grace_ms * 1000000 : 0;

@@ -10,7 +10,8 @@
 #include "base/num.h"
 #include "fiber/core.h"
 
-enum { WANT_READ = 1, WANT_WRITE = 2 };
+enum { WANT_READ = 1, WANT_WRITE = 2, EVENTS_READ = EPOLLIN | EPOLLRDHUP };
+#define EVENTS_EDGE ((uint32_t)EPOLLET) // the highest bit, which no enum has
 
 static uint64_t watch_data(int fd, uint32_t generation)
 {
@@ -60,7 +61,7 @@ enum ec fib_fd_add(struct cx *cx, struct fib_fd *f, int fd)
 
 	if (e)
 		return e;
-	if (watch_ctl(sched, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET) == 0)
+	if (watch_ctl(sched, EPOLL_CTL_ADD, fd, EVENTS_READ | EVENTS_EDGE) == 0)
 		return E_OK;
 	int err = errno;
 	sched->watches[fd].f = NULL;
@@ -134,6 +135,18 @@ static enum ec watch_arm(struct cx *cx, struct watch *w, int fd)
 	return E_OK;
 }
 
+/// Room to write is asked about from the first wait for it on: a socket between our roles would tell of it each time
+/// that the other end has read. Whether there is room already, epoll then looks by itself.
+static enum ec watch_writes(struct cx *cx, struct watch *w, int fd)
+{
+	if (w->writes)
+		return E_OK;
+	if (watch_ctl(sched, EPOLL_CTL_MOD, fd, EVENTS_READ | EPOLLOUT | EVENTS_EDGE) != 0)
+		return fail(cx, E_IO, "epoll_ctl for writing: errno %d", errno);
+	w->writes = true;
+	return E_OK;
+}
+
 /// Waits for one direction, `*who` being its place in f, or for the event (may be NULL).
 FIB static enum ec watch_wait(
 	struct cx *cx, struct fib_fd *f, struct fib **who, uint32_t want, const struct fib_event *ev)
@@ -142,6 +155,8 @@ FIB static enum ec watch_wait(
 	struct watch *w = watch_of(sched, f);
 	enum ec e = w ? watch_arm(cx, w, f->fd) : E_CLOSED;
 
+	if (!e && want == WANT_WRITE)
+		e = watch_writes(cx, w, f->fd);
 	if (e)
 		return e;
 	assert(!*who); // one fiber for each direction
