@@ -22,7 +22,7 @@
 
 enum {
 	IN_SMALL = 4096,
-	OUT_DIRECT = 8192,
+	OUT_DIRECT = 16384, // octets that cost less to send alone than to copy beside others
 	POOL_SMALL_MAX = 256,
 	POOL_LARGE_MAX = 32,
 	TURN_READS = 4,      // and

@@ -15,7 +15,7 @@
 #include "net/tls.h"
 
 struct io;
-enum { IO_IN_MAX = 65536, IO_OUT_MAX = 32768 };
+enum { IO_IN_MAX = 65536, IO_OUT_MAX = 65536 };
 
 /// Takes over a connected non-blocking socket (closed by io_close, and also where this fails). `peer` and
 /// `local` are as accept saw them.
