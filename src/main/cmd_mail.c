@@ -12,6 +12,7 @@
 #include "main/file.h"
 #include "main/letter.h"
 #include "main/text.h"
+#include "proto/mboxname.h"
 
 enum { INLINE_CHUNKS = 16, ROWS_MAX = CHUNK_OCTETS / sizeof(struct pl_row) };
 
@@ -38,6 +39,18 @@ FIB static enum ec log_in(struct cx *cx, struct mover *m)
 	return e;
 }
 
+/// A name in the form that IMAP clients' commands are brought to.
+static enum ec set_name(struct req_mbox_find *find, struct sl name)
+{
+	struct buf composed = BUF(4096);
+	enum ec e = mboxname_compose(name, &composed);
+
+	if (e == E_OK)
+		e = field_set(find->name, buf_sl(&composed));
+	buf_free(&composed);
+	return e;
+}
+
 /// The mailbox of a name, made where missing.
 FIB static enum ec open_mailbox(struct cx *cx, struct mover *m, struct sl name)
 {
@@ -45,7 +58,7 @@ FIB static enum ec open_mailbox(struct cx *cx, struct mover *m, struct sl name)
 	struct req_mbox_create create = { .handle = m->handle };
 	struct ans_mbox_find found;
 	struct ans_mbox_create made;
-	enum ec e = field_set(find.name, name);
+	enum ec e = set_name(&find, name);
 
 	if (e == E_OK)
 		e = call_mbox_find(cx, m->store, &find, &found);
@@ -54,7 +67,7 @@ FIB static enum ec open_mailbox(struct cx *cx, struct mover *m, struct sl name)
 	if (e != E_NOTFOUND)
 		return e;
 	client_op(create.op);
-	e = field_set(create.name, name);
+	e = field_set(create.name, FIELD_SL(find.name));
 	if (e == E_OK)
 		e = call_mbox_create(cx, m->store, &create, &made);
 	if (e == E_OK)
@@ -426,7 +439,7 @@ FIB static enum ec export_named(struct cx *cx, struct mover *m, struct sl name, 
 	struct req_mbox_find find = { .handle = m->handle };
 	struct ans_mbox_find found;
 	struct out_mailbox o = { .name = name, .mbox_file = mbox_file };
-	enum ec e = field_set(find.name, name);
+	enum ec e = set_name(&find, name);
 
 	if (e == E_OK)
 		e = call_mbox_find(cx, m->store, &find, &found);

@@ -1,6 +1,9 @@
 /// mboxname — the rules for names, and the way from the wire.
 #include "proto/mboxname.h"
 
+#include <stdlib.h>
+#include <utf8proc.h>
+
 #include "base/utf8.h"
 #include "proto/mutf7.h"
 
@@ -48,17 +51,40 @@ bool mboxname_is_inbox(struct sl name)
 	return sl_eq_ci(name, SL("INBOX"));
 }
 
-/// The UTF-8 form of a modified UTF-7 name, in the arena.
-static enum ec decode_wire(struct sl wire, struct arena *a, struct sl *name)
+enum ec mboxname_compose(struct sl name, struct buf *out)
 {
-	struct buf b = BUF(MBOXNAME_MAX + 1);
-	enum ec e = mutf7_to_utf8(wire, &b);
+	const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE;
+	utf8proc_ssize_t n = sl_is_ascii(name) ? 0 : utf8proc_decompose(name.p, (utf8proc_ssize_t)name.n, NULL, 0, how);
 
+	if (n <= 0) {
+		buf_add(out, name);
+		return n < 0 ? E_SYNTAX : out->err;
+	}
+	int32_t *ch = calloc((size_t)n, sizeof *ch);
+	if (!ch)
+		return E_TEMP;
+	n = utf8proc_decompose(name.p, (utf8proc_ssize_t)name.n, ch, n, how);
+	n = n > 0 ? utf8proc_normalize_utf32(ch, n, how) : n;
+	for (utf8proc_ssize_t i = 0; i < n; i++)
+		utf8_put(out, (uint32_t)ch[i]);
+	free(ch);
+	return n < 0 ? E_SYNTAX : out->err;
+}
+
+/// The composed UTF-8 form of a name from the wire, in the arena.
+static enum ec decode_wire(struct sl wire, bool utf8, struct arena *a, struct sl *name)
+{
+	struct buf plain = BUF(MBOXNAME_WIRE_MAX), b = BUF(MBOXNAME_WIRE_MAX);
+	enum ec e = utf8 ? E_OK : mutf7_to_utf8(wire, &plain);
+
+	if (e == E_OK)
+		e = mboxname_compose(utf8 ? wire : buf_sl(&plain), &b);
 	if (e == E_OK) {
 		*name = arena_copy(a, buf_sl(&b));
 		e = name->p ? E_OK : E_TEMP;
 	}
 	buf_free(&b);
+	buf_free(&plain);
 	return e;
 }
 
@@ -68,9 +94,10 @@ enum ec mboxname_from_wire(struct sl wire, bool utf8, struct arena *a, struct sl
 
 	if (wire.n > MBOXNAME_WIRE_MAX)
 		return E_TOOBIG;
-	enum ec e = utf8 || sl_find(wire, '&') == wire.n ? E_OK : decode_wire(wire, a, &n);
-	if (e == E_OK && !utf8 && !sl_is_ascii(wire))
-		e = E_SYNTAX;
+	if (!utf8 && !sl_is_ascii(wire))
+		return E_SYNTAX;
+	bool plain = utf8 ? sl_is_ascii(wire) : sl_find(wire, '&') == wire.n;
+	enum ec e = plain ? E_OK : decode_wire(wire, utf8, a, &n);
 	if (e != E_OK)
 		return e;
 	if (n.n > 1 && n.p[n.n - 1] == '/')

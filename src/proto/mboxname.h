@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/ec.h"
 #include "base/sl.h"
 
@@ -27,8 +28,15 @@ enum {
 /// source: RFC 9051 §5.1.
 bool mboxname_is_inbox(struct sl name);
 
-/// Turns a name from a command into checked UTF-8; INBOX in any case becomes "INBOX", one trailing separator (as in
-/// CREATE "foo/", RFC 9051 §6.3.4) is dropped.
+/// Appends the one form (NFC) that names with this text have, so that no two mailboxes look alike because one client
+/// writes "ä" and another "a" with a mark.
+///
+/// errors: E_SYNTAX (not UTF-8), E_TEMP; what was appended then means nothing.
+/// source: RFC 9051 §5.1, RFC 5198 §3 (normalised by form C).
+[[nodiscard]] enum ec mboxname_compose(struct sl name, struct buf *out);
+
+/// Turns a name from a command into checked, composed UTF-8; INBOX in any case becomes "INBOX", one trailing separator
+/// (as in CREATE "foo/", RFC 9051 §6.3.4) is dropped.
 ///
 /// in:     utf8 — the client enabled UTF-8 names (IMAP4rev2 or UTF8=ACCEPT).
 /// out:    *name — owned by `a` or a part of `wire`.

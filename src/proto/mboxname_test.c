@@ -85,6 +85,13 @@ static const struct {
 	{ "encoded control", "&AAo-", false, E_SYNTAX, NULL },
 	{ "empty", "", false, E_SYNTAX, NULL },
 	{ "only a separator", "/", false, E_SYNTAX, NULL },
+	{ "letter and mark", "Ka&Awg-se", false, E_OK, "Käse" },
+	{ "letter and mark in UTF-8", "Ka\xcc\x88se", true, E_OK, "Käse" },
+	{ "marks in their order", "s&AwcDIw-", false, E_OK, "\xe1\xb9\xa9" },
+	{ "sign that is a letter", "&ISs-", false, E_OK, "Å" },
+	{ "no other kind of likeness", "&,yn,Lv8i,y,,OA-", false, E_OK, "ＩＮＢＯＸ" },
+	{ "UTF-8 that is none", "\xff", true, E_SYNTAX, NULL },
+	{ "a surrogate in UTF-8", "\xed\xa0\x80", true, E_SYNTAX, NULL },
 };
 
 static void test_wire(void **state)

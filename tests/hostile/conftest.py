@@ -40,9 +40,8 @@ def lively():
         fleet.end()
 
 
-@pytest.fixture
-def town(lively, request):
-    """The lively server; after the test all is as before: the same roles, memory, descriptors, answers, and the fleet went on."""
+def watched(lively, name):
+    """The lively server; afterwards all is as before: the same roles, memory, descriptors, answers, and the fleet went on."""
     town, fleet = lively
     roles = town.role_pids()
     fleet.window()
@@ -50,7 +49,19 @@ def town(lively, request):
     yield town
     check_answers(town)
     seen = fleet.window()
-    print(f"\n{request.node.name}: longest answer to the fleet {seen['pause_ms']} ms, its own delay {seen['own_ms']} ms")
+    print(f"\n{name}: longest answer to the fleet {seen['pause_ms']} ms, its own delay {seen['own_ms']} ms")
     assert not seen["faults"], seen["faults"]
     assert town.role_pids() == roles, "a role died"
     check_returned(before)
+
+
+@pytest.fixture
+def town(lively, request):
+    """For what is heavy: looked at after each test."""
+    yield from watched(lively, request.node.name)
+
+
+@pytest.fixture(scope="module")
+def calm_town(lively, request):
+    """For many small cases: looked at after the last."""
+    yield from watched(lively, request.node.name)

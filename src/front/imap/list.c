@@ -146,16 +146,19 @@ FIB static enum ec list_one(
 /// Puts reference and patterns together in UTF-8. A pattern that is not modified UTF-7 matches nothing.
 static enum ec take_patterns(struct imap *im, const struct imap_list *list, struct listing *l)
 {
-	struct buf wire = BUF(2 * MBOXNAME_WIRE_MAX), name = BUF(2 * MBOXNAME_WIRE_MAX);
+	struct buf wire = BUF(2 * MBOXNAME_WIRE_MAX), plain = BUF(2 * MBOXNAME_WIRE_MAX);
+	struct buf name = BUF(2 * MBOXNAME_WIRE_MAX);
 	enum ec e = E_OK;
 
 	l->patterns = arena_alloc(&im->cmd, list->patterns.n, sizeof *l->patterns);
 	for (size_t i = 0; l->patterns && i < list->patterns.n; i++) {
 		buf_clear(&wire);
+		buf_clear(&plain);
 		buf_clear(&name);
 		buf_add(&wire, list->reference);
 		buf_add(&wire, list->patterns.p[i]);
-		if (wire.err || mutf7_to_utf8(buf_sl(&wire), &name) != E_OK)
+		if (wire.err || mutf7_to_utf8(buf_sl(&wire), &plain) != E_OK ||
+			mboxname_compose(buf_sl(&plain), &name) != E_OK)
 			continue;
 		struct sl copy = arena_copy(&im->cmd, buf_sl(&name));
 		if (!copy.p)
@@ -163,6 +166,7 @@ static enum ec take_patterns(struct imap *im, const struct imap_list *list, stru
 		l->patterns[l->n_patterns++] = copy;
 	}
 	buf_free(&wire);
+	buf_free(&plain);
 	buf_free(&name);
 	return l->patterns ? e : E_TEMP;
 }
