@@ -1,4 +1,4 @@
-/// The fuzz target `front` on octets of a fixed seed: some thousand requests of a taken front in every run of the tests.
+/// The fuzz target `front` on octets of a fixed seed: some ten thousand requests of a taken front, each time the same.
 #include <stdlib.h>
 
 #include "base/check.h"
