@@ -7,11 +7,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
@@ -29,6 +32,7 @@
 enum { GONE_WELL = 0, DIED = 255 }; // what came of an attempt, besides an errno
 
 static int before; // a socket from before the doors closed
+static int folder; // and the folder /
 static char outside[] = "/tmp/hongyan-outside-XXXXXX", inside[] = "/tmp/hongyan-inside-XXXXXX";
 
 static int came(long rc)
@@ -53,6 +57,52 @@ static int open_creating(void)
 static int open_proc(void)
 {
 	return came(open("/proc/self/maps", O_RDONLY));
+}
+static int open_passwords(void)
+{
+	return came(open("/etc/passwd", O_RDONLY));
+}
+static int open_by_openat(void)
+{
+	return came(openat(AT_FDCWD, outside, O_RDONLY));
+}
+/// A folder that was opened before the doors closed is no way around them.
+static int open_below_folder(void)
+{
+	return came(openat(folder, "etc/passwd", O_RDONLY));
+}
+static int open_above(void)
+{
+	return came(open("../../etc/passwd", O_RDONLY));
+}
+static int open_own_memory(void)
+{
+	return came(open("/proc/self/mem", O_RDWR));
+}
+static int open_memory_of_parent(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/mem", (int)getppid());
+	return came(open(path, O_RDONLY));
+}
+static int open_environment_of_parent(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/%d/environ", (int)getppid());
+	return came(open(path, O_RDONLY));
+}
+static int open_descriptor_again(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", folder);
+	return came(open(path, O_RDONLY | O_DIRECTORY));
+}
+static int read_kept_link(void)
+{
+	return came(symlink("/etc/passwd", "linked"));
 }
 static int open_by_openat2(void)
 {
@@ -243,6 +293,61 @@ static int make_code(void)
 
 	return p == MAP_FAILED ? GONE_WELL : came(mprotect(p, 4096, PROT_READ | PROT_EXEC));
 }
+/// Memory that has a file behind it, and no name.
+static int map_code_of_memfd(void)
+{
+	int fd = memfd_create("x", 0);
+
+	if (fd < 0 || ftruncate(fd, 4096) != 0)
+		return errno;
+	return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0) == MAP_FAILED ? errno : GONE_WELL;
+}
+static int make_code_by_key(void)
+{
+	void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? GONE_WELL : came(syscall(SYS_pkey_mprotect, p, 4096, PROT_READ | PROT_EXEC, -1));
+}
+/// mmap with the flag that makes all that may be read executable.
+static int change_personality(void)
+{
+	return came(personality(READ_IMPLIES_EXEC));
+}
+static int watch_faults(void)
+{
+	return came(syscall(SYS_userfaultfd, O_CLOEXEC | 1)); // UFFD_USER_MODE_ONLY
+}
+static int mount_here(void)
+{
+	return came(mount("none", ".", "tmpfs", 0, NULL));
+}
+static int trace_parent(void)
+{
+	return came(ptrace(PTRACE_SEIZE, getppid(), NULL, NULL));
+}
+static int read_memory_of_parent(void)
+{
+	uint8_t a[4] = { 0 };
+	struct iovec from = { (void *)(uintptr_t)outside, 4 }, to = { a, 4 };
+
+	return came(process_vm_readv(getppid(), &to, 1, &from, 1, 0));
+}
+static int kill_all(void)
+{
+	return came(kill(-1, 0));
+}
+static int become_group(void)
+{
+	return came(setresgid(getgid(), getgid(), getgid()));
+}
+static int drop_groups(void)
+{
+	return came(setgroups(0, NULL));
+}
+static int listen_before(void)
+{
+	return came(listen(before, 1)); // EOPNOTSUPP where the call is there
+}
 static int make_memfd(void)
 {
 	return came(memfd_create("x", 0));
@@ -270,6 +375,14 @@ static int may_gain(void)
 	return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? EPERM : GONE_WELL;
 }
 #ifdef __x86_64__
+static int old_fork(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_fork);
+
+	if (pid == 0)
+		_exit(0);
+	return came(pid);
+}
 /// The same kernel by its other doors, whose numbers mean other calls.
 static int by_x32(void)
 {
@@ -296,6 +409,15 @@ static const struct {
 	{ "open a file outside to write", open_outside_to_write, BOTH, true, true },
 	{ "make a file outside", open_creating, BOTH, true, false },
 	{ "open in /proc", open_proc, BOTH, true, true },
+	{ "/etc/passwd", open_passwords, BOTH, true, true },
+	{ "openat", open_by_openat, BOTH, true, true },
+	{ "below a folder from before", open_below_folder, BOTH, true, true },
+	{ "above the own folder", open_above, BOTH, true, true },
+	{ "/proc/self/mem", open_own_memory, BOTH, true, true },
+	{ "memory of the parent", open_memory_of_parent, BOTH, true, false },
+	{ "environment of the parent", open_environment_of_parent, BOTH, true, true },
+	{ "a descriptor opened again", open_descriptor_again, BOTH, true, true },
+	{ "symbolic link", read_kept_link, BOTH, false, true },
 	{ "openat2", open_by_openat2, BOTH, true, true },
 	{ "list /", list_root, BOTH, true, true },
 	{ "a file in the own folder", open_inside, FRONT, false, true },
@@ -333,6 +455,17 @@ static const struct {
 	{ "mmap of code", map_code, BOTH, false, true },
 	{ "mmap of data", map_data, 0, false, true },
 	{ "mprotect to code", make_code, BOTH, false, true },
+	{ "pkey_mprotect to code", make_code_by_key, BOTH, false, false },
+	{ "mmap of code of a memfd", map_code_of_memfd, BOTH, false, true },
+	{ "personality", change_personality, BOTH, false, true },
+	{ "userfaultfd", watch_faults, BOTH, false, false },
+	{ "mount", mount_here, BOTH, false, false },
+	{ "ptrace of the parent", trace_parent, BOTH, false, false },
+	{ "process_vm_readv of the parent", read_memory_of_parent, BOTH, false, false },
+	{ "kill of all", kill_all, BOTH, false, true },
+	{ "setresgid", become_group, BOTH, false, true },
+	{ "setgroups", drop_groups, BOTH, false, false },
+	{ "listen", listen_before, BOTH, false, false },
 	{ "memfd_create", make_memfd, FRONT, false, true },
 	{ "io_uring_setup", ring, BOTH, false, false },
 	{ "unshare", new_namespace, BOTH, false, false },
@@ -340,6 +473,7 @@ static const struct {
 	{ "dumpable", is_dumpable, BOTH, false, true },
 	{ "new privileges", may_gain, BOTH, false, false },
 #ifdef __x86_64__
+	{ "fork by its old number", old_fork, BOTH, false, true },
 	{ "socket by x32", by_x32, BOTH, false, false },
 	{ "socket by int 0x80", by_int80, BOTH, false, false },
 #endif
@@ -401,8 +535,9 @@ static int begin(void **state)
 {
 	(void)state;
 	before = socket(AF_INET, SOCK_DGRAM, 0);
+	folder = open("/", O_RDONLY | O_DIRECTORY);
 	int fd = mkstemp(outside);
-	if (before < 0 || fd < 0 || !mkdtemp(inside))
+	if (before < 0 || folder < 0 || fd < 0 || !mkdtemp(inside))
 		return 1;
 	close(fd);
 	return 0;
@@ -419,6 +554,7 @@ static int end(void **state)
 	rmdir(inside);
 	unlink(outside);
 	close(before);
+	close(folder);
 	return 0;
 }
 
