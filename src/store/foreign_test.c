@@ -520,6 +520,45 @@ static void test_handles_end(void **state)
 	scene_end(&sc);
 }
 
+static struct handle for_service(const struct scene *sc, struct holder by, unsigned service)
+{
+	struct account a = { .credential_version = sc->alice.credential_version };
+	struct handle h;
+
+	handle_make(&sc->t->s->key, by, sc->alice.account, &a, 1u << service, clock_steady_s(), &h);
+	return h;
+}
+
+/// A protocol that is switched off ends what was logged in by it, at every verb; the others go on.
+static void test_switched_off(void **state)
+{
+	struct scene sc = scene_new(0);
+	struct client c = client_new(sc.t->s, BY_USER, 7);
+	struct req_user_set set = { .which = SET_IMAP | SET_POP3 | SET_SEND };
+	struct ans_user_set done = { 0 };
+	struct ans_account a = { 0 };
+
+	(void)state;
+	must(field_set(set.address, SL("alice@example.org")), "address");
+	for (unsigned off = 0; off < SERVICES; off++) {
+		struct req_account q = { .handle = for_service(
+						 &sc, (struct holder){ BY_USER, 7 }, (off + 1) % SERVICES) };
+		set.imap = off != SERVICE_IMAP;
+		set.pop3 = off != SERVICE_POP3;
+		set.send = off != SERVICE_SUBMISSION;
+		must(ASK(&sc.t->admin, user_set, &set, &done), "user_set");
+		must(ASK(&c, account, &q, &a), "another protocol");
+		q.handle = for_service(&sc, (struct holder){ BY_USER, 7 }, off);
+		CHECK(ASK(&c, account, &q, &a) == E_AUTH, "the protocol that is off");
+	}
+	client_end(&c);
+	set.imap = set.pop3 = set.send = 0;
+	must(ASK(&sc.t->admin, user_set, &set, &done), "user_set");
+	snapshot(sc.t, SL("alice@example.org"), &sc.before); // the switches are in it
+	try_handles(&sc, for_service, SERVICES, "switched off");
+	scene_end(&sc);
+}
+
 // ---- kinds of peers
 
 /// Every verb by every kind that may not ask it, with a request that would be right; and all of them before hello.
@@ -618,6 +657,7 @@ int main(void)
 		cmocka_unit_test(test_foreign_uploads),
 		cmocka_unit_test(test_handles),
 		cmocka_unit_test(test_handles_end),
+		cmocka_unit_test(test_switched_off),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_open_verbs),
 		cmocka_unit_test(test_notes),
