@@ -42,6 +42,14 @@ struct pl_mbox {
 	uint64_t mbox;
 	uint8_t name[]; // whole name, UTF-8
 };
+/// A deleted mailbox that is still kept.
+struct pl_grave {
+	uint16_t size, name_octets;
+	uint32_t messages;
+	uint64_t mbox, octets;
+	int64_t gone_s, kept_until_s;
+	uint8_t name[]; // that it had
+};
 struct pl_keyword {
 	uint16_t size;
 	uint8_t bit, name_octets;

@@ -212,6 +212,19 @@ enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room)
 	return e;
 }
 
+FIB enum ec cli_handle(struct cx *cx, struct client *store, const char *user, struct handle *out)
+{
+	struct req_admin_login req = { 0 };
+	struct ans_admin_login ans;
+	enum ec e = cli_user_field(sl_cstr(user), &req.user.n, req.user.p, sizeof req.user.p);
+
+	if (e == E_OK)
+		e = call_admin_login(cx, store, &req, &ans);
+	if (e == E_OK)
+		*out = ans.handle;
+	return e;
+}
+
 const char *cli_get(const struct cli *cli, const char *name)
 {
 	const struct cli_option *o = cli->command->options;

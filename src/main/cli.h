@@ -66,6 +66,8 @@ const char *cli_words(enum ec e);
 /// Puts a user's name into a field of a request, in the form in which logins ask for it (auth/saslprep.h).
 /// errors: E_SYNTAX, E_TOOBIG (longer than `room`), E_TEMP.
 [[nodiscard]] enum ec cli_user_field(struct sl name, uint16_t *n, uint8_t *p, size_t room);
+/// The handle of a user's mail, as the operator has it. errors: those of cli_user_field and of verb admin_login.
+FIB enum ec cli_handle(struct cx *cx, struct client *store, const char *user, struct handle *out);
 
 /// Connects to a socket of the running server (place_socket). -1 where none answers.
 int cli_connect(struct cx *cx, struct place *p, const char *name);

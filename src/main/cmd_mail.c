@@ -26,19 +26,6 @@ struct mover {
 	uint64_t at, skip; // import: how many came so far; how many were brought in by an earlier try
 };
 
-FIB static enum ec log_in(struct cx *cx, struct mover *m)
-{
-	struct req_admin_login req = { 0 };
-	struct ans_admin_login ans;
-	enum ec e = cli_user_field(sl_cstr(cli_get(m->cli, "user")), &req.user.n, req.user.p, sizeof req.user.p);
-
-	if (e == E_OK)
-		e = call_admin_login(cx, m->store, &req, &ans);
-	if (e == E_OK)
-		m->handle = ans.handle;
-	return e;
-}
-
 /// A name in the form that IMAP clients' commands are brought to.
 static enum ec set_name(struct req_mbox_find *find, struct sl name)
 {
@@ -263,7 +250,7 @@ FIB static int import_with(struct cx *cx, struct cli *cli, struct client *store)
 
 	if (skip && !num_parse(sl_cstr(skip), UINT64_MAX, &m.skip))
 		return cli_fail(cli, NULL, "--skip needs a number"), CLI_USAGE;
-	enum ec e = log_in(cx, &m);
+	enum ec e = cli_handle(cx, store, cli_get(cli, "user"), &m.handle);
 	if (e != E_OK)
 		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
 	for (int i = 0; e == E_OK && i < cli->n_args; i++)
@@ -497,7 +484,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct mover m = { .cli = cli, .store = store, .bar = cli_progress_begin(cli, "exporting") };
 	const char *dest = cli->arg[0], *mailbox = cli_get(cli, "mailbox");
-	enum ec e = log_in(cx, &m);
+	enum ec e = cli_handle(cx, store, cli_get(cli, "user"), &m.handle);
 
 	if (e != E_OK)
 		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));

@@ -45,6 +45,11 @@ static const struct cli_option import_options[] = {
 	{ "skip", "N", "leave out the first N messages: an earlier try, that was stopped, brought them in" },
 	{ 0 },
 };
+static const struct cli_option mailbox_restore_options[] = {
+	{ "as", "NAME", "under another name" },
+	{ "number", "N", "of several that had the same name this one, as `mailbox deleted` lists it" },
+	{ 0 },
+};
 static const struct cli_option export_options[] = {
 	{ "user", "ADDRESS", "whose mail (needed)" },
 	{ "mailbox", "NAME", "only this mailbox (default: all)" },
@@ -90,6 +95,12 @@ const struct cli_command cli_commands[] = {
 	{ "alias", "remove", "ADDRESS", "Remove an alias.", "  hongyan alias remove info@example.com\n", NULL, 1, 1,
 		false, cmd_change },
 	{ "alias", "list", "", "List the aliases with their targets.", NULL, NULL, 0, 0, false, cmd_alias_list },
+	{ "mailbox", "deleted", "ADDRESS", "List a user's mailboxes that were deleted and are still kept: for a week.",
+		"  hongyan mailbox deleted alice@example.com\n", NULL, 1, 1, false, cmd_mailbox_deleted },
+	{ "mailbox", "restore", "ADDRESS NAME [options]", "Bring a deleted mailbox back, with all that was in it.",
+		"  hongyan mailbox restore alice@example.com Projects/2025\n"
+		"  hongyan mailbox restore alice@example.com Projects --as Projects-old\n",
+		mailbox_restore_options, 2, 2, false, cmd_mailbox_restore },
 	{ "postmaster", NULL, "[ADDRESS]", "Show or set who gets mail for postmaster and abuse of every domain.",
 		"  hongyan postmaster alice@example.com\n", NULL, 0, 1, false, cmd_postmaster },
 	{ "store", "check", "", "Verify the whole store; exit code 1 where something is wrong.",

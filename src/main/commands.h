@@ -23,6 +23,8 @@ int cmd_top(struct cx *cx, struct cli *cli);
 int cmd_store_stats(struct cx *cx, struct cli *cli);
 int cmd_import(struct cx *cx, struct cli *cli);
 int cmd_export(struct cx *cx, struct cli *cli);
+int cmd_mailbox_deleted(struct cx *cx, struct cli *cli);
+int cmd_mailbox_restore(struct cx *cx, struct cli *cli);
 
 typedef void entry_take(void *arg, const struct pl_entry *e);
 /// Shows each domain, user or alias, by name. yields: yes. errors: those of admin_list and chunks_take.

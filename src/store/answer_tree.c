@@ -1,6 +1,7 @@
 /// answer_tree — requests about mailbox names, and watching.
 #include "store/request.h"
 
+#include "store/grave.h"
 #include "store/mbox_rows.h"
 #include "store/tree.h"
 
@@ -57,6 +58,52 @@ static void seen_then_list(struct cx *cx, struct request *r)
 	request_answer(r, e);
 }
 
+struct grave_out {
+	struct cx *cx;
+	struct request *r;
+	struct view *v;
+	struct out out;
+	uint32_t skip;
+	enum ec err;
+};
+static bool grave_entry(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	struct grave_out *g = arg;
+	struct ans_mbox_graves *a = g->r->out;
+	_Alignas(8) uint8_t o[sizeof(struct pl_grave) + NAME_MAX_OCTETS + PADDING] = { 0 };
+	size_t size = (sizeof(struct pl_grave) + name.n + PADDING - 1) & ~(size_t)(PADDING - 1);
+	struct mbox_head h = { 0 };
+
+	if (g->skip) {
+		g->skip--;
+		return true;
+	}
+	g->err = mbox_head_buried(g->cx, g->v, (struct cell_id){ g->r->account, mbox }, &h);
+	if (g->err == E_NOTFOUND)
+		g->err = E_OK; // damage took the mailbox, but not its name
+	if (g->err != E_OK || name.n > NAME_MAX_OCTETS)
+		return false;
+	struct pl_grave p = { (uint16_t)size, (uint16_t)name.n, h.messages, mbox, h.octets, gone_s, gone_s + GRAVE_S };
+	memcpy(o, &p, sizeof p);
+	memcpy(o + sizeof p, name.p, name.n);
+	bool fits = out_put(&g->out, o, size);
+	a->count += fits;
+	a->more = !fits;
+	return fits;
+}
+
+static enum ec mbox_graves(struct cx *cx, struct request *r, struct view *v)
+{
+	const struct req_mbox_graves *q = r->in;
+	const struct ans_mbox_graves *a = r->out;
+	struct grave_out g = { cx, r, v, request_out(r, q->out), q->skip, E_OK };
+	enum ec e = grave_list(cx, v, r->account, INT64_MAX, grave_entry, &g);
+
+	if (e == E_OK)
+		e = g.err;
+	return e == E_OK && a->more && a->count == 0 ? fail(cx, E_TOOBIG, "no room for one entry") : e;
+}
+
 static enum ec mbox_find(struct cx *cx, struct request *r, struct view *v)
 {
 	const struct req_mbox_find *q = r->in;
@@ -102,6 +149,14 @@ static enum ec rename_run(struct cx *cx, struct txn *t, struct request *r)
 	return tree_rename(cx, t, &op, q->mbox, FIELD_SL(q->name));
 }
 
+static enum ec restore_run(struct cx *cx, struct txn *t, struct request *r)
+{
+	const struct req_mbox_restore *q = r->in;
+	struct tree_op op = op_of(r, (const uint8_t[16]){ 0 });
+
+	return tree_restore(cx, t, &op, q->mbox, FIELD_SL(q->name));
+}
+
 static enum ec subscribe_run(struct cx *cx, struct txn *t, struct request *r)
 {
 	const struct req_mbox_subscribe *q = r->in;
@@ -130,6 +185,13 @@ static void mbox_rename(struct cx *cx, struct request *r)
 	request_submit(r, (struct request_job){ .durable = true });
 }
 
+static void mbox_restore(struct cx *cx, struct request *r)
+{
+	(void)cx;
+	r->run = restore_run;
+	request_submit(r, (struct request_job){ .durable = true });
+}
+
 static void mbox_subscribe(struct cx *cx, struct request *r)
 {
 	(void)cx;
@@ -155,6 +217,8 @@ const struct handler *handler_tree(uint32_t verb)
 {
 	static const struct handler handlers[VERBS] = {
 		[VERB_mbox_list] = { .start = seen_then_list },
+		[VERB_mbox_graves] = { .read = mbox_graves },
+		[VERB_mbox_restore] = { .start = mbox_restore },
 		[VERB_mbox_find] = { .read = mbox_find },
 		[VERB_mbox_create] = { .start = mbox_create },
 		[VERB_mbox_delete] = { .start = mbox_delete },

@@ -182,7 +182,7 @@ static void snapshot(struct town *t, struct sl user, struct buf *b)
 /// Alice has "Secret" with a message, a keyword and flags; bob has a handle for his own mail.
 struct scene {
 	struct town *t;
-	struct handle alice, bob;
+	struct handle alice, bob, bob_by_admin;
 	uint64_t secret;
 	struct buf before, after;
 	unsigned serial;
@@ -216,6 +216,7 @@ static struct scene scene_new(uint64_t beyond)
 
 	sc.alice = login_as(c, SL("alice@example.org"));
 	sc.bob = login_as(c, SL("bob@example.org"));
+	sc.bob_by_admin = as_admin(sc.t, SL("bob@example.org"));
 	// Ids count from 1 in each account: those of both are the same numbers.
 	while (create(c, &sc.alice, SL("Passing")) <= beyond)
 		remove_mailbox(c, &sc.alice, find(c, &sc.alice, SL("Passing")));
@@ -253,12 +254,29 @@ static enum ec ask_mailboxes(struct scene *sc, uint32_t verb, const uint64_t *id
 	uint8_t body[FRAME_MAX];
 	struct field f[FIELDS_MAX];
 	size_t n = fields_of[verb](f);
+	bool user = verb_info(verb)->who & BY_USER;
 
-	fill(body, verb, &sc->bob, ++sc->serial);
+	fill(body, verb, user ? &sc->bob : &sc->bob_by_admin, ++sc->serial);
 	for (size_t i = 0, k = 0; i < n; i++)
 		if (is_mailbox(&f[i]))
 			set_u64(body, &f[i], ids[k++]);
-	return ask(&sc->t->user, verb, body);
+	return ask(user ? &sc->t->user : &sc->t->admin, verb, body);
+}
+
+/// A mailbox of bob's with which the verb works.
+static uint64_t make_own(struct scene *sc, uint32_t verb)
+{
+	struct client *c = &sc->t->user;
+	struct ans_mbox_delete gone;
+	char box[32];
+
+	snprintf(box, sizeof box, "own%u", ++sc->serial);
+	struct req_mbox_delete q = { .handle = sc->bob, .mbox = create(c, &sc->bob, sl_cstr(box)) };
+	assert_true(q.mbox < sc->secret);
+	append(c, &sc->bob, q.mbox, SL("bob's"));
+	if (verb == VERB_mbox_restore)
+		must(ASK(c, mbox_delete, &q, &gone), "delete");
+	return q.mbox;
 }
 
 /// The verb works with bob's own mailboxes, and finds nothing as soon as one of them is `foreign`.
@@ -267,13 +285,8 @@ static void try_mailbox(struct scene *sc, uint32_t verb, size_t n_ids, uint64_t 
 	const char *name = verb_info(verb)->name;
 	uint64_t own[FIELDS_MAX], ids[FIELDS_MAX];
 
-	for (size_t i = 0; i < n_ids; i++) {
-		char box[32];
-		snprintf(box, sizeof box, "own%u", ++sc->serial);
-		own[i] = create(&sc->t->user, &sc->bob, sl_cstr(box));
-		assert_true(own[i] < sc->secret);
-		append(&sc->t->user, &sc->bob, own[i], SL("bob's"));
-	}
+	for (size_t i = 0; i < n_ids; i++)
+		own[i] = make_own(sc, verb);
 	for (unsigned which = 1; which < 1u << n_ids; which++) {
 		for (size_t i = 0; i < n_ids; i++)
 			ids[i] = which >> i & 1 ? foreign : own[i];

@@ -2,8 +2,8 @@
 /// grave — mailboxes that were deleted: out of the tree, hidden, and kept for GRAVE_S, bodies and all.
 ///
 /// Row 'g' of the account's cell names them; the mailbox's head says that it is buried, so that whoever still has it
-/// open is told that it is gone. They count for no quota; but an account has at most GRAVES_MAX, with as many octets as its
-/// quota at most: the oldest go first.
+/// open is told that it is gone. They count for no quota; but an account has at most GRAVES_MAX, and in them as many
+/// octets as its quota: the oldest go first.
 #include "store/mailbox.h"
 #include "store/tree.h"
 
