@@ -11,11 +11,13 @@
 #include "store/mbox_rows.h"
 #include "store/tree.h"
 
+enum { LOOK_ACCOUNTS = 16, LOOK_BOXES = 1024 };
+
 struct boxes {
 	uint64_t account;
 	unsigned n, in_tree;
-	uint64_t mbox[BED_ACCOUNTS * BED_BOXES];
-	uint64_t account_of[BED_ACCOUNTS * BED_BOXES];
+	uint64_t mbox[LOOK_BOXES];
+	uint64_t account_of[LOOK_BOXES];
 };
 
 static bool print_entry(void *arg, const struct tree_entry *e)
@@ -24,6 +26,8 @@ static bool print_entry(void *arg, const struct tree_entry *e)
 
 	if (e->mbox == 0)
 		return true;
+	if (l->n == LOOK_BOXES)
+		bed_die(NULL, "printing the state", E_LIMIT);
 	printf("%s\"%.*s\":%llu", l->in_tree++ ? "," : "", SLF(e->name), (unsigned long long)e->mbox);
 	l->account_of[l->n] = l->account;
 	l->mbox[l->n++] = e->mbox;
@@ -124,7 +128,7 @@ void look_state(struct bed *b)
 	printf("state {\"raise\":%llu,\"damaged_batches\":%llu,\"damaged_cells\":%u,\"start\":%d,\"accounts\":{",
 		(unsigned long long)store_version_raise(b->s), (unsigned long long)b->s->damaged_batches, damaged,
 		(int)b->s->start);
-	for (l.account = 1; l.account <= BED_ACCOUNTS && e == E_OK; l.account++) {
+	for (l.account = 1; l.account <= LOOK_ACCOUNTS && e == E_OK; l.account++) {
 		struct account a;
 		e = account_load(NULL, v, l.account, &a);
 		if (e == E_NOTFOUND) {

@@ -4,6 +4,9 @@
 ///                                               letters; each ends in order (c) or as a killed process leaves it (k)
 ///   power-bed look DIR SEED FIRST OPS [N...]    opens it, prints its state, runs the deliveries N once more and OPS
 ///                                               operations from FIRST on, prints the state, closes, checks, opens, prints
+///   power-bed starts DIR                        opens it three times, each time from less: as it is, without the index,
+///                                               without snapshots; prints the state each time; checks
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 
 #include "bed.h"
 #include "store/engine.h"
+#include "store/state.h"
 
 enum { THREADS_MAX = 16, SLICES = 3 };
 
@@ -98,12 +102,68 @@ static void look(struct bed *b, char **argv, int argc)
 	printf("end\n");
 }
 
+/// Has the next start take the index, whenever the store died last.
+static void forget_death(int dir)
+{
+	struct cx cx = { 0 };
+	struct state st;
+	enum ec e = state_read(&cx, dir, &st);
+
+	st.died_s = 0;
+	if (e == E_OK)
+		e = state_write(&cx, &disk_real, dir, &st);
+	if (e)
+		bed_die(&cx, "the state file", e);
+}
+
+static void take_away(int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0))
+		bed_die(NULL, name, E_IO);
+}
+
+/// What a start finds must not depend on what it begins with.
+static void starts(struct bed *b)
+{
+	int dir = open((const char *)b->conf.dir.p, O_RDONLY | O_DIRECTORY);
+	int rebuild;
+
+	if (dir < 0)
+		bed_die(NULL, "opening the folder", E_IO);
+	forget_death(dir);
+	bed_open(b);
+	look_state(b);
+	bed_close(b);
+	take_away(dir, "index/data.mdb");
+	bed_open(b);
+	look_state(b);
+	bed_close(b);
+	rebuild = openat(dir, "rebuild", O_WRONLY | O_CREAT, 0600);
+	if (rebuild < 0)
+		bed_die(NULL, "asking for the index anew", E_IO);
+	close(rebuild);
+	bed_open(b);
+	look_state(b);
+	look_check_mail(b);
+	bed_close(b);
+	look_check_log(b);
+	close(dir);
+	printf("end\n");
+}
+
 int main(int argc, char **argv)
 {
 	struct bed b = { .conf = { .map_octets = 256 << 20, .free_min_octets = 1 } };
 
+	if (argc == 3 && strcmp(argv[1], "starts") == 0) {
+		keep_rules(&b.conf);
+		b.conf.dir = sl_cstr(argv[2]);
+		starts(&b);
+		return 0;
+	}
 	if (argc < 6 || (strcmp(argv[1], "load") == 0 && argc != 7)) {
-		fprintf(stderr, "usage: power-bed load DIR SEED OPS THREADS LIVES | look DIR SEED FIRST OPS [N...]\n");
+		fprintf(stderr, "usage: power-bed load DIR SEED OPS THREADS LIVES | look DIR SEED FIRST OPS [N...] | "
+				"starts DIR\n");
 		return 2;
 	}
 	keep_rules(&b.conf);
