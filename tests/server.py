@@ -2,7 +2,7 @@
 
 Ends by pid what it started. Standard library only.
 """
-import os, pathlib, random, shutil, signal, socket, ssl, subprocess, tempfile, time
+import contextlib, os, pathlib, random, shutil, signal, socket, ssl, subprocess, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = os.environ.get("HONGYAN", str(ROOT / "build" / "hongyan"))
@@ -91,6 +91,23 @@ class Server:
             if parent == self.process.pid and len(words) > 2 and words[1] == b"--role":
                 found.setdefault(words[2].decode(), []).append(int(entry.name))
         return found
+
+    def kill_role(self, role, choose=random.choice):
+        """kill -9 of one process of a role."""
+        victims = self.roles().get(role)
+        if victims:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(choose(victims), signal.SIGKILL)
+
+    def kill_all(self):
+        """kill -9 of the master and of every role."""
+        pids = [self.process.pid, *(pid for pids in self.roles().values() for pid in pids)]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        self.log_file.close()
 
     def stop(self, sig=signal.SIGTERM):
         if self.process and self.process.poll() is None:

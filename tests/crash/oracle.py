@@ -13,6 +13,9 @@ Operations (dictionaries; "kind" tells them apart):
   expunge  acc mbox gone [[lo, hi]] modseq
   copy, move  acc mbox to uid count modseq to_modseq from [[lo, hi]]
   failed   nothing was done
+
+Who is not told modification sequences (a client) leaves them out: None everywhere, in versions too. What else an answer
+tells is None where none came: a UID is the next one then, `changed` what it comes to.
 """
 import copy
 
@@ -44,10 +47,13 @@ class Box:
         self.uidvalidity, self.version, self.uidnext, self.rows = uidvalidity, version, uidnext, rows or {}
 
     def step(self, modseq):
+        if self.version is None:
+            return
         must(modseq == self.version + 1, f"modification sequence {modseq} after {self.version}")
         self.version = modseq
 
     def add(self, uid, flags, modseq, octets, body):
+        uid = self.uidnext if uid is None else uid
         must(uid == self.uidnext, f"UID {uid} where {self.uidnext} was next")
         self.rows[uid] = (flags, modseq, octets, body)
         self.uidnext = uid + 1
@@ -97,7 +103,7 @@ class Mail:
                 new = [op["flags"], old | op["flags"], old & ~op["flags"]][op["mode"]]
                 if new != old:
                     changed[uid] = (new, op["modseq"], octets, body)
-        must(len(changed) == op["changed"], f"{op['changed']} messages changed, not {len(changed)}")
+        must(op["changed"] in (len(changed), None), f"{op['changed']} messages changed, not {len(changed)}")
         if changed:
             box.step(op["modseq"])
             box.rows.update(changed)
@@ -112,12 +118,12 @@ class Mail:
 
     def copy(self, op):
         source, to, uids = self.box(op), self.box(op, op["to"]), spread(op["from"])
-        must(len(uids) == op["count"], f"{op['count']} messages copied, not {len(uids)}")
-        if uids:
+        must(op["count"] in (len(uids), None), f"{op['count']} messages copied, not {len(uids)}")
+        if uids and to.version is not None:
             to.step(to.version + 1)
         for i, uid in enumerate(uids):
             flags, _, octets, body = source.rows[uid]
-            to.add(op["uid"] + i, flags, to.version, octets, body)
+            to.add(None if op["uid"] is None else op["uid"] + i, flags, to.version, octets, body)
         return source, to, uids
 
     def move(self, op):
@@ -132,6 +138,9 @@ class Mail:
 
     def signature(self):
         return ({acc: tree[0] for acc, tree in self.trees.items()}, {key: box.version for key, box in self.boxes.items()})
+
+    def has_versions(self):
+        return all(tree[0] is not None for tree in self.trees.values())
 
     def differences(self, other):
         """Lines about what `other` (found) has otherwise."""
@@ -181,12 +190,14 @@ def find(ops, there, least, most, begin=None):
     for done in range(most + 1):
         if done:
             mail.apply(ops[done - 1])
-        if done >= least:
-            if mail.signature() == want:
-                faults = list(mail.differences(there))
-                must(not faults, f"after {done} operations: " + "; ".join(faults[:10]))
-                answer = done, copy.deepcopy(mail)
-            elif near is None:
-                near = list(mail.differences(there))
+        if done < least:
+            continue
+        same = mail.signature() == want
+        faults = list(mail.differences(there)) if same or near is None else near
+        must(not (same and faults and mail.has_versions()), f"after {done} operations: " + "; ".join(faults[:10]))
+        if same and not faults:
+            answer = done, copy.deepcopy(mail)
+        elif near is None:
+            near = faults
     must(answer, f"no state between {least} and {most} operations; beside {least}: " + "; ".join((near or [])[:10]))
     return answer

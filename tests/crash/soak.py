@@ -3,17 +3,20 @@
 and memory and descriptors are what they were after warming up. Prints figures; ends with 1 where something is wrong.
 
 Senders deliver to alice and to pop; alice's mail is checked and expunged now and then, pop's is fetched and deleted over POP3.
-Each of the other users has one IMAP client, which knows what must be in the account: after every answer, and where none came
-what may be. All against the server of tests/server.py."""
+Each of the other users has one IMAP client, which knows what must be in the account (clients.py). All against the server of
+tests/server.py."""
 import collections, contextlib, imaplib, os, pathlib, poplib, random, re, signal, smtplib, ssl, sys, threading, time, uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from clients import Client, Post  # noqa: E402
 from server import Server  # noqa: E402
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "3600"))
 KILL_S = int(os.environ.get("SOAK_KILL_S", "20"))
 SAMPLE_S, PAUSE_S = 1, 0.01
-CLIENTS, SENDERS, MESSAGES_MAX = 4, 4, 60
+PLAIN = 'plain_login = "loopback"'  # clients.py reads much: TLS would be most of the load
+CLIENTS, SENDERS = 4, 4
 AWAY = (OSError, EOFError, imaplib.IMAP4.abort, poplib.error_proto, smtplib.SMTPException, ssl.SSLError)
 MARK = re.compile(rb"X-Mark: (\w+)", re.I)
 
@@ -46,6 +49,12 @@ class Soak:
                 time.sleep(0.1)
             except Exception as e:  # a fault of the soak itself must not pass silently
                 self.wrong(f"{work.__qualname__}: {e!r}")
+
+    def works(self, client):
+        def work():
+            client.step()
+            time.sleep(PAUSE_S)
+        return work
 
     # ---- deliveries
 
@@ -146,134 +155,6 @@ def marks(imap):
     return found
 
 
-class Client:
-    """One account with one client: its mailboxes as {name: sorted [(mark, flags)]}; `may`: what they may be after a command
-    that was not answered."""
-
-    def __init__(self, soak, user):
-        self.soak, self.user, self.mail, self.may = soak, user, {"INBOX": []}, None
-        self.uids = {}  # uidvalidity: {uid: mark}
-
-    def read(self, imap):
-        """The account as it is; its UIDs checked against all that was seen before."""
-        status, lines = imap.list()
-        if status != "OK":
-            raise imaplib.IMAP4.abort("the store is away")
-        names = [re.search(rb'"?([^" ]+)"?$', line).group(1).decode() for line in lines
-                 if line and b"\\NonExistent" not in line]
-        there = {}
-        for name in names:
-            if name != "INBOX" and not name.startswith("box"):
-                continue
-            status, _ = imap.select(name, readonly=True)
-            if status != "OK":
-                raise imaplib.IMAP4.abort("the store is away")
-            validity = int(imap.response("UIDVALIDITY")[1][0])
-            found, known = marks(imap), self.uids.setdefault(validity, {})
-            for uid, (mark, _) in found.items():
-                if known.get(uid, mark) != mark or (uid not in known and known and uid < max(known)):
-                    self.soak.wrong(f"{self.user} {name}: UID {uid} is another message, or came late")
-            known.update((uid, mark) for uid, (mark, _) in found.items())
-            there[name] = sorted((m, tuple(sorted(f))) for m, f in found.values())
-        return there
-
-    def check(self, imap):
-        there = self.read(imap)
-        if there != self.mail and there != self.may:
-            differing = [n for n in set(there) | set(self.mail) if there.get(n) != self.mail.get(n)]
-            self.soak.wrong(f"{self.user}: {[(n, there.get(n), self.mail.get(n)) for n in differing][:3]}, may {self.may is not None}")
-        self.mail, self.may = there, None
-
-    def work(self):
-        with self.soak.server.imap(self.user) as imap:
-            self.check(imap)
-            for number in range(1, 1 << 30):
-                if self.soak.stopping.is_set():
-                    break
-                self.one(imap, random.choice(OPS))
-                if number % 25 == 0:
-                    self.check(imap)
-                time.sleep(PAUSE_S)
-
-    def one(self, imap, op):
-        name = random.choice(list(self.mail))
-        after = {n: list(rows) for n, rows in self.mail.items()}
-        command = op(self, name, after)
-        if not command:
-            return
-        self.may = after
-        if all(ok(answer) for answer in command(imap)):
-            self.mail, self.may = after, None
-            self.soak.done["IMAP changes"] += 1
-        else:
-            self.check(imap)
-
-    # each: changes `after`, returns what to do on a connection, or None where there is nothing to do
-
-    def append(self, name, after):
-        if len(after[name]) >= MESSAGES_MAX:
-            return None
-        mark = uuid.uuid4().hex
-        after[name] = sorted([*after[name], (mark, (b"\\Flagged",))])
-        return lambda imap: [imap.append(name, "(\\Flagged)", None, letter(mark))]
-
-    def flag(self, name, after):
-        after[name] = sorted((m, tuple(sorted({*f, b"\\Seen"}))) for m, f in after[name])
-        return self.on_all(name, "STORE", "+FLAGS.SILENT", "(\\Seen)") if after[name] else None
-
-    def copy(self, name, after):
-        to = random.choice(list(after))
-        if not after[name] or to == name or len(after[name]) + len(after[to]) > MESSAGES_MAX:
-            return None
-        after[to] = sorted([*after[to], *after[name]])
-        return self.on_all(name, "COPY", to)
-
-    def move(self, name, after):
-        to = random.choice(list(after))
-        if not after[name] or to == name or len(after[name]) + len(after[to]) > MESSAGES_MAX:
-            return None
-        after[to], after[name] = sorted([*after[to], *after[name]]), []
-        return self.on_all(name, "MOVE", to)
-
-    def drop(self, name, after):
-        if len(after[name]) < MESSAGES_MAX // 3:
-            return None
-        after[name] = sorted((m, tuple(sorted({*f, b"\\Deleted"}))) for m, f in after[name])
-        return self.on_all(name, "STORE", "+FLAGS.SILENT", "(\\Deleted)")
-
-    def expunge(self, name, after):
-        if all(b"\\Deleted" not in f for _, f in after[name]):
-            return None
-        after[name] = [(m, f) for m, f in after[name] if b"\\Deleted" not in f]
-        return lambda imap: [imap.select(name), imap.expunge()]
-
-    def create(self, name, after):
-        new = f"box-{random.randrange(6)}"
-        after.setdefault(new, [])
-        return (lambda imap: [imap.create(new)]) if new not in self.mail else None
-
-    def rename(self, name, after):
-        new = f"box-{random.randrange(6)}"
-        if name == "INBOX" or new in after:
-            return None
-        after[new] = after.pop(name)
-        return lambda imap: [imap.rename(name, new)]
-
-    def delete(self, name, after):
-        if name == "INBOX" or random.random() < 0.7:
-            return None
-        del after[name]
-        return lambda imap: [imap.delete(name)]
-
-    @staticmethod
-    def on_all(name, *words):
-        return lambda imap: [imap.select(name), imap.uid(words[0], "1:*", *words[1:])]
-
-
-OPS = [Client.append] * 5 + [Client.flag] * 3 + [Client.drop] * 2 + [
-    Client.copy, Client.move, Client.expunge, Client.create, Client.rename, Client.delete]
-
-
 def averages(samples):
     """{role: (KiB, descriptors)}: the medians, since a role that was just killed is small."""
     roles = {role for s in samples for role in s}
@@ -288,9 +169,10 @@ def is_flat(before, after):
 
 def main():
     users = [f"client{i}" for i in range(CLIENTS)]
-    with Server(users=("alice", "pop", *users)) as server:
+    with Server(users=("alice", "pop", *users), options=PLAIN) as server:
         soak = Soak(server)
-        work = [soak.send] * SENDERS + [soak.check_alice, soak.fetch_pop] + [Client(soak, user).work for user in users]
+        clients = [Client(server, Post(), user, random.random()) for user in users]
+        work = [soak.send] * SENDERS + [soak.check_alice, soak.fetch_pop] + [soak.works(client) for client in clients]
         threads = [threading.Thread(target=soak.guard, args=(w,)) for w in work]
         for t in threads:
             t.start()
@@ -306,8 +188,9 @@ def main():
         if any(t.is_alive() for t in threads):
             soak.wrong("a client hangs")
         time.sleep(2)
-        for last in (soak.check_alice, soak.fetch_pop):
+        for last in (soak.check_alice, soak.fetch_pop, *(client.look_again for client in clients)):
             last()
+        soak.done["IMAP changes"] = sum(len(client.ops) for client in clients)
         said = server.run("store", "check").strip()
         fifth = max(1, len(samples) // 5)
         before, after = averages(samples[fifth:2 * fifth]), averages(samples[-fifth:])

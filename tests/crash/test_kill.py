@@ -67,9 +67,7 @@ def kill_rounds(server, role, rounds):
     try:
         for _ in range(rounds):
             time.sleep(random.uniform(0.05, 0.4))
-            victims = server.roles().get(role, [])
-            if victims:
-                os.kill(random.choice(victims), signal.SIGKILL)
+            server.kill_role(role)
             time.sleep(0.3)
             before = check(server, set(load.acknowledged), before)
     finally:
@@ -98,15 +96,7 @@ def test_kill_everything(fresh):
         server.start()
         load = Load(server)
         time.sleep(random.uniform(0.3, 0.8))
-        pids = [pid for pids in server.roles().values() for pid in pids]
-        os.kill(server.process.pid, signal.SIGKILL)
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        server.process.wait()
-        server.log_file.close()
+        server.kill_all()
         load.end()
         acknowledged |= load.acknowledged
         server.start()
