@@ -99,13 +99,18 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(choose(victims), signal.SIGKILL)
 
-    def kill_all(self):
-        """kill -9 of the master and of every role."""
-        pids = [self.process.pid, *(pid for pids in self.roles().values() for pid in pids)]
-        for pid in pids:
+    def kill_all(self, roles=True):
+        """kill -9 of the master and of every role; without `roles` these end by themselves, within 10 s."""
+        pids = [pid for pids in self.roles().values() for pid in pids]
+        for pid in [self.process.pid, *(pids if roles else [])]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
+        end = time.monotonic() + 10
+        while any(os.path.exists(f"/proc/{pid}") for pid in pids):
+            if time.monotonic() > end:
+                raise AssertionError("a role outlives its master")
+            time.sleep(0.01)
         self.process = None
         self.log_file.close()
 
