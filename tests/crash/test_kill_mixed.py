@@ -128,6 +128,8 @@ class Town:
         if victim == "quiet":
             self.compare_with_clients(self.kill_all())
             self.look()
+        if self.chores.fault:
+            raise self.chores.fault
         print(victim, "killed;", sum(c.mail.used(c.user)[1] for c in self.clients), "messages", flush=True)
 
     def kill_all(self, roles=True):
