@@ -25,6 +25,12 @@ def free_base():
     raise RuntimeError("no free ports")
 
 
+def kill_each(pids):
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class Server:
     def __init__(self, folder=None, domain="example.test", options="", users=("alice", "bob")):
         self.owned = folder is None
@@ -96,19 +102,17 @@ class Server:
         """kill -9 of one process of a role."""
         victims = self.roles().get(role)
         if victims:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(choose(victims), signal.SIGKILL)
+            kill_each([choose(victims)])
 
     def kill_all(self, roles=True):
         """kill -9 of the master and of every role; without `roles` these end by themselves, within 10 s."""
         pids = [pid for pids in self.roles().values() for pid in pids]
-        for pid in [self.process.pid, *(pids if roles else [])]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill_each([self.process.pid, *(pids if roles else [])])
         self.process.wait()
         end = time.monotonic() + 10
         while any(os.path.exists(f"/proc/{pid}") for pid in pids):
             if time.monotonic() > end:
+                kill_each(pids)
                 raise AssertionError("a role outlives its master")
             time.sleep(0.01)
         self.process = None

@@ -133,9 +133,9 @@ def ok(answer):
     raise oracle.Fault(f"refused: {data}")
 
 
-def login(server, user, rounds_s=BACK_S):
+def login(server, user):
     """A connection that is logged in, once there is service."""
-    end = time.monotonic() + rounds_s
+    end = time.monotonic() + BACK_S
     while True:
         try:
             imap = imaplib.IMAP4("127.0.0.1", server.port("imap"), timeout=BACK_S)
@@ -148,7 +148,7 @@ def login(server, user, rounds_s=BACK_S):
         except (*AWAY, imaplib.IMAP4.error) as e:
             if isinstance(e, imaplib.IMAP4.error) and not isinstance(e, imaplib.IMAP4.abort) and "UNAVAILABLE" not in str(e):
                 raise
-            oracle.must(time.monotonic() < end, f"{user}: no service within {rounds_s} s: {e!r}")
+            oracle.must(time.monotonic() < end, f"{user}: no service within {BACK_S} s: {e!r}")
             time.sleep(0.05)
 
 

@@ -6,7 +6,7 @@ Where everything died the data folder is opened from its index, from a snapshot 
 the same. At the end so must what the clients see after `store rebuild`, and the last backup that was finished must hold a
 state that was between its beginning and its end.
 
-ROUNDS=200 makes it long; KILL_SEED repeats the choices (not the moments); KILL_KEEP names a folder for the data of a fault."""
+ROUNDS=200 makes it long; KILL_SEED repeats the choices (not the moments). A fault's data folder and log are kept in build/test-logs."""
 import collections, concurrent.futures, contextlib, copy, json, os, pathlib, random, shutil, subprocess, sys, threading, time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -16,12 +16,12 @@ from server import PROGRAM, Server  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "20"))
 SEED = int(os.environ.get("KILL_SEED", random.randrange(1 << 30)))
-KEEP = os.environ.get("KILL_KEEP")
-BED = pathlib.Path(os.environ.get("POWER_BUILD", pathlib.Path(__file__).resolve().parents[2] / "build" / "tests" / "crash")) / "power-bed"
+BUILD = pathlib.Path(__file__).resolve().parents[2] / "build"
+BED, KEEP = BUILD / "tests" / "crash" / "power-bed", BUILD / "test-logs"
 SENDERS, PAUSE_S, STILL_S = 64, 0.3, 120
 USERS = ("anna", "bert", "cara", "dora")
 FIRST_ACCOUNT = 2  # the first one is postmaster's
-# "master": and the roles end by themselves; "all": master, roles and the command that runs, in the middle of things; "quiet": the same while nobody does anything.
+# "master": the roles end by themselves then; "quiet": all, while nobody does anything.
 VICTIMS = ["store"] * 4 + ["user"] * 3 + ["mx"] * 2 + ["all", "all", "master", "quiet"]
 START_INDEX, START_SNAPSHOT, START_LOG = 1, 2, 3
 START_NAMES = {START_INDEX: "index", START_SNAPSHOT: "snapshot", START_LOG: "log"}
@@ -144,15 +144,14 @@ class Town:
     def compare_starts(self):
         """The states of a copy of the data folder that its three starts lead to; [Mail, the same three times]."""
         data = self.folder / "copy"
-        shutil.rmtree(data, ignore_errors=True)
-        subprocess.run(["cp", "-r", "--sparse=always", str(self.server.dir / "data"), str(data)], check=True)
+        copy_data(self.server, data)
         done = subprocess.run([str(BED), "starts", str(data)], capture_output=True, text=True, timeout=STILL_S)
         lines = [line.partition(" ")[::2] for line in done.stdout.splitlines()]
         oracle.must(done.returncode == 0 and lines[-1][0] == "end", f"starts: {done.returncode}: {done.stderr[-1500:]}")
         faults = [rest for word, rest in lines if word == "fault"]
         oracle.must(not faults, f"the checker: {'; '.join(faults[:10])}")
         states = [json.loads(rest) for word, rest in lines if word == "state"]
-        oracle.must(all(json.loads(rest)["compared"] for word, rest in lines if word == "checked"), "the index was not compared")
+        oracle.must(all(json.loads(rest)["compared"] for word, rest in lines if word == "checked"), "no index was compared")
         kinds = [s["start"] for s in states]
         oracle.must(kinds[0] == START_INDEX and kinds[1] in (START_SNAPSHOT, START_LOG) and kinds[2] == START_LOG, f"starts: {kinds}")
         for s in states:
@@ -168,9 +167,9 @@ class Town:
     def never_back(self, mail):
         for key, box in mail.boxes.items():
             old = self.before.get(key, box)
-            oracle.must(box.uidvalidity == old.uidvalidity, f"mailbox {key}: UIDVALIDITY {box.uidvalidity} after {old.uidvalidity}")
-            oracle.must(box.uidnext >= old.uidnext, f"mailbox {key}: UIDNEXT {box.uidnext} after {old.uidnext}")
-            oracle.must(box.version >= old.version, f"mailbox {key}: modification sequence {box.version} after {old.version}")
+            now, was = ((b.uidvalidity, b.uidnext, b.version) for b in (box, old))
+            oracle.must(now[0] == was[0], f"mailbox {key}: UIDVALIDITY {now[0]} after {was[0]}")
+            oracle.must(now[1] >= was[1] and now[2] >= was[2], f"mailbox {key}: UIDNEXT, version {now[1:]} after {was[1:]}")
             for uid, row in box.rows.items():
                 was = old.rows.get(uid, row)
                 oracle.must(row[1] <= box.version and (row == was or row[1] > old.version) and row[2:] == was[2:] and
@@ -226,18 +225,17 @@ class Town:
             oracle.must("in order" in other.run("store", "check"), "what was restored is not in order")
             other.start()
             for c, (mail, least, accepted), most in zip(self.clients, begun, ended):
-                with contextlib.closing(Connection(other, c.user)) as connection:
-                    there, _ = read_account(connection.imap, c.user)
+                imap = login(other, c.user)
+                there, _ = read_account(imap, c.user)
+                imap.logout()
                 done = sum(op["kind"] != "deliver" for op in c.ops[least:most])
                 in_backup(mail, c.ops[least:], done + 1, accepted, there)  # one more may have been under way
 
 
-class Connection:
-    def __init__(self, server, user):
-        self.imap = login(server, user)
-
-    def close(self):
-        self.imap.shutdown()
+def copy_data(server, to):
+    shutil.rmtree(to, ignore_errors=True)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-r", "--sparse=always", str(server.dir / "data"), str(to)], check=True)
 
 
 def in_backup(mail, ops, most, accepted, there):
@@ -281,15 +279,14 @@ def test_kill_mixed(fresh, tmp_path):
             town.rebuild()
             town.restore()
         except BaseException as fault:
-            if KEEP:
-                server.process and server.kill_all()
-                to = pathlib.Path(KEEP) / f"seed-{SEED}-round-{number}"
-                shutil.copytree(server.dir / "data", to / "data", dirs_exist_ok=True)
-                shutil.copy(server.log, to)
+            if server.process:
+                server.kill_all()
+            copy_data(server, KEEP / f"kill-{SEED}" / "data")
+            shutil.copy(server.log, KEEP / f"kill-{SEED}")
             raise AssertionError(f"KILL_SEED={SEED} round {number}: {fault!r}") from fault
         finally:
             town.end()
             shutil.rmtree(tmp_path, ignore_errors=True)
         done = sum((c.done for c in town.clients), collections.Counter())
-        print(f"seed {SEED}: {dict(done)}, {len(town.post.sent)} sent, {dict(town.chores.done)}, starts from {dict(town.starts)}")
+        print(f"seed {SEED}: {dict(done)}, {len(town.post.sent)} sent, {dict(town.chores.done)}, from {dict(town.starts)}")
         assert all(town.starts[kind] for kind in START_NAMES.values()) and all(done[kind] for kind in ("append", "flags", "expunge", "move", "tree", "looks"))
