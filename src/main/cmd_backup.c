@@ -9,7 +9,7 @@
 #include "main/text.h"
 #include "store/backup.h"
 
-enum { HOLD_EVERY_S = 10, BUSY_MS = 500 };
+enum { HOLD_EVERY_S = 10, BUSY_MS = 500, LIST_TRIES = 5 };
 
 static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 {
@@ -24,26 +24,45 @@ static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 // ---- backup
 
 /// Holds the files, waiting for compaction to end.
-FIB static enum ec hold(struct cx *cx, struct client *store, bool roll, uint32_t *segment)
+FIB static enum ec hold(struct cx *cx, struct client *store, bool roll, struct ans_store_hold *ans)
 {
 	struct req_store_hold req = { .roll = roll };
-	struct ans_store_hold ans = { 0 };
-	enum ec e = call_store_hold(cx, store, &req, &ans);
+	enum ec e = call_store_hold(cx, store, &req, ans);
 
 	while (e == E_TEMP) {
 		cx_forget(cx);
 		e = fib_sleep(cx, BUSY_MS);
 		if (e == E_OK)
-			e = call_store_hold(cx, store, &req, &ans);
+			e = call_store_hold(cx, store, &req, ans);
 	}
-	if (e == E_OK && segment)
-		*segment = ans.segment;
+	return e;
+}
+
+/// Lists what is to be copied. Where the store died meanwhile nobody held its files for that list: once more.
+FIB static enum ec list_files(struct cx *cx, struct cli *cli, struct client *store, const char *data, struct backup *b)
+{
+	struct ans_store_hold before = { 0 }, after = { 0 };
+	enum ec e = E_CONFLICT;
+
+	for (int i = 0; e == E_CONFLICT && i < LIST_TRIES; i++) {
+		e = hold(cx, store, true, &before);
+		if (e == E_OK)
+			e = backup_begin(cx, data, cli->arg[0], before.segment, b);
+		if (e != E_OK)
+			return e;
+		e = hold(cx, store, false, &after);
+		if (e == E_OK && after.files != before.files)
+			e = fail(cx, E_CONFLICT, "the store was started anew meanwhile");
+		if (e != E_OK)
+			backup_end(b);
+	}
 	return e;
 }
 
 FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store, struct backup *b)
 {
 	struct cli_progress bar = cli_progress_begin(cli, "copying");
+	struct ans_store_hold held = { 0 };
 	int64_t hold_at_s = clock_steady_s() + HOLD_EVERY_S;
 	bool more = true;
 	enum ec e = E_OK;
@@ -52,7 +71,7 @@ FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store
 		e = backup_step(cx, b, &more);
 		cli_progress_step(&bar, b->done, b->total);
 		if (e == E_OK && clock_steady_s() >= hold_at_s) {
-			e = hold(cx, store, false, NULL);
+			e = hold(cx, store, false, &held);
 			hold_at_s = clock_steady_s() + HOLD_EVERY_S;
 		}
 	}
@@ -75,14 +94,11 @@ static enum ec copy_configuration(struct cx *cx, const struct cli *cli)
 FIB static int backup(struct cx *cx, struct cli *cli, struct client *store)
 {
 	char data[4096];
-	uint32_t segment = 0;
 	struct backup b;
 
 	enum ec e = place_data_path(cx, &cli->place, data);
 	if (e == E_OK)
-		e = hold(cx, store, true, &segment);
-	if (e == E_OK)
-		e = backup_begin(cx, data, cli->arg[0], segment, &b);
+		e = list_files(cx, cli, store, data, &b);
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "backup into %s: it %s", cli->arg[0], cli_words(e));
 	e = copy_all(cx, cli, store, &b);

@@ -390,8 +390,12 @@ static void hold(struct cx *cx, struct request *r)
 {
 	const struct req_store_hold *q = r->in;
 	struct ans_store_hold *a = r->out;
+	struct store_held held = { 0 };
+	enum ec e = store_hold(cx, r->s->store, q->roll, &held);
 
-	request_answer(r, store_hold(cx, r->s->store, q->roll, &a->segment));
+	a->segment = held.segment;
+	a->files = held.files;
+	request_answer(r, e);
 }
 
 const struct handler *handler_admin(uint32_t verb)

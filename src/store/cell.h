@@ -185,10 +185,15 @@ typedef void store_watch(void *arg, struct cell_id id, uint64_t version);
 void store_set_watch(struct store *s, store_watch *fn, void *arg);
 
 /// Begins, or goes on with, a copy of the folder by somebody else: for STORE_HOLD_S no file of the log is removed. With
-/// `roll` the segment that is being written is sealed. out: *segment — of the log; what is before it stays as it is.
+/// `roll` the segment that is being written is sealed. out: segment — of the log: what is before it stays as it is;
+/// files — another number whenever files may have gone since an earlier call, also by a process before this one.
 /// errors: E_TEMP (compaction is under way: ask again), E_FULL, E_IO.
 enum { STORE_HOLD_S = 60 };
-[[nodiscard]] enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment);
+struct store_held {
+	uint32_t segment;
+	uint64_t files;
+};
+[[nodiscard]] enum ec store_hold(struct cx *cx, struct store *s, bool roll, struct store_held *out);
 
 /// How compaction goes, and what the last one came to.
 struct store_compaction {

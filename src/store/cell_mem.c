@@ -759,8 +759,8 @@ void store_get_compaction(struct store *s, struct store_compaction *out)
 	*out = (struct store_compaction){ 0 };
 }
 
-enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment)
+enum ec store_hold(struct cx *cx, struct store *s, bool roll, struct store_held *out)
 {
-	(void)s, (void)roll, (void)segment;
+	(void)s, (void)roll, (void)out;
 	return fail(cx, E_UNSUPPORTED, "nothing to copy in memory");
 }

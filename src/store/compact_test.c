@@ -62,6 +62,25 @@ static void test_rounds(void **state)
 	}
 }
 
+/// Whoever copies the files learns that some may have gone meanwhile.
+static void test_hold(void **state)
+{
+	(void)state;
+	struct town *t = town_new(7);
+	struct store_held first, again;
+
+	assert_int_equal(town_live(t, 50), E_OK);
+	assert_int_equal(store_hold(NULL, t->s, true, &first), E_OK);
+	assert_int_equal(store_hold(NULL, t->s, false, &again), E_OK);
+	assert_true(again.files == first.files && again.segment == first.segment);
+	assert_int_equal(store_hold(NULL, t->s, true, &again), E_OK);
+	assert_true(again.files == first.files && again.segment >= first.segment);
+	town_restart(t, true);
+	assert_int_equal(store_hold(NULL, t->s, false, &again), E_OK);
+	assert_true(again.files != first.files);
+	town_free(t);
+}
+
 struct reading_thread {
 	struct town *t;
 	atomic_bool stop;
@@ -296,6 +315,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rounds),
+		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_readers),
 		cmocka_unit_test(test_ends_anywhere),
 		cmocka_unit_test(test_drop_in_the_oldest),

@@ -2,6 +2,7 @@
 #include "store/keeper.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "store/compact.h"
 #include "store/engine.h"
@@ -16,6 +17,7 @@ void keeper_init(struct keeper *k, struct store *s)
 	pthread_condattr_t attr;
 
 	k->s = s;
+	random_octets(&k->files, sizeof k->files);
 	pthread_mutex_init(&k->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -147,6 +149,7 @@ static bool begin(struct keeper *k)
 	bool held = clock_steady_s() < k->hold_until_s;
 	if (!held) {
 		k->asked = false;
+		k->files++;
 		k->compaction.running = true;
 		k->compaction.done = k->compaction.total = 0;
 	}
@@ -205,7 +208,7 @@ enum ec store_compact(struct cx *cx, struct store *s)
 	return E_OK;
 }
 
-enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment)
+enum ec store_hold(struct cx *cx, struct store *s, bool roll, struct store_held *out)
 {
 	struct keeper *k = &s->keeper;
 	struct store_stats stats;
@@ -214,13 +217,14 @@ enum ec store_hold(struct cx *cx, struct store *s, bool roll, uint32_t *segment)
 	bool busy = k->compaction.running;
 	if (!busy)
 		k->hold_until_s = clock_steady_s() + STORE_HOLD_S;
+	uint64_t files = k->files;
 	pthread_mutex_unlock(&k->lock);
 	if (busy)
 		return fail(cx, E_TEMP, "compaction is under way");
 	enum ec e = roll ? store_roll(cx, s) : E_OK;
 	store_get_stats(s, &stats);
 	if (e == E_OK)
-		*segment = stats.applied_segment;
+		*out = (struct store_held){ stats.applied_segment, files };
 	return e;
 }
 

@@ -30,6 +30,7 @@ struct keeper {
 	unsigned due_first, due_n;
 	bool asked;           // to compact everything
 	int64_t hold_until_s; // by clock_steady_s: no compaction before
+	uint64_t files;       // as store_hold tells it: begins at random
 	struct store_compaction compaction;
 	// below: the thread only
 	int64_t snapshot_at_s, compact_at_s; // by clock_steady_s
