@@ -1,9 +1,8 @@
 /// body — reading bodies: from the segment where they were born, or from the pack that compaction made of it.
 ///
-/// A body that is read whole is checked, of one that is read in part the pieces of 64 KiB that are read completely.
-/// Compressed ones are our own compressor's work under a checksum with a key, so the store may take them apart; they
-/// are
-/// checked against the table from their delivery.
+/// Every octet that is given out was checked against the table from its delivery: where a part is asked for, the
+/// pieces of 64 KiB at its ends are read whole. Compressed bodies are our own compressor's work under a checksum with a
+/// key, so the store may take them apart.
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -14,12 +13,11 @@
 
 enum { READ_IOV_MAX = 64, OPEN_TRIES = 4 };
 
-/// Where the walk over octets that were read stands: complete pieces are compared with the table.
+/// Where the walk over octets that were read stands: each piece is compared with the table at its end.
 struct verify {
 	const uint8_t *table;
-	uint64_t pos, body;
+	uint64_t pos, body; // `pos` is where a piece begins at first
 	uint32_t crc;
-	bool whole; // the present piece was read from its beginning
 };
 
 static bool verify_part(struct verify *v, struct sl octets)
@@ -28,15 +26,12 @@ static bool verify_part(struct verify *v, struct sl octets)
 		uint64_t piece = v->pos / PIECE_OCTETS;
 		uint64_t end = (piece + 1) * PIECE_OCTETS < v->body ? (piece + 1) * PIECE_OCTETS : v->body;
 		size_t n = min_size(octets.n, (size_t)(end - v->pos));
-		if (v->pos % PIECE_OCTETS == 0) {
-			v->whole = true;
+		if (v->pos % PIECE_OCTETS == 0)
 			v->crc = 0;
-		}
-		if (v->whole)
-			v->crc = crc32c(v->crc, sl_head(octets, n));
+		v->crc = crc32c(v->crc, sl_head(octets, n));
 		v->pos += n;
 		octets = sl_from(octets, n);
-		if (v->whole && v->pos == end && v->crc != get_le32(v->table + piece * 4))
+		if (v->pos == end && v->crc != get_le32(v->table + piece * 4))
 			return false;
 	}
 	return true;
@@ -75,13 +70,13 @@ static bool head_proves(const struct reading *r, struct rec *rec)
 	       rec->arg[BLOB_BIRTH] == (packed ? r->ref.at : 0);
 }
 
-/// Checks complete pieces of what was read against the table.
-static bool pieces_prove(const struct reading *r)
+/// Checks what was read, which are whole pieces, against the table.
+static bool pieces_prove(const struct reading *r, uint64_t from, const struct iovec *iov, size_t n)
 {
-	struct verify v = { .table = r->table, .pos = r->off, .body = r->ref.octets };
+	struct verify v = { .table = r->table, .pos = from, .body = r->ref.octets };
 
-	for (int i = 0; i < r->n; i++)
-		if (!verify_part(&v, (struct sl){ r->iov[i].iov_base, r->iov[i].iov_len }))
+	for (size_t i = 0; i < n; i++)
+		if (!verify_part(&v, (struct sl){ iov[i].iov_base, iov[i].iov_len }))
 			return false;
 	return true;
 }
@@ -92,23 +87,60 @@ static enum ec damaged(struct cx *cx, const struct reading *r)
 		(unsigned long long)r->at, (unsigned)(r->ref.at >> 32));
 }
 
-static enum ec read_raw(struct cx *cx, struct reading *r)
+/// What is read beside what is asked for, so that it is whole pieces.
+struct margins {
+	uint64_t from; // where the first piece begins
+	size_t before, after;
+};
+
+static struct margins margins_of(const struct reading *r)
 {
-	struct iovec all[READ_IOV_MAX + 2];
+	uint64_t end = r->off + r->asked, piece_end = (end + PIECE_OCTETS - 1) / PIECE_OCTETS * PIECE_OCTETS;
+	struct margins m = { .from = r->off };
+
+	if (r->asked == 0)
+		return m;
+	m.before = (size_t)(r->off % PIECE_OCTETS);
+	m.from -= m.before;
+	m.after = (size_t)((piece_end < r->ref.octets ? piece_end : r->ref.octets) - end);
+	return m;
+}
+
+/// in: room — for the margins.
+static enum ec read_pieces(struct cx *cx, struct reading *r, const struct margins *m, uint8_t *room)
+{
+	struct iovec all[READ_IOV_MAX + 4];
 	uint32_t table_octets = pieces_octets(r->ref.octets);
+	size_t n = 0;
 	struct rec rec;
 
-	all[0] = (struct iovec){ r->head, REC_HEAD };
-	if (r->n)
-		memcpy(all + 1, r->iov, (size_t)r->n * sizeof *all);
-	all[r->n + 1] = (struct iovec){ r->table, table_octets };
-	enum ec e = read_record(cx, r->f, r->at, all, (size_t)r->n + 2, r->off, r->asked, r->ref.octets);
+	all[n++] = (struct iovec){ r->head, REC_HEAD };
+	all[n++] = (struct iovec){ room, m->before };
+	for (int i = 0; i < r->n; i++)
+		all[n++] = r->iov[i];
+	all[n++] = (struct iovec){ room + m->before, m->after };
+	all[n++] = (struct iovec){ r->table, table_octets };
+	uint64_t asked = m->before + r->asked + m->after;
+	enum ec e = read_record(cx, r->f, r->at, all, n, m->from, asked, r->ref.octets);
 	if (e == E_RANGE)
 		return fail(cx, E_NOTFOUND, "segment %08x ends before the body at %llu", r->f->head.id,
 			(unsigned long long)r->at);
 	if (e == E_OK && (!head_proves(r, &rec) || crc32c(0, (struct sl){ r->table, table_octets }) != rec.crc ||
-				 !pieces_prove(r)))
+				 !pieces_prove(r, m->from, all + 1, n - 2)))
 		return damaged(cx, r);
+	return e;
+}
+
+static enum ec read_raw(struct cx *cx, struct reading *r)
+{
+	struct margins m = margins_of(r);
+	uint8_t none[1], *room = m.before + m.after ? malloc(m.before + m.after) : none;
+
+	if (!room)
+		return fail(cx, E_TEMP, "no memory to check a body");
+	enum ec e = read_pieces(cx, r, &m, room);
+	if (room != none)
+		free(room);
 	return e;
 }
 

@@ -152,13 +152,24 @@ FIB enum ec bodies_set_seen(struct cx *cx, struct imap *im, struct bodies *b)
 	return E_OK;
 }
 
-/// Fills the place with the message's octets from `from` on.
+/// A message that has the first chunk to itself takes the spare octets, too, once it goes on: then its windows are the
+/// pieces that the store checks, which otherwise reads two for each.
+static void take_chunk(struct body *b, uint32_t *from)
+{
+	if (b->place.len == CHUNK_OCTETS - BODY_SPARE)
+		b->place = (struct range){ b->place.off - BODY_SPARE, CHUNK_OCTETS };
+	if (b->place.len == CHUNK_OCTETS)
+		*from -= *from % CHUNK_OCTETS;
+}
+
+/// Fills the place with the message's octets, so that the one at `from` is among them.
 FIB static enum ec move_window(struct cx *cx, struct imap *im, struct body *b, uint32_t from)
 {
 	struct req_mbox_read req = { .handle = im->handle, .mbox = im->view->mbox };
 	struct ans_mbox_read ans;
-	uint32_t left = b->row->octets - from, want = left < b->place.len ? left : b->place.len;
 
+	take_chunk(b, &from);
+	uint32_t left = b->row->octets - from, want = left < b->place.len ? left : b->place.len;
 	req.uid[0] = b->row->uid;
 	req.offset[0] = from;
 	req.out.r[0] = (struct range){ b->place.off, want };

@@ -256,7 +256,7 @@ static void test_large(void **state)
 	bed_add(&b, 0, m)->flags = FLAG_SEEN;
 	assert_int_equal(bed_run(&b, SL("FETCH 4 BODY[]")), E_OK);
 	assert_true(is_said(&b, "* 4 FETCH (BODY[] {300035}\r\n", m, ")\r\n"));
-	assert_int_equal(b.reads, 5);
+	assert_int_equal(b.reads, 6); // the first leaves room in its chunk, the others are the store's pieces
 	assert_int_equal(bed_run(&b, SL("FETCH 4 (BODY[TEXT] BODY[HEADER])")), E_OK);
 	assert_true(is_said(
 		&b, "* 4 FETCH (BODY[TEXT] {300000}\r\n", sl_from(m, 35), " BODY[HEADER] {35}\r\n" HEAD ")\r\n"));
