@@ -4,8 +4,10 @@
 #include "base/num.h"
 #include "store/check_mail.h"
 #include "store/directory.h"
+#include "store/keys.h"
+#include "store/tree.h"
 
-enum { CHECK_SLICE_NS = 100000000 };
+enum { CHECK_SLICE_NS = 100000000, FAULT_LINE_MAX = 4096 };
 
 static void submit(struct request *r, enum ec (*run)(struct cx *cx, struct txn *t, struct request *r))
 {
@@ -335,14 +337,40 @@ static void store_stats(struct cx *cx, struct request *r)
 	request_answer(r, E_OK);
 }
 
+struct fault_lines {
+	struct cx *cx;
+	struct store *s;
+	struct out out;
+};
+
+/// Whose mail it is, and which mailbox, in the words of the operator; nothing of what cannot be read.
+static void print_owner(struct fault_lines *f, struct cell_id where, struct buf *line)
+{
+	struct account a;
+	struct view *v;
+
+	if (where.account == 0 || view_open(f->cx, f->s, &v) != E_OK)
+		return;
+	struct buf name = BUF(FAULT_LINE_MAX);
+	if (account_load(f->cx, v, where.account, &a) == E_OK)
+		buf_printf(line, " %.*s", SLF(account_address(&a)));
+	if (where.name != ACCOUNT_NAME && tree_name(f->cx, v, where.account, where.name, &name) == E_OK)
+		buf_printf(line, " \"%.*s\"", SLF(buf_sl(&name)));
+	buf_free(&name);
+	view_close(v);
+	cx_forget(f->cx);
+}
+
 static void fault_line(void *arg, unsigned invariant, struct cell_id where, const char *what)
 {
-	struct out *out = arg;
-	struct buf line = BUF(512);
+	struct fault_lines *f = arg;
+	struct buf line = BUF(FAULT_LINE_MAX);
 
-	buf_printf(&line, "M%u account=%llu cell=%llu %s\n", invariant, (unsigned long long)where.account,
-		(unsigned long long)where.name, what);
-	(void)out_put(out, line.p, line.n); // the count says that there are more
+	buf_printf(&line, "M%u account=%llu cell=%llu", invariant, (unsigned long long)where.account,
+		(unsigned long long)where.name);
+	print_owner(f, where, &line);
+	buf_printf(&line, ": %s\n", what);
+	(void)out_put(&f->out, line.p, line.n); // the count says that there are more
 	buf_free(&line);
 }
 
@@ -350,15 +378,15 @@ static void store_check(struct cx *cx, struct request *r)
 {
 	const struct req_store_check *q = r->in;
 	struct ans_store_check *a = r->out;
-	struct out out = request_out(r, q->out);
+	struct fault_lines lines = { cx, r->s->store, request_out(r, q->out) };
 	struct check_slice slice = { .cursor = q->cursor, .budget_ns = CHECK_SLICE_NS, .bodies = true };
-	enum ec e = check_mail(cx, r->s->store, r->s->quota, &slice, fault_line, &out);
+	enum ec e = check_mail(cx, r->s->store, r->s->quota, &slice, fault_line, &lines);
 
 	if (e == E_OK) {
 		a->next = slice.cursor;
 		a->total = slice.total;
 		a->faults = slice.faults;
-		a->octets = (uint32_t)(q->out.len - out.left);
+		a->octets = (uint32_t)(q->out.len - lines.out.left);
 	}
 	request_answer(r, e);
 }
