@@ -343,9 +343,14 @@ static enum ec find_bodies(struct cx *cx, struct request *r, struct reads *reads
 /// Straight into the arena, after the view is closed: a cold disk must not pin the index.
 static uint32_t read_one(struct cx *cx, struct request *r, struct body_ref body, uint32_t offset, struct range to)
 {
+	const struct req_mbox_read *q = r->in;
 	uint32_t n = offset < body.octets ? body.octets - offset : 0;
 	struct iovec iov = { request_at(r, to), n < to.len ? n : to.len };
-	enum ec e = iov.iov_len ? blob_get(cx, r->s->store, body, offset, &iov, 1) : E_OK;
+	bool more = q->prove && iov.iov_len < body.octets;
+	enum ec e = more ? blob_check(cx, r->s->store, body) : E_OK;
+
+	if (e == E_OK && iov.iov_len)
+		e = blob_get(cx, r->s->store, body, offset, &iov, 1);
 
 	return e == E_OK ? (uint32_t)iov.iov_len : e == E_NOTFOUND ? READ_GONE : READ_DAMAGED;
 }

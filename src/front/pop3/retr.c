@@ -53,10 +53,10 @@ static void ahead_plan(struct pop3 *p, uint32_t index, bool more)
 }
 
 /// Reads into the session's chunk, which is taken here if need be: message `index` and what follows.
-FIB static enum ec ahead_read(struct cx *cx, struct pop3 *p, uint32_t index)
+FIB static enum ec ahead_read(struct cx *cx, struct pop3 *p, uint32_t index, bool prove)
 {
 	struct pop3_ahead *a = &p->ahead;
-	struct req_mbox_read req = { .handle = p->handle, .mbox = p->drop.mbox };
+	struct req_mbox_read req = { .handle = p->handle, .mbox = p->drop.mbox, .prove = prove };
 	struct ans_mbox_read ans;
 	enum ec e = a->has ? E_OK : chunks_take(cx, client_chunks(p->store), &a->chunk);
 
@@ -102,16 +102,18 @@ FIB static enum ec read_piece(struct cx *cx, struct pop3 *p, uint32_t index, uin
 
 /// The first octets of a message: all of it, or as many as a chunk holds.
 ///
+/// in:     whole — more will follow: the store looks at all of it before the client is promised anything
 /// errors: E_NOTFOUND (removed over an hour ago), E_CORRUPT; those of mbox_read.
-FIB static enum ec first_piece(struct cx *cx, struct pop3 *p, uint32_t index, struct sl *out)
+FIB static enum ec first_piece(struct cx *cx, struct pop3 *p, uint32_t index, bool whole, struct sl *out)
 {
 	struct pop3_ahead *a = &p->ahead;
+	bool prove = whole && p->drop.msg[index].octets > CHUNK_OCTETS;
 	unsigned i = 0;
 
 	while (i < a->n && a->part[i].index != index)
 		i++;
-	if (i == a->n) {
-		enum ec e = ahead_read(cx, p, index);
+	if (i == a->n || prove) {
+		enum ec e = ahead_read(cx, p, index, prove);
 		if (e != E_OK)
 			return e;
 		i = 0;
@@ -141,7 +143,8 @@ FIB static enum ec send_piece(
 }
 
 /// Sends a message whose first piece is here. A failure in the middle ends the session: an end line would make the
-/// client believe that it has all of it.
+/// client believe that it has all of it. What RETR sends was looked at before, so that a damaged message costs a client
+/// that goes through all of them this one alone, and not the session and with it each time all that follow.
 FIB static enum ec send_message(struct cx *cx, struct pop3 *p, uint32_t index, struct dotstuff *d, struct sl piece)
 {
 	uint32_t octets = p->drop.msg[index].octets, sent = 0;
@@ -164,16 +167,16 @@ FIB static enum ec send_message(struct cx *cx, struct pop3 *p, uint32_t index, s
 	return e;
 }
 
-/// What RETR and TOP share. out: *sent.
+/// What RETR (the whole message) and TOP share. out: *sent.
 FIB static enum ec answer_message(
-	struct cx *cx, struct pop3 *p, const struct pop3_command *c, struct dotstuff d, bool *sent)
+	struct cx *cx, struct pop3 *p, const struct pop3_command *c, struct dotstuff d, bool whole, bool *sent)
 {
 	uint32_t index;
 	struct sl piece = { 0 };
 
 	if (!pop3_message(p, c->msg, &index))
 		return pop3_err(cx, p, (struct pop3_words){ NULL, "No such message" });
-	enum ec e = first_piece(cx, p, index, &piece);
+	enum ec e = first_piece(cx, p, index, whole, &piece);
 	if (e != E_OK) {
 		log_failure(cx, LOG_WARN, "pop3.retr.failed", e);
 		return pop3_err(cx, p, pop3_words(e));
@@ -193,7 +196,7 @@ FIB static enum ec answer_message(
 FIB enum ec pop3_do_retr(struct cx *cx, struct pop3 *p, const struct pop3_command *c)
 {
 	bool sent = false;
-	enum ec e = answer_message(cx, p, c, dotstuff_start(), &sent);
+	enum ec e = answer_message(cx, p, c, dotstuff_start(), true, &sent);
 
 	if (sent)
 		p->drop.mark[c->msg - 1] |= DROP_RETRIEVED;
@@ -205,5 +208,5 @@ FIB enum ec pop3_do_top(struct cx *cx, struct pop3 *p, const struct pop3_command
 {
 	bool sent = false;
 
-	return answer_message(cx, p, c, dotstuff_start_top(c->lines), &sent);
+	return answer_message(cx, p, c, dotstuff_start_top(c->lines), false, &sent);
 }
