@@ -1,0 +1,188 @@
+"""One octet on the disk changes: it costs its message and nothing else, in every door of the server and every command.
+
+Each case damages the record of one of alice's messages, in the place where it lies now: a log segment, a bulk segment
+(over 1 MiB), a pack after compaction.
+"""
+import mailbox, os, pathlib, poplib, re, shutil, sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+import records
+from server import Server  # noqa: E402
+
+SIZES = {1: 3000, 2: 5000, 3: 200_000, 4: 1_500_000, 5: 3000, 6: 40_000}  # by UID
+SUBJECT = "the subject of letter"
+
+
+def letter(n, size):
+    text = os.urandom(size * 3 // 8).hex()
+    lines = "\r\n".join(text[i:i + 76] for i in range(0, len(text), 76))
+    return f"From: a@example.test\r\nSubject: {SUBJECT} {n}\r\n\r\neverywhere\r\n{lines}\r\nonly{n}\r\n".encode()
+
+
+def body_record(server, uid, octets):
+    """The record of the body of that many octets, in the newest file that has one."""
+    found = [r for f in sorted((server.dir / "data" / "log").glob("*.seg")) for r in records.records(f)
+             if r.type == records.BLOB and r.numbers[0] == octets]
+    assert found, f"no body of {octets} octets"
+    return found[-1]
+
+
+CASES = {  # name: (UID, compacted before, place in the record as a function of the record)
+    "a letter in the log": (2, False, lambda r: records.HEAD + 2500),
+    "its last octet": (2, False, lambda r: records.HEAD + r.numbers[0] - 1),
+    "its record's header": (2, False, lambda r: 40),
+    "its table of checksums": (2, False, lambda r: records.HEAD + r.numbers[0]),
+    "the subject of a longer one": (6, False, lambda r: records.HEAD + 40),
+    "behind the header of a longer one": (6, False, lambda r: records.HEAD + 30_000),
+    "in the third piece": (3, False, lambda r: records.HEAD + 150_000),
+    "in the first piece of several": (3, False, lambda r: records.HEAD + 60_000),
+    "bulk, first piece": (4, False, lambda r: records.HEAD + 10_000),
+    "bulk, far inside": (4, False, lambda r: records.HEAD + 1_000_000),
+    "bulk, its record's header": (4, False, lambda r: 16),
+    "a letter in a pack": (2, True, lambda r: records.HEAD + 1500),
+    "its header in a pack": (2, True, lambda r: 33),
+    "a longer one in a pack": (3, True, lambda r: records.HEAD + r.octets - 3000),
+    "bulk in a pack": (4, True, lambda r: records.HEAD + r.octets // 2),
+}
+
+
+class Case:
+    """A server with letters, one of them damaged; what is asked of it."""
+
+    def __init__(self, server, name):
+        self.server = server
+        self.uid, compacted, place = CASES[name]
+        self.letters = {uid: letter(uid, size) for uid, size in SIZES.items()}
+        self.others = {uid: one for uid, one in self.letters.items() if uid != self.uid}
+        server.start()
+        if compacted:
+            self.fill("bob", [letter(0, 3_000_000)])
+        self.fill("alice", self.letters.values())
+        if compacted:  # a segment without waste stays as it is, and one that is written to
+            server.run("user", "remove", server.address("bob"))
+            server.stop()
+            server.start()
+            server.run("store", "compact")
+        server.stop()
+        record = body_record(server, self.uid, len(self.letters[self.uid]))
+        assert (records.kind(record.file) == 3) == compacted
+        records.flip(record.file, record.at + place(record))
+        server.start()
+
+    def fill(self, user, letters):
+        imap = self.server.imap(user)
+        for one in letters:
+            assert imap.append("INBOX", None, None, one)[0] == "OK"
+        imap.logout()
+
+    def fetch(self, imap, what, items):
+        """The tagged answer's first word and text, {UID: what came}."""
+        kind, data = imap.uid("FETCH", what, items)
+        came = data if kind == "OK" else imap.response("FETCH")[1]
+        imap.untagged_responses.clear()
+        found, uid = {}, None
+        for part in came or []:
+            if isinstance(part, tuple):
+                uid = int(re.search(rb"UID (\d+)", part[0]).group(1))
+                found[uid] = part[1]
+            elif isinstance(part, bytes) and re.search(rb"UID (\d+)", part):
+                found[int(re.search(rb"UID (\d+)", part).group(1))] = part
+        return kind, b"" if kind == "OK" else data[0], found
+
+    def look(self, box="INBOX", uids=None):
+        """The others come whole by every way, and nothing comes for the damaged one that looks like it."""
+        uids = uids or {uid: uid for uid in self.letters}
+        bad = uids[self.uid]
+        imap = self.server.imap()
+        assert imap.select(box, readonly=True)[0] == "OK"
+        kind, _, rows = self.fetch(imap, "1:*", "(FLAGS INTERNALDATE RFC822.SIZE)")
+        assert kind == "OK" and set(rows) == set(uids.values())
+        kind, text, bodies = self.fetch(imap, "1:*", "(BODY.PEEK[])")
+        assert kind == "NO" and text.startswith(b"[SERVERBUG]"), (kind, text)
+        for uid, one in self.others.items():
+            assert bodies[uids[uid]] == one
+        assert bodies.get(bad) != self.letters[self.uid]
+        kind, text, _ = self.fetch(imap, str(bad), "(BODY.PEEK[])")
+        assert kind == "NO" and text.startswith(b"[SERVERBUG]")
+        for items in ("(ENVELOPE)", "(BODY.PEEK[HEADER.FIELDS (Subject)])", "(BODY.PEEK[]<0.100>)", "(BODYSTRUCTURE)"):
+            kind, text, came = self.fetch(imap, "1:*", items)
+            assert kind == "OK" or text.startswith(b"[SERVERBUG]"), (items, kind, text)
+            assert {uids[uid] for uid in self.others} <= set(came), items
+            if "BODYSTRUCTURE" in items or bad not in came:
+                continue
+            assert f"{SUBJECT} {self.uid}".encode() in came[bad], (items, came[bad])
+        kind, data = imap.uid("SEARCH", "TEXT", "everywhere")
+        assert kind == "OK" and {uids[uid] for uid in self.others} <= {int(n) for n in data[0].split()}
+        kind, data = imap.uid("SEARCH", "TEXT", "only5")
+        assert kind == "OK" and data[0].split() == [str(uids[5]).encode()]
+        kind, data = imap.uid("SEARCH", "SUBJECT", f'"{SUBJECT}"')
+        assert kind == "OK" and {uids[uid] for uid in self.others} <= {int(n) for n in data[0].split()}
+        imap.logout()
+
+    def pop3(self):
+        pop = self.server.pop3()
+        for uid in self.letters:
+            if uid != self.uid:
+                assert b"\r\n".join(pop.retr(uid)[1]) + b"\r\n" == self.letters[uid]
+                assert f"Subject: {SUBJECT} {uid}".encode() in pop.top(uid, 0)[1]
+                continue
+            with pytest.raises(poplib.error_proto) as refused:
+                pop.retr(uid)
+            assert "-ERR [SYS/PERM]" in str(refused.value)
+            assert pop.noop().startswith(b"+OK")
+        pop.quit()
+
+    def check(self, box="INBOX"):
+        done = self.server.run("store", "check", check=False)
+        assert done.returncode == 1, done
+        assert f"UID {self.uid}" in done.stdout and box in done.stdout and self.server.address() in done.stdout, done
+        assert "1 faults found" in done.stderr or "1 fault found" in done.stderr, done
+
+    def export(self, file):
+        done = self.server.run("export", str(file), "--user", self.server.address(), "--mailbox", "INBOX", check=False)
+        assert done.returncode == 1, done
+        assert f"message {self.uid} of INBOX" in done.stderr, done
+        came = [m["Subject"] for m in mailbox.mbox(file)]
+        assert came == [f"{SUBJECT} {uid}" for uid in self.others]
+
+    def copy_and_move(self):
+        """Rows are copied; the body is not read for that."""
+        imap = self.server.imap()
+        imap.select("INBOX")
+        assert imap.create("Copies")[0] == "OK" and imap.create("Moved")[0] == "OK"
+        assert imap.uid("COPY", "1:*", "Copies")[0] == "OK"
+        assert imap.uid("MOVE", "1:*", "Moved")[0] == "OK"
+        assert imap.uid("SEARCH", "ALL")[1] == [b""]
+        imap.logout()
+        by_order = dict(zip(self.letters, range(1, len(self.letters) + 1)))
+        self.look("Copies", by_order)
+        self.look("Moved", by_order)
+        imap = self.server.imap()
+        imap.select("Moved")
+        assert imap.uid("MOVE", "1:*", "INBOX")[0] == "OK"
+        assert imap.delete("Copies")[0] == "OK"
+        imap.logout()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_one_octet(fresh, tmp_path, name):
+    server = fresh()
+    case = Case(server, name)
+    case.look()
+    case.pop3()
+    case.check()
+    case.export(tmp_path / "out.mbox")
+    server.run("store", "compact", check=False)
+    case.look()
+    case.check()
+    server.run("backup", str(tmp_path / "backup"))
+    server.stop()
+    shutil.rmtree(server.dir / "data")
+    server.run("restore", str(tmp_path / "backup"))
+    server.start()
+    case.look()
+    case.check()
+    case.copy_and_move()
+    server.stop()
