@@ -1,8 +1,12 @@
 /// mend — one durable job for each damaged mailbox.
 #include "store/mend.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/num.h"
+#include "store/keys.h"
 #include "store/mbox_rows.h"
 
 enum { DAMAGED_MAX = 16 << 20 };
@@ -10,18 +14,116 @@ enum { DAMAGED_MAX = 16 << 20 };
 struct gap {
 	struct cell_id id;
 	uint64_t version; // behind the newest missing commit
+	bool restored;    // nothing is missing within: the log ends early
 	bool mended;
 };
 
-static bool collect(void *arg, struct cell_id id, uint64_t version, struct sl head)
+static bool note_gap(struct buf *gaps, struct gap g)
 {
-	struct buf *gaps = arg;
-	struct gap g = { .id = id, .version = version };
-
-	(void)head;
 	buf_add(gaps, (struct sl){ (const uint8_t *)&g, sizeof g });
 	return gaps->err == E_OK;
 }
+
+static bool collect(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	(void)head;
+	return note_gap(arg, (struct gap){ .id = id, .version = version });
+}
+
+// ---- counting anew
+
+/// A mailbox's summaries and sums as its pages have them.
+struct recount {
+	struct change *c;
+	struct mbox_head *h;
+	struct summary sum, old; // of the block under way: as it is to be, as it was
+	struct page page;
+};
+
+static void set_bit(struct summary *s, enum sum_bits which, uint32_t uid)
+{
+	s->o[(uint32_t)which * SUM_BITS_OCTETS + uid % SUM_UIDS / 8] |= (uint8_t)(1u << uid % 8);
+}
+
+static void count_row(struct recount *r, const struct pl_row *row)
+{
+	set_bit(&r->sum, SUM_PRESENT, row->uid);
+	if (row->flags & FLAG_SEEN)
+		set_bit(&r->sum, SUM_SEEN, row->uid);
+	if (row->flags & FLAG_DELETED)
+		set_bit(&r->sum, SUM_DELETED, row->uid);
+	r->h->messages++;
+	r->h->unseen += !(row->flags & FLAG_SEEN);
+	r->h->deleted += (row->flags & FLAG_DELETED) != 0;
+	r->h->octets += row->octets;
+}
+
+/// Counts one page. What names no body is no message: its append is lost, and later ones brought its present bit.
+static void count_page(struct recount *r, const struct page *p)
+{
+	uint32_t bits = get_le32(p->o), there = 0;
+	struct key k = key_num32('P', p->number);
+	uint8_t octets[4];
+
+	for (uint32_t slot = 0; slot < PAGE_UIDS; slot++) {
+		struct pl_row row;
+		page_row(p, slot, &row);
+		if (!page_present(p, slot) || row.body == 0)
+			continue;
+		there |= 1u << slot;
+		count_row(r, &row);
+	}
+	put_le32(octets, there);
+	if (there != bits)
+		change_patch(r->c, key_sl(&k), 0, (struct sl){ octets, sizeof octets });
+}
+
+/// Every group that was ever used counts as changed: nobody knows what was.
+static void raise_modseqs(struct summary *s, const struct summary *old, uint64_t modseq)
+{
+	for (uint32_t g = 0; g < SUM_GROUPS; g++)
+		if (summary_modseq(old, g) || summary_word(s, SUM_PRESENT, g))
+			put_le64(s->o + SUM_MODSEQ * SUM_BITS_OCTETS + (size_t)g * 8, modseq);
+}
+
+static enum ec count_block(struct cx *cx, struct view *v, struct cell_id id, struct recount *r, uint32_t block)
+{
+	struct key k = key_num32('S', block);
+	enum ec e = summary_load(cx, v, id, block, &r->old);
+
+	memset(&r->sum, 0, sizeof r->sum);
+	for (uint32_t i = 0; e == E_OK && i < SUM_UIDS / PAGE_UIDS; i++) {
+		e = page_load(cx, v, id, block * (SUM_UIDS / PAGE_UIDS) + i, &r->page);
+		if (e == E_OK)
+			count_page(r, &r->page);
+	}
+	if (e)
+		return e;
+	raise_modseqs(&r->sum, &r->old, r->h->version + 1);
+	if (memcmp(r->sum.o, r->old.o, SUM_OCTETS) != 0)
+		change_put(r->c, key_sl(&k), (struct sl){ r->sum.o, SUM_OCTETS });
+	return E_OK;
+}
+
+/// After lost commits, summaries and head say what is not in the pages: that is mended from the pages.
+static enum ec count_anew(struct cx *cx, struct view *v, struct cell_id id, struct change *c, struct mbox_head *h)
+{
+	struct recount *r = calloc(1, sizeof *r);
+	enum ec e = E_OK;
+
+	if (!r)
+		return fail(cx, E_TEMP, "no memory to count a mailbox");
+	r->c = c;
+	r->h = h;
+	h->messages = h->unseen = h->deleted = 0;
+	h->octets = 0;
+	for (uint32_t block = 0; e == E_OK && block <= (h->uidnext - 1) / SUM_UIDS; block++)
+		e = count_block(cx, v, id, r, block);
+	free(r);
+	return e;
+}
+
+// ----
 
 static enum ec mend_run(struct cx *cx, struct txn *t, struct job *job)
 {
@@ -41,10 +143,20 @@ static enum ec mend_run(struct cx *cx, struct txn *t, struct job *job)
 		return E_OK;
 	if (e != E_OK && e != E_NOTFOUND)
 		return e;
-	h.uidnext = h.uidnext < UINT32_MAX - MEND_UIDS ? h.uidnext + MEND_UIDS : UINT32_MAX;
-	h.gone_floor = h.version + 1;
 	put_le64(row, g->version);
 	struct change *c = change_begin(t, g->id, h.version);
+	struct mbox_head counted = h;
+	e = g->restored ? E_OK : count_anew(cx, txn_view(t), g->id, c, &counted);
+	if (e == E_OK) {
+		h = counted;
+	} else {
+		change_drop_all(c);
+		if (e != E_CORRUPT)
+			return e;
+		c = change_begin(t, g->id, h.version); // a row has lost its form: `hongyan store check` reports it
+	}
+	h.uidnext = h.uidnext < UINT32_MAX - MEND_UIDS ? h.uidnext + MEND_UIDS : UINT32_MAX;
+	h.gone_floor = h.version + 1;
 	mbox_head_put(c, &h);
 	change_put(c, SL("D"), (struct sl){ row, sizeof row });
 	e = change_commit(cx, c, NULL, SL(""), &version);
@@ -55,7 +167,8 @@ static enum ec mend_run(struct cx *cx, struct txn *t, struct job *job)
 /// A restored mailbox's versions and UIDs go on behind what clients may have seen since.
 static bool collect_restored(void *arg, struct cell_id id, uint64_t version, struct sl head)
 {
-	return id.account == 0 || collect(arg, id, version + 1, head);
+	(void)head;
+	return id.account == 0 || note_gap(arg, (struct gap){ .id = id, .version = version + 1, .restored = true });
 }
 
 enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged)

@@ -3,8 +3,8 @@
 ///
 /// A mailbox with missing commits may have given out UIDs and taken messages away that nobody knows of now. Its UIDNEXT
 /// goes up, so that no UID stands for another message, and it says to every sync from before that it does not know what
-/// is gone. Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md). After a restore that holds for all
-/// mailboxes.
+/// is gone; what its summaries and its head count is counted anew, so that a lost append leaves no shadow of a message.
+/// Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md). UIDNEXT and syncs: after a restore in all mailboxes.
 #include "store/cell.h"
 
 enum { MEND_UIDS = 1 << 16 };

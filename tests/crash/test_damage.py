@@ -186,3 +186,36 @@ def test_one_octet(fresh, tmp_path, name):
     case.check()
     case.copy_and_move()
     server.stop()
+
+
+def test_lost_change(fresh):
+    """The change that brought a letter is damaged, and the index is to be made anew: that letter is gone, and the
+    mailbox is sound without it; no UID is used twice."""
+    server = fresh(users=("alice",))
+    letters = [letter(n, 3000) for n in range(1, 6)]
+    server.start()
+    imap = server.imap()
+    for one in letters:
+        assert imap.append("INBOX", None, None, one)[0] == "OK"
+    imap.logout()
+    server.stop()
+    found = [r for f in sorted((server.dir / "data" / "log").glob("*.seg")) for r in records.records(f)]
+    batch = [r for r in found if r.type == records.BLOB][2].lsn
+    commit = next(r for r in found if r.type == records.COMMIT and r.lsn == batch)
+    records.flip(commit.file, commit.at + records.HEAD + 20)
+    for folder in ("index", "snapshot"):
+        for file in (server.dir / "data" / folder).iterdir():
+            file.unlink()
+    server.start()
+    server.wait_log("store.damaged")
+    imap = server.imap()
+    assert imap.select("INBOX")[1] == [b"4"]
+    kind, rows = imap.fetch("1:*", "(UID FLAGS)")
+    assert kind == "OK" and [re.search(rb"UID (\d+)", row)[1] for row in rows] == [b"1", b"2", b"4", b"5"]
+    kind, data = imap.fetch("1:*", "(BODY.PEEK[])")
+    assert kind == "OK" and [part[1] for part in data if isinstance(part, tuple)] == letters[:2] + letters[3:]
+    assert imap.append("INBOX", None, None, letters[2])[0] == "OK"
+    assert int(imap.uid("SEARCH", "ALL")[1][0].split()[-1]) > 65536
+    assert imap.status("INBOX", "(MESSAGES UNSEEN)")[1] == [b"INBOX (MESSAGES 5 UNSEEN 5)"]
+    imap.logout()
+    assert "in order" in server.run("store", "check")
