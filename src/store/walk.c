@@ -138,7 +138,8 @@ enum ec walk_records(struct cx *cx, struct walk *w, uint64_t from, uint64_t to, 
 	return E_OK;
 }
 
-enum ec walk_find_begin(struct cx *cx, struct walk *w, uint64_t from, uint64_t lsn, struct rec *out)
+/// The next BEGIN of batch `lsn` or a later one, or (seal_too) the next SEAL.
+static enum ec find_mark(struct cx *cx, struct walk *w, uint64_t from, uint64_t lsn, bool seal_too, struct rec *out)
 {
 	uint64_t to = w->limit < w->f->size ? w->limit : w->f->size;
 
@@ -147,12 +148,17 @@ enum ec walk_find_begin(struct cx *cx, struct walk *w, uint64_t from, uint64_t l
 		if (e || at == to)
 			return e ? e : E_NOTFOUND;
 		e = segfile_rec(cx, w->f, at, out);
-		if (e == E_OK && out->type == REC_BEGIN && out->lsn >= lsn)
+		if (e == E_OK && ((out->type == REC_BEGIN && out->lsn >= lsn) || (seal_too && out->type == REC_SEAL)))
 			return E_OK;
 		if (e == E_IO || e == E_TEMP)
 			return e;
 	}
 	return E_NOTFOUND;
+}
+
+enum ec walk_find_begin(struct cx *cx, struct walk *w, uint64_t from, uint64_t lsn, struct rec *out)
+{
+	return find_mark(cx, w, from, lsn, false, out);
 }
 
 enum ec walk_durable(struct cx *cx, struct walk *w, uint64_t *lsn)
@@ -163,13 +169,11 @@ enum ec walk_durable(struct cx *cx, struct walk *w, uint64_t *lsn)
 
 	while (at + REC_HEAD <= w->limit) {
 		e = segfile_rec(cx, w->f, at, &r);
-		if (e == E_OK && r.type == REC_SEAL) {
+		if (e != E_OK || (r.type != REC_BEGIN && r.type != REC_SEAL)) // damaged, and what is behind it is not
+			e = find_mark(cx, w, at, 0, true, &r);
+		if (e == E_OK && r.type == REC_SEAL)
 			best = r.lsn > best ? r.lsn : best;
-			break;
-		}
-		if (e != E_OK || r.type != REC_BEGIN)
-			e = walk_find_begin(cx, w, at, 0, &r);
-		if (e)
+		if (e || r.type == REC_SEAL)
 			break;
 		best = r.arg[BEGIN_DURABLE] > best ? r.arg[BEGIN_DURABLE] : best;
 		at = r.at + (r.arg[BEGIN_OCTETS] < 2 * REC_HEAD ? REC_HEAD : r.arg[BEGIN_OCTETS]);
