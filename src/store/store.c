@@ -305,6 +305,36 @@ static enum ec drop_unnamed(struct cx *cx, struct store *s, const struct seg_lis
 	return E_OK;
 }
 
+static enum ec try_name_bulk(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	struct itxn *t;
+	enum ec e = index_write(cx, s->index, &t);
+
+	if (e)
+		return e;
+	for (size_t i = 0; e == E_OK && i < l->n; i++)
+		if (l->all[i].head.kind == SEG_BULK && !l->all[i].pack && !is_named(cx, t, l->all[i].head.id))
+			e = apply_bulk(cx, t, (struct body_ref){ (uint64_t)l->all[i].head.id << 32, 0 });
+	if (e == E_OK)
+		return itxn_commit(cx, t);
+	itxn_abort(t);
+	return e;
+}
+
+/// Where the log is damaged, what named a bulk segment may be lost, while rows name its bodies: it counts as named from
+/// now on, for later starts, too, which see no damage any more.
+static enum ec name_bulk(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	enum ec e = try_name_bulk(cx, s, l);
+
+	if (e == E_FULL && index_is_map_full(s->index)) {
+		e = index_mend(cx, s->index);
+		if (e == E_OK)
+			e = try_name_bulk(cx, s, l);
+	}
+	return e;
+}
+
 /// Opens the log behind what was replayed. out: a new raise is on disk before anybody can see it.
 static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r, bool raised)
 {
@@ -394,8 +424,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	s->damaged_batches = r.damaged;
 	if (l->chain_n)
 		e = cut_tail(cx, s, l, &r);
-	if (e == E_OK && r.damaged == 0)
-		e = drop_unnamed(cx, s, l);
+	if (e == E_OK)
+		e = r.damaged ? name_bulk(cx, s, l) : drop_unnamed(cx, s, l);
 	if (e == E_OK)
 		e = open_log(cx, s, &r, stop.machine);
 	if (e == E_OK && r.damaged == 0 && has_file(s, "rebuild"))
