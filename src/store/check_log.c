@@ -19,6 +19,7 @@ struct check {
 	int dir, log, lock;
 	struct seg_list segs;
 	struct segfile *now; // the log segment under way
+	uint64_t durable;    // batches up to this one were flushed, the last segment says
 	enum ec err;         // that ended a scan of the index
 	struct cx *cx;
 	struct itxn *other; // the scratch index, where the live one is scanned
@@ -101,7 +102,7 @@ static enum ec check_bad_batch(struct cx *cx, struct check *c, struct walk *w, b
 	uint64_t bad = 0, to = w->limit;
 	enum ec e = walk_find_begin(cx, w, w->pos.at + 1, w->pos.lsn + 2, &begin);
 
-	if (e == E_NOTFOUND && last)
+	if (e == E_NOTFOUND && last && w->pos.lsn + 1 > c->durable)
 		return e; // a torn tail; the next start cuts it off
 	bool more = e == E_OK;
 	if (e != E_OK && e != E_NOTFOUND)
@@ -171,7 +172,10 @@ static enum ec check_segment(
 		.pos = { s->head.id, SEG_DATA, s->head.first_lsn - 1, s->head.prev_chain },
 		.bodies_from = UINT64_MAX,
 	};
-	e = check_batches(cx, c, &w, last);
+	if (last)
+		e = walk_durable(cx, &w, &c->durable);
+	if (e == E_OK)
+		e = check_batches(cx, c, &w, last);
 	segfile_close(&f);
 	*pos = w.pos;
 	return e;
@@ -252,6 +256,10 @@ static enum ec check_packs(struct cx *cx, struct check *c)
 		if (e)
 			return e;
 		c->now = &f;
+		bool both = false;
+		e = pack_map_both(cx, f.fd, &f.head, &both);
+		if (e == E_OK && !both)
+			violated(c, 11, "pack %08x: one copy of its map is damaged", f.head.id);
 		for (size_t k = 0; e == E_OK && k < f.map.n; k++)
 			e = check_section(cx, c, &f, &f.map.sections[k]);
 		segfile_close(&f);

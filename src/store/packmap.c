@@ -152,6 +152,20 @@ enum ec pack_map_read(struct cx *cx, int fd, const struct seg_head *head, struct
 	return E_OK;
 }
 
+enum ec pack_map_both(struct cx *cx, int fd, const struct seg_head *head, bool *out)
+{
+	uint64_t at[] = { head->prev_end, head->prev_chain }, next = 0;
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(at); i++) {
+		struct pack_map m = { 0 };
+		e = read_copy(cx, fd, head, at[i], &m, &next);
+		pack_map_free(&m);
+	}
+	*out = e == E_OK;
+	return e == E_CORRUPT ? E_OK : e;
+}
+
 void pack_map_free(struct pack_map *m)
 {
 	free(m->sections);

@@ -38,6 +38,8 @@ void pack_section_print(struct buf *b, const struct pack_section *s);
 /// Reads the map of the pack with this header from its file, the second copy where the first is damaged.
 /// errors: E_CORRUPT, E_TEMP, E_IO.
 [[nodiscard]] enum ec pack_map_read(struct cx *cx, int fd, const struct seg_head *head, struct pack_map *out);
+/// Whether both copies of the map prove themselves. errors: E_TEMP, E_IO.
+[[nodiscard]] enum ec pack_map_both(struct cx *cx, int fd, const struct seg_head *head, bool *out);
 void pack_map_free(struct pack_map *m); // accepts all zero
 /// The section that stands for segment `id`; NULL where there is none.
 const struct pack_section *pack_map_section(const struct pack_map *m, uint32_t id);
