@@ -127,8 +127,8 @@ static bool may_go(const struct compacting *c, const struct seg_info *i, uint32_
 {
 	if (i->stale || (i->pack && i->head.kind != SEG_PACK))
 		return false;
-	if (i->head.made_s + c->conf->cool_s > now_s)
-		return false;
+	if (i->head.made_s <= now_s && now_s - i->head.made_s < c->conf->cool_s)
+		return false; // one of the future was made before the clock was set back: nobody knows when
 	switch (i->head.kind) {
 	case SEG_LOG: // one that no other continues may be left from a failed write, or what was before it moved away
 		return i->head.id < applied && seg_list_place(&c->segs, i->head.id) < c->segs.chain_n;

@@ -263,6 +263,44 @@ static void test_damage(void **state)
 	town_free(t);
 }
 
+/// Says in the header of every segment that it was made so much later.
+static void make_later(const struct town *t, uint64_t by_s)
+{
+	struct seg_list l;
+	char path[128], name[SEG_NAME];
+
+	assert_int_equal(seg_list_look(NULL, t->s->log_fd, &l), E_OK);
+	for (size_t i = 0; i < l.n; i++) {
+		l.all[i].head.made_s += by_s;
+		seg_name(l.all[i].head.id, name);
+		snprintf(path, sizeof path, "%s/log/%s", t->bed.dir, name);
+		int fd = open(path, O_RDWR);
+		assert_int_equal(segfile_write_head(NULL, t->s->disk, fd, &l.all[i].head), E_OK);
+		close(fd);
+	}
+	seg_list_free(&l);
+}
+
+/// The clock was years ahead and was set right: what was written by then does not wait until it is that late again.
+static void test_clock_set_back(void **state)
+{
+	(void)state;
+	static const struct compact_conf cool = { .dead_percent = 1, .cool_s = 3600 };
+	struct town *t = town_new(9);
+	struct compact_result r;
+
+	assert_int_equal(town_live(t, 300), E_OK);
+	assert_int_equal(compact_run(NULL, t->s, &cool, &r), E_OK);
+	assert_int_equal(r.packs, 0); // all of it is of this hour
+	make_later(t, 10ull * 365 * 24 * 3600);
+	assert_int_equal(compact_run(NULL, t->s, &cool, &r), E_OK);
+	assert_true(r.packs > 0 && r.damaged == 0 && r.octets_gone > r.octets_new);
+	town_same(t);
+	town_restart(t, true);
+	town_same(t);
+	town_free(t);
+}
+
 /// A stream that is under way keeps its segment, also where nothing in it is named any more.
 static void test_streams(void **state)
 {
@@ -320,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_ends_anywhere),
 		cmocka_unit_test(test_drop_in_the_oldest),
 		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_clock_set_back),
 		cmocka_unit_test(test_streams),
 		cmocka_unit_test(test_unknown_rows),
 	};
