@@ -183,6 +183,50 @@ static void test_ends(void **state)
 	bed_remove(&other);
 }
 
+/// A copy of the whole folder went its own way for a while: its index and its snapshots, put into the other one, are
+/// of another log, though both have as many batches, in the same places.
+static void test_parted(void **state)
+{
+	(void)state;
+	for (unsigned what = 0; what < 3; what++) {
+		struct bed b = bed_make(), other = bed_make();
+		char command[300];
+		uint64_t cut;
+		fill(&b, CLEAN, &cut);
+		snprintf(command, sizeof command, "cp -a %s/. %s", b.dir, other.dir);
+		assert_int_equal(system(command), 0);
+		struct store *s = bed_open(&other);
+		put(s, cell, 3, SL("thine"));
+		put(s, (struct cell_id){ 2, 9 }, 0, SL("none"));
+		assert_int_equal(snapshot_take(NULL, s), E_OK); // the third
+		store_close(s);
+		s = bed_open(&b);
+		put(s, cell, 3, SL("yours"));
+		put(s, (struct cell_id){ 2, 8 }, 0, SL("more"));
+		if (what == 2)
+			bed_crash(s);
+		else
+			store_close(s);
+		if (what == 2)
+			forget_boot(&b);
+		if (what != 1)
+			copy(&other, &b, "index/data.mdb");
+		else
+			drop(&b, "index/data.mdb");
+		if (what > 0)
+			copy(&other, &b, "snapshot/0000000000000003.mdb");
+		for (int round = 0; round < 2; round++) {
+			s = bed_open(&b);
+			assert_int_equal(s->start, round ? START_INDEX : START_SNAPSHOT); // one from before they parted
+			assert_true(has(s, cell, SL("yours")) && has(s, (struct cell_id){ 2, 8 }, SL("more")));
+			assert_false(has(s, (struct cell_id){ 2, 9 }, SL("none")));
+			store_close(s);
+		}
+		bed_remove(&b);
+		bed_remove(&other);
+	}
+}
+
 /// The newest two are kept, and what a crash left of a third is replaced.
 static void test_kept(void **state)
 {
@@ -263,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_parted),
 		cmocka_unit_test(test_kept),
 		cmocka_unit_test(test_unflushed),
 		cmocka_unit_test(test_no_room),
