@@ -116,6 +116,9 @@ struct store {
 [[nodiscard]] enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.
 bool store_is_low(const struct store *s);
+/// Begins without a thread, and ends without one: between, its figures may be asked for (store_get_stats).
+void writer_init(struct writer *w);
+void writer_end(struct writer *w);
 /// Starts and stops the writer's thread. Stopping finishes queued jobs.
 [[nodiscard]] enum ec writer_start(struct cx *cx, struct store *s);
 void writer_stop(struct store *s);

@@ -437,7 +437,7 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	return e ? e : writer_start(cx, s);
 }
 
-/// Gives back everything that is not the writer's or the log's.
+/// Gives back everything but the log. The threads have ended.
 static void release(struct store *s)
 {
 	index_close(s->index);
@@ -445,6 +445,7 @@ static void release(struct store *s)
 	segcache_end(&s->cache);
 	places_end(&s->places);
 	keeper_end(&s->keeper);
+	writer_end(&s->writer);
 	int fds[] = { s->log_fd, s->lock_fd, s->snapshot_fd, s->dir_fd };
 	for (size_t i = 0; i < ARRAY_N(fds); i++)
 		if (fds[i] >= 0)
@@ -468,6 +469,7 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 	s->dir_fd = s->log_fd = s->lock_fd = s->snapshot_fd = s->journal.fd = -1;
 	configure(s, conf);
 	enum ec e = open_folders(cx, s, conf->dir);
+	writer_init(&s->writer);
 	keeper_init(&s->keeper, s);
 	segcache_init(&s->cache, s->log_fd);
 	places_init(&s->places);

@@ -444,11 +444,9 @@ static void test_watch_and_close(void **state)
 	store_get_stats(s, &st);
 	assert_true(st.jobs == 3 && st.batches == 1 && st.applied_lsn == 1 && st.durable_lsn == 1 && !st.read_only);
 	writer_stop(s); // as store_close does first
-	pthread_mutex_init(&s->writer.lock, NULL);
 	struct job late = { .run = put_run, .done = done_closed };
 	store_submit(s, &late);
 	assert_int_equal(late.result, E_CLOSED);
-	pthread_mutex_destroy(&s->writer.lock);
 	store_close(s);
 	bed_remove(&b);
 }

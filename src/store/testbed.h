@@ -73,6 +73,7 @@ static inline void bed_crash(struct store *s)
 	segcache_end(&s->cache);
 	places_end(&s->places);
 	keeper_end(&s->keeper);
+	writer_end(&s->writer);
 	close(s->log_fd);
 	close(s->dir_fd);
 	close(s->snapshot_fd);

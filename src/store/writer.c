@@ -631,9 +631,8 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
-enum ec writer_start(struct cx *cx, struct store *s)
+void writer_init(struct writer *w)
 {
-	struct writer *w = &s->writer;
 	pthread_condattr_t attr;
 
 	pthread_mutex_init(&w->lock, NULL);
@@ -644,6 +643,19 @@ enum ec writer_start(struct cx *cx, struct store *s)
 	pthread_condattr_destroy(&attr);
 	list_init(&w->waiting);
 	list_init(&w->held);
+}
+
+void writer_end(struct writer *w)
+{
+	pthread_cond_destroy(&w->wake);
+	pthread_cond_destroy(&w->silent);
+	pthread_mutex_destroy(&w->lock);
+}
+
+enum ec writer_start(struct cx *cx, struct store *s)
+{
+	struct writer *w = &s->writer;
+
 	w->txn.s = w->txn.view.s = s;
 	look_at_disk(w);
 	update_stats(w);
@@ -664,9 +676,6 @@ void writer_stop(struct store *s)
 	pthread_join(w->thread, NULL);
 	w->started = false;
 	txn_free(&w->txn);
-	pthread_cond_destroy(&w->wake);
-	pthread_cond_destroy(&w->silent);
-	pthread_mutex_destroy(&w->lock);
 }
 
 enum ec store_roll(struct cx *cx, struct store *s)
