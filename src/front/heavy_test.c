@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "front/heavy.h"
@@ -11,7 +12,8 @@ enum { JOBS = 8, TICKS = 100 };
 
 static struct heavy heavy;
 static sem_t ticked; // posted at each tick
-static unsigned ticks, running, running_max, done, wrong;
+static unsigned ticks, running, running_max, wrong;
+static atomic_uint done; // the ticker looks without the mutex
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct charset_cache *in_use[HEAVY_SEATS];
 

@@ -32,6 +32,23 @@ static inline bool bad_now(struct bad_disk *d)
 	return bad;
 }
 
+static inline unsigned bad_calls(struct bad_disk *d)
+{
+	pthread_mutex_lock(&d->lock);
+	unsigned n = d->calls;
+	pthread_mutex_unlock(&d->lock);
+	return n;
+}
+
+/// The n-th call from now on fails; and what follows it, unless it alone shall.
+static inline void bad_from_now(struct bad_disk *d, unsigned n, bool alone)
+{
+	pthread_mutex_lock(&d->lock);
+	d->fail_from = d->calls + n;
+	d->fail_to = alone ? d->fail_from : UINT32_MAX;
+	pthread_mutex_unlock(&d->lock);
+}
+
 static inline int bad_open(void *arg, int dir, const char *name, int flags)
 {
 	struct bad_disk *d = arg;

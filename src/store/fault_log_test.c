@@ -41,7 +41,7 @@ static void test_failed_is_not_done(void **state)
 	struct put failed = { cell_b, 0, 0, SL("k"), SL("b"), .outcome = SL("") };
 
 	assert_int_equal(store_do(NULL, s, false, put_run, &lazy), E_OK);
-	bad.fail_from = bad.calls + 2; // its write comes through
+	bad_from_now(&bad, 2, false); // its write comes through
 	assert_int_equal(store_do(NULL, s, true, put_run, &failed), E_TEMP);
 	bed_crash(s);
 	s = bed_open(&b);
@@ -63,7 +63,7 @@ static void test_written_again_is_known(void **state)
 	struct store_stats before, after;
 
 	store_get_stats(s, &before);
-	bad.fail_from = bad.fail_to = bad.calls + 2; // its lazy flush
+	bad_from_now(&bad, 2, true); // its lazy flush
 	assert_int_equal(store_do(NULL, s, false, put_run, &lazy), E_OK);
 	do {
 		usleep(1000);

@@ -75,7 +75,7 @@ static void fault_run(const struct bad_disk *how, unsigned *calls, bool close_it
 		for (unsigned i = 0; i < STEPS; i++)
 			lost += !acked[i];
 		CHECK(bad.fail_from != bad.fail_to || lost <= 1, name); // one failed call costs at most its own body
-		*calls = bad.calls;
+		*calls = bad_calls(&bad);
 		if (close_it)
 			store_close(s);
 		else
@@ -141,10 +141,7 @@ static void test_heals(void **state)
 	struct store *s = bed_open_on(&b, &disk);
 	struct put p = { cell_a, 0, 0, SL("k"), SL("lazy"), .outcome = SL("") };
 	assert_int_equal(store_do(NULL, s, false, put_run, &p), E_OK);
-	pthread_mutex_lock(&bad.lock);
-	bad.fail_from = 1;
-	bad.fail_to = UINT32_MAX;
-	pthread_mutex_unlock(&bad.lock);
+	bad_from_now(&bad, 1, false);
 	struct put q = { cell_b, 0, 0, SL("k"), SL("refused"), .outcome = SL("") };
 	assert_int_equal(store_do(NULL, s, true, put_run, &q), E_TEMP);
 	store_get_stats(s, &st);
