@@ -329,7 +329,7 @@ static enum ec compare_live(struct cx *cx, struct check *c, struct index *scratc
 	struct applied applied = { 0 };
 
 	snprintf(path, sizeof path, "%.*s/index", SLF(c->conf->dir));
-	enum ec e = index_open(cx, path, c->conf->map_octets ? c->conf->map_octets : 1ull << 40, 8, &live);
+	enum ec e = index_open(cx, path, c->conf->map_octets, 8, &live);
 	if (e == E_OK)
 		e = index_read(cx, live, &a);
 	if (e == E_OK)
@@ -360,7 +360,7 @@ static enum ec check_index(struct cx *cx, struct check *c)
 		return disk_error(cx, -errno, "making the scratch folder");
 	(void)unlinkat(c->dir, "check/data.mdb", 0);
 	(void)unlinkat(c->dir, "check/lock.mdb", 0);
-	enum ec e = index_open(cx, path, c->conf->map_octets ? c->conf->map_octets : 1ull << 40, 8, &scratch);
+	enum ec e = index_open(cx, path, c->conf->map_octets, 8, &scratch);
 	if (e == E_OK)
 		e = replay(cx, c->log, &c->segs, scratch, &(struct applied){ 0 }, &r);
 	if (e == E_OK && r.gaps)

@@ -120,7 +120,7 @@ enum ec index_open(struct cx *cx, const char *path, uint64_t map_octets, unsigne
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&ix->quiet, &attr);
 	pthread_condattr_destroy(&attr);
-	ix->map_octets = map_octets;
+	ix->map_octets = map_octets ? map_octets : index_map_octets;
 	ix->readers_max = readers_max;
 	ix->path = strdup(path);
 	enum ec e = ix->path ? env_open(cx, ix) : fail(cx, E_TEMP, "no memory for the index");

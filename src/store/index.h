@@ -23,7 +23,13 @@ enum index_table {
 struct index;
 struct itxn; // a transaction
 
-/// Opens or makes the index in the folder `path`. errors: E_CORRUPT (throw it away), E_IO, E_FULL.
+#ifndef INDEX_MAP_LOG2 // meson.build has the exception
+#define INDEX_MAP_LOG2 40
+#endif
+/// The map of an index where nobody asks for another: 1 TiB, more than it ever becomes.
+static const uint64_t index_map_octets = 1ull << INDEX_MAP_LOG2;
+
+/// Opens or makes the index in the folder `path`. in: map_octets (0: index_map_octets). errors: E_CORRUPT (throw it away), E_IO, E_FULL.
 [[nodiscard]] enum ec index_open(
 	struct cx *cx, const char *path, uint64_t map_octets, unsigned readers_max, struct index **out);
 void index_close(struct index *ix); // accepts NULL

@@ -68,7 +68,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 	s->segment_octets = conf->segment_octets ? conf->segment_octets : segment_default;
 	if (s->segment_octets > segment_max)
 		s->segment_octets = segment_max;
-	s->map_octets = conf->map_octets ? conf->map_octets : 1ull << 40;
+	s->map_octets = conf->map_octets;
 	s->free_min_octets = conf->free_min_octets ? conf->free_min_octets : 1ull << 30;
 	s->flush_lazy_ms = conf->flush_lazy_ms ? conf->flush_lazy_ms : 100;
 	s->readers_max = conf->readers_max ? conf->readers_max : 64;
