@@ -8,18 +8,18 @@
 
 #include "base/clock.h"
 
-enum ec cx_note(struct cx *cx, enum ec e, bool fresh, const char *file, int line, const char *fmt, ...)
+void cx_note(struct cx *cx, enum ec e, bool fresh, const char *file, int line, const char *fmt, ...)
 {
 	if (!cx || e == E_OK)
-		return e;
+		return;
 	if (!cx->diag.frames)
 		cx->diag.frames = calloc(DIAG_FRAMES, sizeof *cx->diag.frames);
 	if (!cx->diag.frames)
-		return e;
+		return;
 	if (fresh)
 		cx->diag.n = 0;
 	if (cx->diag.n == DIAG_FRAMES)
-		return e;
+		return;
 	struct diag_frame *f = &cx->diag.frames[cx->diag.n++];
 	const char *slash = strrchr(file, '/');
 	va_list ap;
@@ -29,7 +29,6 @@ enum ec cx_note(struct cx *cx, enum ec e, bool fresh, const char *file, int line
 	va_start(ap, fmt);
 	vsnprintf(f->text, sizeof f->text, fmt, ap);
 	va_end(ap);
-	return e;
 }
 
 void cx_story(const struct cx *cx, char *out, size_t n)

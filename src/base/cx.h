@@ -32,12 +32,18 @@ struct cx {
 
 /// Starts a story: remembers `e` with a text and returns it. Forgets an earlier story. cx may be NULL (nothing is
 /// kept).
-#define fail(cx, e, ...) cx_note((cx), (e), true, __FILE__, __LINE__, __VA_ARGS__)
+#define fail(cx, e, ...) CX_NOTED(cx, e, true, __VA_ARGS__)
 /// Adds what this failure broke here, and returns `e`. cx may be NULL.
-#define wrap(cx, e, ...) cx_note((cx), (e), false, __FILE__, __LINE__, __VA_ARGS__)
+#define wrap(cx, e, ...) CX_NOTED(cx, e, false, __VA_ARGS__)
 
-/// What fail() and wrap() call.
-[[gnu::format(printf, 6, 7)]] enum ec cx_note(
+/// What fail() and wrap() call; `e` is returned where compilers and checkers see that it is the same.
+#define CX_NOTED(cx, e, fresh, ...)                                           \
+	({                                                                    \
+		const enum ec noted = (e);                                    \
+		cx_note((cx), noted, fresh, __FILE__, __LINE__, __VA_ARGS__); \
+		noted;                                                        \
+	})
+[[gnu::format(printf, 6, 7)]] void cx_note(
 	struct cx *cx, enum ec e, bool fresh, const char *file, int line, const char *fmt, ...);
 
 /// Prints "code: text <- text …" of the last failure into out[n], NUL-terminated, control octets as '?'.
