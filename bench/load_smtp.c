@@ -178,8 +178,9 @@ FIB static enum ec check_end(struct cx *cx, struct load *l)
 	for (uint64_t u = 0; e == E_OK && l->checker && u < l->o.users; u++) {
 		struct checker *k = &l->checker[u];
 		uint32_t n = 0;
-		while ((e = count_messages(cx, k, &l->o, &n)) == E_OK && n < k->want && e == E_OK)
-			e = fib_sleep(cx, POLL_MS);
+		do
+			e = count_messages(cx, k, &l->o, &n);
+		while (e == E_OK && n < k->want && (e = fib_sleep(cx, POLL_MS)) == E_OK);
 		if (e == E_OK && n > k->want)
 			e = fail(cx, E_CORRUPT, "%u messages where %lu were sent", n, k->want);
 		client_free(&k->client);
