@@ -142,7 +142,8 @@ FIB enum ec sasl_password(
 		cx_forget(cx);
 		e = ask_store(cx, l, who, password, out);
 	}
-	explicit_bzero(prepared.p, prepared.p ? prepared.cap : 0);
+	if (prepared.p)
+		explicit_bzero(prepared.p, prepared.cap);
 	buf_free(&prepared);
 	buf_free(&name);
 	return e;

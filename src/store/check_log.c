@@ -262,6 +262,7 @@ static enum ec check_packs(struct cx *cx, struct check *c)
 			violated(c, 11, "pack %08x: one copy of its map is damaged", f.head.id);
 		for (size_t k = 0; e == E_OK && k < f.map.n; k++)
 			e = check_section(cx, c, &f, &f.map.sections[k]);
+		c->now = NULL;
 		segfile_close(&f);
 	}
 	return e;
