@@ -6,6 +6,7 @@ import contextlib, os, pathlib, random, shutil, signal, socket, ssl, subprocess,
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = os.environ.get("HONGYAN", str(ROOT / "build" / "hongyan"))
+CONF = os.environ.get("HONGYAN_CONF", "")  # lines for every server's configuration
 PORTS = {"smtp": 25, "lmtp": 24, "submission": 587, "submissions": 465, "imap": 143, "imaps": 993, "pop3": 110,
          "pop3s": 995}
 PASSWORD = "pass word 7"
@@ -45,7 +46,7 @@ class Server:
         self.run("init", str(self.dir), "--domain", domain, "--port-base", str(self.base), "--listen", "127.0.0.1",
                  "--hostname", "localhost", conf=False)
         with open(self.conf, "a") as f:
-            f.write('disk_reserve = "64M"\n' + options + "\n")
+            f.write('disk_reserve = "64M"\n' + options + "\n" + CONF + "\n")
         for user in users:
             self.add_user(user)
 
