@@ -1,5 +1,5 @@
 # A phone book: what can be done here. The build itself is Meson's (meson.build); this file only calls it.
-.PHONY: help deps build run test lint asan bench crash soak format clean
+.PHONY: help deps build run test lint asan tsan static bench crash soak format clean
 
 help:
 	@echo "make build      build/hongyan, after installing what is missing from Debian's packages"
@@ -7,6 +7,8 @@ help:
 	@echo "make test       everything: lints, unit tests, corpora, transcripts, crash tests, real clients"
 	@echo "make lint       the lints alone          make format   apply clang-format"
 	@echo "make asan       unit tests and corpora with AddressSanitizer and UBSan"
+	@echo "make tsan       unit tests, transcripts, load and kills with ThreadSanitizer: half an hour"
+	@echo "make static     gcc -fanalyzer, clang-tidy and cppcheck over the program: 10 minutes and more"
 	@echo "make fuzz-NAME  fuzz one target (SECONDS=60); make fuzz-list names them"
 	@echo "make bench      the same work beside Postfix and Dovecot; ROWS=\"NAME... --quick\" measures some (bench/README.md)"
 	@echo "make crash      the crash tests, long: 300 power cuts, 200 rounds of kills, every allocation fails in turn"
@@ -35,6 +37,15 @@ lint:
 asan:
 	@tools/deps build test
 	@tools/test asan
+
+tsan:
+	@tools/deps build test
+	@tools/test tsan
+
+static: build
+	@tools/deps test static
+	@test -f build-clang/build.ninja || CC=clang meson setup build-clang >/dev/null
+	@tools/lint-static $(FILES)
 
 bench: build
 	@tools/deps bench

@@ -29,7 +29,8 @@ struct itxn; // a transaction
 /// The map of an index where nobody asks for another: 1 TiB, more than it ever becomes.
 static const uint64_t index_map_octets = 1ull << INDEX_MAP_LOG2;
 
-/// Opens or makes the index in the folder `path`. in: map_octets (0: index_map_octets). errors: E_CORRUPT (throw it away), E_IO, E_FULL.
+/// Opens or makes the index in the folder `path`.
+/// in: map_octets (0: index_map_octets). errors: E_CORRUPT (throw it away), E_IO, E_FULL.
 [[nodiscard]] enum ec index_open(
 	struct cx *cx, const char *path, uint64_t map_octets, unsigned readers_max, struct index **out);
 void index_close(struct index *ix); // accepts NULL
