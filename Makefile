@@ -7,7 +7,7 @@ help:
 	@echo "make test       everything: lints, unit tests, corpora, transcripts, crash tests, real clients"
 	@echo "make lint       the lints alone          make format   apply clang-format"
 	@echo "make asan       unit tests and corpora with AddressSanitizer and UBSan"
-	@echo "make tsan       unit tests, transcripts, load and kills with ThreadSanitizer: half an hour"
+	@echo "make tsan       unit tests, transcripts, load, broken connections with ThreadSanitizer: half an hour"
 	@echo "make static     gcc -fanalyzer, clang-tidy and cppcheck over the program: 10 minutes and more"
 	@echo "make fuzz-NAME  fuzz one target (SECONDS=60); make fuzz-list names them"
 	@echo "make bench      the same work beside Postfix and Dovecot; ROWS=\"NAME... --quick\" measures some (bench/README.md)"
