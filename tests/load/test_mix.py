@@ -23,7 +23,8 @@ WORKS = [
     ("copy", "imap-copy", "imap", dict(count=20)),
     ("visit", "pop3", "pop3", dict(count=10)),
 ]
-OPERATOR = [("store", "compact"), ("backup",), ("stats",), ("user", "add", "late@example.test", "--password-stdin")]
+OPERATOR = [("store", "compact"), ("store", "check"), ("backup",), ("stats",), ("store", "check"),
+            ("user", "add", "late@example.test", "--password-stdin")]
 
 
 def command(server, user, work, service, options):
