@@ -40,6 +40,7 @@ struct cli {
 	int n_args;
 	const char *set[16]; // values of command->options by index; "" for one without value; NULL = not given
 	struct place place;  // open unless no_place
+	void *own;           // the running command's
 };
 /// The value of an option of the running command, NULL where it was not given.
 const char *cli_get(const struct cli *cli, const char *name);

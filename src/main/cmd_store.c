@@ -7,6 +7,7 @@
 #include "main/commands.h"
 #include "main/master.h"
 #include "main/text.h"
+#include "store/check_log.h"
 
 int cmd_serve(struct cx *cx, struct cli *cli)
 {
@@ -159,15 +160,62 @@ int cmd_store_stats(struct cx *cx, struct cli *cli)
 	return cli_store(cx, cli, store_stats);
 }
 
-static void take_faults(const struct cli *cli, json_t *all, struct sl lines)
+/// What a check has found so far.
+struct found {
+	struct cli *cli;
+	json_t *list;
+	uint64_t n;
+};
+
+static void take_line(struct found *f, struct sl line)
 {
-	while (lines.n) {
-		struct sl line = sl_cut(&lines, '\n');
-		if (cli->json)
-			json_array_append_new(all, json_stringn((const char *)line.p, line.n));
-		else
-			printf("%.*s\n", SLF(line));
-	}
+	if (f->cli->json)
+		json_array_append_new(f->list, json_stringn((const char *)line.p, line.n));
+	else
+		printf("%.*s\n", SLF(line));
+}
+
+static void take_lines(struct found *f, struct sl lines)
+{
+	while (lines.n)
+		take_line(f, sl_cut(&lines, '\n'));
+}
+
+static void take_log_fault(void *arg, unsigned invariant, struct sl what)
+{
+	struct found *f = arg;
+	struct buf line = BUF(4096);
+
+	buf_printf(&line, "S%u %.*s", invariant, SLF(what));
+	take_line(f, buf_sl(&line));
+	f->n++;
+	buf_free(&line);
+}
+
+/// Segments, packs and index, which only nobody's store lets be compared. A server that runs checks them as it reads.
+static enum ec check_files(struct cx *cx, struct found *f)
+{
+	char dir[4096];
+	struct check_conf conf = { .report = take_log_fault, .arg = f };
+	struct check_result r;
+	enum ec e = place_data_path(cx, &f->cli->place, dir);
+
+	conf.dir = sl_cstr(dir);
+	if (e == E_OK)
+		e = check_log(cx, &conf, &r);
+	if (e == E_NOTFOUND || e == E_EXISTS) // no store yet, or somebody has just opened it
+		e = E_OK;
+	cx_forget(cx);
+	return e == E_OK ? place_give_data(cx, &f->cli->place) : e;
+}
+
+static int tell_found(const struct found *f)
+{
+	if (f->cli->json)
+		json_puts(json_pack("{s:b, s:I, s:O}", "ok", f->n == 0, "faults", (json_int_t)f->n, "list", f->list));
+	else if (f->n == 0)
+		cli_say("The store is in order.\n");
+	return f->n ? cli_fail(f->cli, NULL, "%llu faults found", (unsigned long long)f->n) : CLI_OK;
 }
 
 FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
@@ -176,8 +224,7 @@ FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
 	struct ans_store_check ans = { 0 };
 	struct chunks *chunks = client_chunks(store);
 	struct cli_progress bar = cli_progress_begin(cli, "checking");
-	json_t *faults = json_array();
-	uint64_t n_faults = 0;
+	struct found *f = cli->own;
 	enum ec e = chunks_take(cx, chunks, &req.out);
 
 	do {
@@ -185,31 +232,26 @@ FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
 			e = call_store_check(cx, store, &req, &ans);
 		if (e != E_OK)
 			break;
-		n_faults += ans.faults;
-		take_faults(cli, faults, (struct sl){ chunks_at(chunks, req.out), ans.octets });
+		f->n += ans.faults;
+		take_lines(f, (struct sl){ chunks_at(chunks, req.out), ans.octets });
 		cli_progress_step(&bar, ans.next ? ans.next : ans.total, ans.total);
 		req.cursor = ans.next;
 	} while (ans.next);
 	cli_progress_end(&bar);
-	if (e == E_OK && cli->json) {
-		json_t *all = json_pack(
-			"{s:b, s:I, s:O}", "ok", n_faults == 0, "faults", (json_int_t)n_faults, "list", faults);
-		char *text = json_dumps(all, JSON_INDENT(2));
-		puts(text ? text : "{}");
-		free(text);
-		json_decref(all);
-	} else if (e == E_OK && n_faults == 0) {
-		cli_say("The store is in order.\n");
-	}
-	json_decref(faults);
-	if (e != E_OK)
-		return cli_fail_as(cli, cx, e, "checking the store: it %s", cli_words(e));
-	return n_faults ? cli_fail(cli, NULL, "%llu faults found", (unsigned long long)n_faults) : CLI_OK;
+	return e == E_OK ? tell_found(f) : cli_fail_as(cli, cx, e, "checking the store: it %s", cli_words(e));
 }
 
 int cmd_store_check(struct cx *cx, struct cli *cli)
 {
-	return cli_store(cx, cli, store_check);
+	struct found f = { .cli = cli, .list = json_array() };
+	enum ec e = cli_server_runs(cx, cli) ? E_OK : check_files(cx, &f);
+	int code;
+
+	cli->own = &f;
+	code = e == E_OK ? cli_store(cx, cli, store_check)
+	                 : cli_fail_as(cli, cx, e, "checking the store: it %s", cli_words(e));
+	json_decref(f.list);
+	return code;
 }
 
 /// What compaction came to, in words or as JSON.

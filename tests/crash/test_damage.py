@@ -202,7 +202,10 @@ def test_lost_change(fresh):
     found = [r for f in sorted((server.dir / "data" / "log").glob("*.seg")) for r in records.records(f)]
     batch = [r for r in found if r.type == records.BLOB][2].lsn
     commit = next(r for r in found if r.type == records.COMMIT and r.lsn == batch)
+    assert "in order" in server.run("store", "check")  # of a stopped server: the log, too
     records.flip(commit.file, commit.at + records.HEAD + 20)
+    told = server.run("store", "check", check=False)
+    assert told.returncode == 1 and re.search(r"(?m)^S\d+ .*\d", told.stdout), told
     for folder in ("index", "snapshot"):
         for file in (server.dir / "data" / folder).iterdir():
             file.unlink()
