@@ -15,14 +15,13 @@ static struct sl grave_name(const struct pl_grave *g)
 	return (struct sl){ g->name, g->name_octets };
 }
 
-FIB static enum ec graves_each(struct cx *cx, struct client *store, const char *user, grave_take *take, void *arg)
+FIB static enum ec graves_each(
+	struct cx *cx, struct client *store, const struct handle *user, grave_take *take, void *arg)
 {
-	struct req_mbox_graves req = { 0 };
+	struct req_mbox_graves req = { .handle = *user };
 	struct ans_mbox_graves ans = { .more = 1 };
-	enum ec e = cli_handle(cx, store, user, &req.handle);
+	enum ec e = chunks_take(cx, client_chunks(store), &req.out);
 
-	if (e == E_OK)
-		e = chunks_take(cx, client_chunks(store), &req.out);
 	while (e == E_OK && ans.more) {
 		const uint8_t *at = chunks_at(client_chunks(store), req.out);
 		e = call_mbox_graves(cx, store, &req, &ans);
@@ -80,7 +79,11 @@ static void show(void *arg, const struct pl_grave *g)
 FIB static int list_deleted(struct cx *cx, struct cli *cli, struct client *store)
 {
 	struct showing s = { .cli = cli, .all = json_array() };
-	enum ec e = graves_each(cx, store, cli->arg[0], show, &s);
+	struct handle user;
+	enum ec e = cli_handle(cx, store, cli->arg[0], &user);
+
+	if (e == E_OK)
+		e = graves_each(cx, store, &user, show, &s);
 
 	if (e == E_OK && cli->json)
 		json_puts(json_incref(s.all));
@@ -115,59 +118,64 @@ static void look(void *arg, const struct pl_grave *g)
 	}
 }
 
-FIB static enum ec bring_back(struct cx *cx, struct client *store, const char *user, uint64_t mbox, struct sl name)
+/// Both names are brought to the form of IMAP clients' commands. errors: E_NOTFOUND (no such grave), E_EXISTS.
+FIB static enum ec bring_back(
+	struct cx *cx, struct client *store, const struct handle *user, struct search *s, struct sl was, struct sl as)
 {
-	struct req_mbox_restore req = { .mbox = mbox };
+	struct buf old = BUF(4096), new = BUF(4096);
+	struct req_mbox_restore req = { .handle = *user };
 	struct ans_mbox_restore ans;
-	enum ec e = cli_handle(cx, store, user, &req.handle);
+	enum ec e = mboxname_compose(was, &old);
 
+	s->name = buf_sl(&old);
 	if (e == E_OK)
-		e = field_set(req.name, name);
-	return e == E_OK ? call_mbox_restore(cx, store, &req, &ans) : e;
+		e = mboxname_compose(as, &new);
+	if (e == E_OK)
+		e = field_set(req.name, buf_sl(&new));
+	if (e == E_OK)
+		e = graves_each(cx, store, user, look, s);
+	if (e == E_OK && s->mbox == 0)
+		e = E_NOTFOUND;
+	req.mbox = s->mbox;
+	if (e == E_OK)
+		e = call_mbox_restore(cx, store, &req, &ans);
+	buf_free(&old);
+	buf_free(&new);
+	return e;
 }
 
-/// Words for what a search or a restore came to.
-static int told(struct cx *cx, const struct cli *cli, enum ec e, const char *name)
+/// What became of it, in words.
+static int told(struct cx *cx, const struct cli *cli, enum ec e, const char *as)
 {
+	const char *user = cli->arg[0];
+
 	if (e == E_EXISTS)
-		return cli_fail_as(
-			cli, NULL, e, "%s has a mailbox %s; choose another name with --as NAME", cli->arg[0], name);
-	return cli_fail_as(cli, cx, e, "mailbox %s %s", name, cli_words(e));
-}
-
-FIB static int restore(struct cx *cx, struct cli *cli, struct client *store)
-{
-	const char *user = cli->arg[0], *as = cli_get(cli, "as") ? cli_get(cli, "as") : cli->arg[1];
-	struct buf was = BUF(4096), name = BUF(4096);
-	struct search s = { 0 };
-	enum ec e = mboxname_compose(sl_cstr(cli->arg[1]), &was);
-
-	if (e == E_OK)
-		e = mboxname_compose(sl_cstr(as), &name);
-	s.name = buf_sl(&was);
-	if (e == E_OK && !cli_get_size(cli, "number", 0, &s.number)) {
-		buf_free(&was);
-		buf_free(&name);
-		return CLI_USAGE;
-	}
-	if (e == E_OK)
-		e = graves_each(cx, store, user, look, &s);
-	bool none = e == E_OK && s.mbox == 0;
-	if (e == E_OK && !none)
-		e = bring_back(cx, store, user, s.mbox, buf_sl(&name));
-	buf_free(&was);
-	buf_free(&name);
-	if (none)
-		return cli_fail_as(cli, NULL, E_NOTFOUND,
+		return cli_fail_as(cli, NULL, e, "%s has a mailbox %s; choose another name with --as NAME", user, as);
+	if (e == E_NOTFOUND)
+		return cli_fail_as(cli, NULL, e,
 			"%s has deleted no such mailbox within the last week; `hongyan mailbox deleted %s` lists them",
 			user, user);
 	if (e != E_OK)
-		return told(cx, cli, e, as);
+		return cli_fail_as(cli, cx, e, "mailbox %s %s", as, cli_words(e));
 	if (cli->json)
 		json_puts(json_pack("{s:b}", "ok", 1));
 	else
 		cli_say("%s is back.\n", as);
 	return CLI_OK;
+}
+
+FIB static int restore(struct cx *cx, struct cli *cli, struct client *store)
+{
+	const char *was = cli->arg[1], *as = cli_get(cli, "as") ? cli_get(cli, "as") : was;
+	struct search s = { 0 };
+	struct handle user;
+
+	if (!cli_get_size(cli, "number", 0, &s.number))
+		return CLI_USAGE;
+	enum ec e = cli_handle(cx, store, cli->arg[0], &user);
+	if (e != E_OK)
+		return cli_fail_as(cli, cx, e, "user %s %s", cli->arg[0], cli_words(e));
+	return told(cx, cli, bring_back(cx, store, &user, &s, sl_cstr(was), sl_cstr(as)), as);
 }
 
 int cmd_mailbox_restore(struct cx *cx, struct cli *cli)

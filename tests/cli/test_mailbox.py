@@ -45,7 +45,9 @@ def test_deleted_and_restored():
         server.run("mailbox", "restore", alice, "Work", "--number", first, "--as", "Old/Work")
         assert imap.select('"Old/Work"') == ("OK", [b"2"])
         assert json.loads(server.run("--json", "mailbox", "deleted", alice)) == []
-        assert "does not exist" in refused(server, "mailbox", "deleted", "nobody@" + server.domain)
+        for words in (["deleted"], ["restore"]):
+            told = refused(server, "mailbox", *words, "nobody@" + server.domain, *(["Work"] if words == ["restore"] else []))
+            assert "user nobody@" in told and "does not exist" in told
         imap.logout()
         assert server.run("store", "check").strip().endswith("in order.")
         server.stop()  # and without a server
