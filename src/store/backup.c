@@ -99,7 +99,6 @@ static enum ec add_file(struct cx *cx, struct backup *b, const struct backup_fil
 static bool line_parse(struct sl line, struct backup_file *f)
 {
 	struct sl name = sl_cut(&line, ' '), octets = sl_cut(&line, ' '), changed = sl_cut(&line, ' ');
-
 	uint64_t crc;
 
 	*f = (struct backup_file){ 0 };

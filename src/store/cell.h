@@ -146,9 +146,11 @@ struct job {
 };
 /// Queues a job. Any thread. Never fails; after store_close began `done` gets E_CLOSED.
 void store_submit(struct store *s, struct job *job);
-/// Submits and waits (tests, command line): returns what `run` or the batch gave.
+/// Submits and waits (the keeper, checks, tests): returns what `run` or the batch gave.
 enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
 	void *arg);
+/// The same for a job that gives room back: the reserve of a full disk is for such, too. It is flushed lazily.
+enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg);
 
 /// Puts the body into this batch (once; a second call gives the same ref). errors: E_FULL, E_IO.
 [[nodiscard]] enum ec blob_put(struct cx *cx, struct txn *t, struct blob *b, struct body_ref *ref);

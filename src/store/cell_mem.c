@@ -696,6 +696,11 @@ enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(st
 	return job.result;
 }
 
+enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
+{
+	return store_do(cx, s, false, run, arg);
+}
+
 void store_set_watch(struct store *s, store_watch *fn, void *arg)
 {
 	pthread_mutex_lock(&s->writer);

@@ -81,6 +81,32 @@ static void test_hold(void **state)
 	town_free(t);
 }
 
+static enum ec full_sweep(struct cx *cx, struct store *s)
+{
+	(void)cx, (void)s;
+	return E_FULL;
+}
+
+/// A full disk may keep what has had its time from going; it must not keep compaction from making room.
+static void test_sweep_fails(void **state)
+{
+	(void)state;
+	struct town *t = town_new(8);
+	struct store_compaction done = { 0 };
+
+	store_close(t->s);
+	t->bed.conf.keep = true;
+	t->bed.conf.sweep = full_sweep;
+	t->s = bed_open(&t->bed);
+	assert_int_equal(town_live(t, 250), E_OK);
+	assert_int_equal(store_compact(NULL, t->s), E_OK);
+	while (done.runs == 0)
+		store_get_compaction(t->s, &done);
+	assert_true(done.result == E_OK && done.segments > 0);
+	town_same(t);
+	town_free(t);
+}
+
 struct reading_thread {
 	struct town *t;
 	atomic_bool stop;
@@ -354,6 +380,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_hold),
+		cmocka_unit_test(test_sweep_fails),
 		cmocka_unit_test(test_readers),
 		cmocka_unit_test(test_ends_anywhere),
 		cmocka_unit_test(test_drop_in_the_oldest),

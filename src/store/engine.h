@@ -114,6 +114,8 @@ struct store {
 /// Waits until the log is durable through `lsn`; not where the writer is gone. Any thread but the writer's.
 /// errors: E_TEMP (it does not become so within seconds).
 [[nodiscard]] enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn);
+/// Free octets of the disk; UINT64_MAX where nobody knows. Any thread.
+uint64_t store_room(const struct store *s);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.
 bool store_is_low(const struct store *s);
 /// Begins without a thread, and ends without one: between, its figures may be asked for (store_get_stats).

@@ -9,7 +9,11 @@
 #include "store/mbox_rows.h"
 #include "store/tree_rows.h"
 
-enum { GRAVES_AT_A_TIME = 64, ACCOUNTS_MAX = 16 << 20 };
+enum {
+	GRAVES_AT_A_TIME = 64,
+	WEIGHED_MAX = 2 * GRAVES_MAX, // more than there can be: each deletion trims
+	ACCOUNTS_MAX = 16 << 20,
+};
 
 enum ec grave_note(struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox)
 {
@@ -131,12 +135,12 @@ static bool weigh_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name
 
 	(void)name;
 	w->err = mbox_head_buried(w->cx, w->v, (struct cell_id){ w->account, mbox }, &h);
-	if (w->err == E_NOTFOUND)
-		w->err = E_OK; // damage took the mailbox
+	if (w->err == E_NOTFOUND || w->err == E_CORRUPT)
+		w->err = E_OK; // damage took the mailbox: nothing to weigh, and no reason to refuse another's deletion
 	struct grave g = { mbox, h.octets, gone_s };
 	buf_add(&w->graves, (struct sl){ (const uint8_t *)&g, sizeof g });
 	w->octets += h.octets;
-	return w->err == E_OK && w->graves.err == E_OK;
+	return w->err == E_OK && w->graves.err == E_OK && w->graves.n < WEIGHED_MAX * sizeof g;
 }
 
 /// Oldest first; of one second in the order in which they were made.
@@ -151,7 +155,7 @@ static int by_age(const void *x, const void *y)
 
 enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octets_max)
 {
-	struct trim w = { cx, txn_view(t), account, 0, BUF((size_t)GRAVES_MAX * 2 * sizeof(struct grave)), E_OK };
+	struct trim w = { cx, txn_view(t), account, 0, BUF(WEIGHED_MAX * sizeof(struct grave)), E_OK };
 	uint64_t mbox[GRAVES_AT_A_TIME];
 	struct account a;
 	unsigned n = 0;
@@ -245,12 +249,12 @@ enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s)
 	e = cell_scan_cells(cx, f.v, look_into, &f);
 	view_close(f.v);
 	if (e == E_OK)
-		e = f.err;
+		e = f.err ? f.err : f.accounts.err;
 	for (size_t at = 0; e == E_OK && at < f.accounts.n; at += sizeof(uint64_t)) {
 		struct sweep w = { .before_s = f.before_s };
 		memcpy(&w.account, f.accounts.p + at, sizeof w.account);
 		do {
-			e = store_do(cx, s, true, sweep_run, &w);
+			e = store_free(cx, s, sweep_run, &w);
 		} while (e == E_OK && w.n == GRAVES_AT_A_TIME);
 	}
 	buf_free(&f.accounts);

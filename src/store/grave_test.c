@@ -195,6 +195,41 @@ static void test_trim(void **state)
 	mailbed_free(b);
 }
 
+static enum ec spoil_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	const struct mbox_ref *m = arg;
+	uint64_t version;
+	struct sl head;
+	enum ec e = cell_head(cx, txn_view(t), mbox_cell(*m), &version, &head);
+
+	(void)b;
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, mbox_cell(*m), version);
+	change_head(c, SL("G but no head"));
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
+/// One damaged grave is no reason to refuse other deletions.
+static void test_damaged_grave(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	struct mbox_ref bad, m;
+
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	m.account = bad.account = bed_user(b, SL("bob@example.org"), 0);
+	assert_int_equal(bed_create(b, m.account, SL("bad"), &bad.mbox), E_OK);
+	assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
+	delete_box(b, bad, b->now_s);
+	assert_int_equal(bed_do(b, spoil_job, &bad), E_OK);
+	delete_box(b, m, b->now_s);
+	assert_int_equal(graves(b, m.account), 2);
+	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);
+	assert_false(is_there(b, bad) || is_there(b, m));
+	mailbed_free(b);
+}
+
 struct restore_args {
 	struct tree_op op;
 	uint64_t mbox;
@@ -281,6 +316,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_restore),
 		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_damaged_grave),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

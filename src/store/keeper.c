@@ -160,10 +160,17 @@ static bool begin(struct keeper *k)
 /// What is being written can be compacted too once it is sealed. A full disk keeps its room for the writer.
 static enum ec roll(struct cx *cx, struct keeper *k)
 {
-	struct store_stats stats;
+	return store_room(k->s) > 2 * k->s->segment_octets ? store_roll(cx, k->s) : E_OK;
+}
 
-	store_get_stats(k->s, &stats);
-	return stats.free_octets > 2 * k->s->segment_octets ? store_roll(cx, k->s) : E_OK;
+/// Drops what was kept for a time. Where that fails, a full disk needs compaction all the more.
+static void sweep(struct cx *cx, struct store *s)
+{
+	enum ec e = s->sweep ? s->sweep(cx, s) : E_OK;
+
+	if (e != E_OK)
+		log_failure(cx, LOG_WARN, "store.sweep.failed", e);
+	cx_forget(cx);
 }
 
 static void compact(struct cx *cx, struct keeper *k, bool all)
@@ -179,9 +186,8 @@ static void compact(struct cx *cx, struct keeper *k, bool all)
 
 	if (!begin(k))
 		return;
-	enum ec e = k->s->sweep ? k->s->sweep(cx, k->s) : E_OK;
-	if (e == E_OK && all)
-		e = roll(cx, k);
+	sweep(cx, k->s);
+	enum ec e = all ? roll(cx, k) : E_OK;
 	if (e == E_OK)
 		e = compact_run(cx, k->s, &conf, &r);
 	note_end(k, &r, e);

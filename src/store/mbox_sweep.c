@@ -111,7 +111,7 @@ enum ec mbox_sweep(struct cx *cx, struct store *s, int64_t now_s)
 		struct sweep w = { .hollow.now_s = now_s };
 		memcpy(&w.cell, f.cells.p + at, sizeof w.cell);
 		do {
-			e = store_do(cx, s, false, sweep_run, &w);
+			e = store_free(cx, s, sweep_run, &w);
 		} while (e == E_OK && w.hollow.n == PAGES_AT_A_TIME);
 	}
 	buf_free(&f.cells);

@@ -204,10 +204,9 @@ static enum ec name_copy(struct cx *cx, struct store *s, const struct snapshot *
 /// A copy on a disk that is nearly full would take the room that mail needs.
 static bool has_room(struct store *s)
 {
-	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->snapshot_fd);
 	uint64_t octets = index_octets(s->index);
 
-	return free_octets < 0 || (uint64_t)free_octets > octets + octets / 10 + ROOM_LEFT;
+	return store_room(s) > octets + octets / 10 + ROOM_LEFT;
 }
 
 enum ec snapshot_take(struct cx *cx, struct store *s)

@@ -537,11 +537,16 @@ void store_close(struct store *s)
 	release(s);
 }
 
-bool store_is_low(const struct store *s)
+uint64_t store_room(const struct store *s)
 {
 	int64_t free_octets = s->disk->free_octets(s->disk->arg, s->log_fd);
 
-	return free_octets >= 0 && (uint64_t)free_octets < s->free_min_octets;
+	return free_octets < 0 ? UINT64_MAX : (uint64_t)free_octets;
+}
+
+bool store_is_low(const struct store *s)
+{
+	return store_room(s) < s->free_min_octets;
 }
 
 bool store_is_restored(const struct store *s)

@@ -724,21 +724,27 @@ static void done_waiting(struct job *job, enum ec e)
 	sem_post(&w->over);
 }
 
-enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
-	void *arg)
+static enum ec do_and_wait(struct store *s, struct waiting w)
 {
-	struct waiting w = {
-		.job = { .run = run_waiting, .done = done_waiting, .arg = arg, .durable = durable },
-		.cx = cx,
-		.run = run,
-	};
-
+	w.job.run = run_waiting;
+	w.job.done = done_waiting;
 	sem_init(&w.over, 0, 0);
 	store_submit(s, &w.job);
 	while (sem_wait(&w.over)) // only EINTR
 		;
 	sem_destroy(&w.over);
 	return w.result;
+}
+
+enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
+	void *arg)
+{
+	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .durable = durable }, .cx = cx, .run = run });
+}
+
+enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
+{
+	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .frees = true }, .cx = cx, .run = run });
 }
 
 void store_set_watch(struct store *s, store_watch *fn, void *arg)
