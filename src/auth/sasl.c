@@ -28,8 +28,7 @@ struct exchange {
 
 static void exchange_end(struct exchange *x)
 {
-	if (x->response.p)
-		explicit_bzero(x->response.p, x->response.cap);
+	buf_wipe(&x->response);
 	buf_free(&x->response);
 	arena_free(&x->memory);
 }
@@ -142,8 +141,7 @@ FIB enum ec sasl_password(
 		cx_forget(cx);
 		e = ask_store(cx, l, who, password, out);
 	}
-	if (prepared.p)
-		explicit_bzero(prepared.p, prepared.cap);
+	buf_wipe(&prepared);
 	buf_free(&prepared);
 	buf_free(&name);
 	return e;

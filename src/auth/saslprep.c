@@ -141,8 +141,7 @@ enum ec saslprep(struct sl text, enum saslprep_use use, struct buf *out)
 	}
 	if (e != E_OK)
 		buf_cut(out, before);
-	if (mapped.p)
-		explicit_bzero(mapped.p, mapped.cap);
+	buf_wipe(&mapped);
 	buf_free(&mapped);
 	return e;
 }

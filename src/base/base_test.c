@@ -55,6 +55,23 @@ static void test_buf_limit(void **state)
 	buf_free(&b);
 }
 
+static void test_buf_wipe(void **state)
+{
+	(void)state;
+	struct buf b = BUF(64), none = BUF(64);
+	buf_puts(&b, "a secret of many octets");
+	buf_cut(&b, 3); // what was taken back is in the memory yet
+	buf_wipe(&b);
+	assert_int_equal(b.n, 0);
+	for (size_t i = 0; i < b.cap; i++)
+		assert_int_equal(b.p[i], 0);
+	buf_puts(&b, "again");
+	assert_true(sl_eq(buf_sl(&b), SL("again")));
+	buf_free(&b);
+	buf_wipe(&none); // no memory yet
+	assert_null(none.p);
+}
+
 static void test_arena_budget(void **state)
 {
 	(void)state;
@@ -235,6 +252,7 @@ int main(void)
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_buf_limit),
+		cmocka_unit_test(test_buf_wipe),
 		cmocka_unit_test(test_arena_budget),
 		cmocka_unit_test(test_cur_sticky),
 		cmocka_unit_test(test_num_parse),

@@ -126,6 +126,13 @@ void buf_clear(struct buf *b)
 	b->err = E_OK;
 }
 
+void buf_wipe(struct buf *b)
+{
+	if (b->p)
+		explicit_bzero(b->p, b->cap);
+	buf_clear(b);
+}
+
 void buf_free(struct buf *b)
 {
 	free(b->p);

@@ -38,6 +38,8 @@ void buf_drop(struct buf *b, size_t n);
 void buf_cut(struct buf *b, size_t n);
 /// Empty again, error cleared, memory kept.
 void buf_clear(struct buf *b);
+/// The same with zeros over all of the memory, for secrets; before buf_free. What grew left copies behind where it was.
+void buf_wipe(struct buf *b);
 /// Gives the memory back; the buffer is empty and may be used again. Accepts a zeroed one.
 void buf_free(struct buf *b);
 

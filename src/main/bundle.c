@@ -47,7 +47,7 @@ enum ec bundle_send(struct cx *cx, const struct bundle *b, int *fd)
 	else if (memfd < 0 || write(memfd, text.p, text.n) != (ssize_t)text.n ||
 		 fcntl(memfd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		e = fail(cx, E_IO, "memfd for a role: %m");
-	explicit_bzero(text.p, text.n);
+	buf_wipe(&text);
 	buf_free(&text);
 	if (e == E_OK)
 		*fd = memfd;

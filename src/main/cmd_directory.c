@@ -248,22 +248,20 @@ static bool ask_hidden(const char *prompt, struct buf *b)
 static bool get_password(const struct cli *cli, struct buf *password)
 {
 	struct buf again = BUF(1024);
-	bool ok;
+	bool ok, same = true;
 
 	if (cli_get(cli, "password-stdin")) {
 		ok = read_line(password);
 	} else if (isatty(STDIN_FILENO)) {
 		ok = ask_hidden(text_of("Password: "), password) && ask_hidden(text_of("Again: "), &again);
-		if (ok && !sl_eq(buf_sl(password), buf_sl(&again))) {
-			buf_free(&again);
-			return cli_fail(cli, NULL, "the two passwords differ; nothing was changed"), false;
-		}
+		same = !ok || sl_eq(buf_sl(password), buf_sl(&again));
 	} else {
 		return cli_fail(cli, NULL, "no terminal to ask for a password: use --password-stdin"), false;
 	}
-	if (again.p)
-		explicit_bzero(again.p, again.n);
+	buf_wipe(&again);
 	buf_free(&again);
+	if (!same)
+		return cli_fail(cli, NULL, "the two passwords differ; nothing was changed"), false;
 	if (!ok || password->n == 0)
 		return cli_fail(cli, NULL, "the password is empty; nothing was changed"), false;
 	return true;
@@ -296,8 +294,8 @@ static int take_password(const struct cli *cli, uint16_t *n, uint8_t *p, size_t 
 			"nothing was changed");
 	else if (e != E_OK || field_set_(n, p, room, buf_sl(&prepared)) != E_OK)
 		code = cli_fail(cli, NULL, "the password is too long; nothing was changed");
-	explicit_bzero(typed.p, typed.p ? typed.cap : 0);
-	explicit_bzero(prepared.p, prepared.p ? prepared.cap : 0);
+	buf_wipe(&typed);
+	buf_wipe(&prepared);
 	buf_free(&typed);
 	buf_free(&prepared);
 	return code;

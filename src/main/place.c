@@ -41,8 +41,7 @@ enum ec place_open(struct cx *cx, const char *path, struct place *out, struct bu
 void place_close(struct place *p)
 {
 	for (size_t i = 0; i < p->n_certs; i++) {
-		if (p->certs[i].p)
-			explicit_bzero(p->certs[i].p, p->certs[i].n);
+		buf_wipe(&p->certs[i]);
 		buf_free(&p->certs[i]);
 	}
 	p->n_certs = 0;
@@ -130,8 +129,7 @@ enum ec place_secret(struct cx *cx, struct place *p)
 			STORE_SECRET);
 	if (e == E_OK)
 		memcpy(p->store_secret, b.p, STORE_SECRET);
-	if (b.p)
-		explicit_bzero(b.p, b.n);
+	buf_wipe(&b);
 	buf_free(&b);
 	return e;
 }
