@@ -8,14 +8,6 @@ struct cur cur_over(struct sl in)
 	return (struct cur){ .in = in };
 }
 
-void cur_fail(struct cur *c, enum ec e)
-{
-	if (c->err != E_OK)
-		return;
-	c->err = e;
-	c->err_at = c->at;
-}
-
 struct sl cur_rest(const struct cur *c)
 {
 	return cur_ok(c) ? sl_from(c->in, c->at) : (struct sl){ c->in.p, 0 };

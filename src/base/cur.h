@@ -20,7 +20,13 @@ struct cur {
 /// A cursor at the start of `in`, which is borrowed for the cursor's life.
 struct cur cur_over(struct sl in);
 /// Notes the first error; later ones are ignored. `e` must not be E_OK.
-void cur_fail(struct cur *c, enum ec e);
+static inline void cur_fail(struct cur *c, enum ec e)
+{
+	if (c->err != E_OK)
+		return;
+	c->err = e;
+	c->err_at = c->at;
+}
 static inline bool cur_ok(const struct cur *c)
 {
 	return c->err == E_OK;
