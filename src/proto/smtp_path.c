@@ -33,8 +33,10 @@ static struct sl parse_quoted_string(struct cur *c, struct arena *a)
 	uint8_t *p = arena_alloc(a, rest.n, 1);
 	size_t n = 0;
 
-	if (!p)
+	if (!p) {
 		cur_fail(c, E_TEMP);
+		return (struct sl){ 0 };
+	}
 	cur_need(c, '"');
 	while (cur_ok(c) && cur_peek(c) != '"') {
 		int ch = cur_take(c, '\\') ? cur_peek(c) : is_qtext(cur_peek(c)) ? cur_peek(c) : -1;
