@@ -298,10 +298,8 @@ static void take_part(struct parse *p, enum token t)
 		begin_group(p);
 	} else if (t == '<' && !p->angle) {
 		take_angle(p);
-	} else if (t == '<' || t == '>') {
-		p->list->broken = true;
-	} else if (p->angle && p->name_n) {
-		p->list->broken = true; // words behind <…> when there was a name before it
+	} else if (t == '<' || t == '>' || (p->angle && p->name_n)) {
+		p->list->broken = true; // also words behind <…> when there was a name before it
 	} else {
 		put_phrase(p, t);
 		if (!p->angle)

@@ -170,8 +170,10 @@ static void feed_percent(struct charset_stream *cs, struct sl s, struct buf *out
 {
 	for (size_t i = 0; i < s.n; i++) {
 		uint8_t c = s.p[i];
-		if (c == '%' && i + 2 < s.n && hex_value(s.p[i + 1]) >= 0 && hex_value(s.p[i + 2]) >= 0) {
-			c = (uint8_t)(hex_value(s.p[i + 1]) << 4 | hex_value(s.p[i + 2]));
+		int high = c == '%' && i + 2 < s.n ? hex_value(s.p[i + 1]) : -1;
+		int low = high >= 0 ? hex_value(s.p[i + 2]) : -1;
+		if (low >= 0) {
+			c = (uint8_t)(high << 4 | low);
 			i += 2;
 		}
 		charset_feed(cs, (struct sl){ &c, 1 }, out);
