@@ -134,13 +134,12 @@ static enum ec read_pieces(struct cx *cx, struct reading *r, const struct margin
 static enum ec read_raw(struct cx *cx, struct reading *r)
 {
 	struct margins m = margins_of(r);
-	uint8_t none[1], *room = m.before + m.after ? malloc(m.before + m.after) : none;
+	uint8_t *room = malloc(max_size(1, m.before + m.after));
 
 	if (!room)
 		return fail(cx, E_TEMP, "no memory to check a body");
 	enum ec e = read_pieces(cx, r, &m, room);
-	if (room != none)
-		free(room);
+	free(room);
 	return e;
 }
 

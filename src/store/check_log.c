@@ -167,15 +167,17 @@ static enum ec check_segment(
 	if (e)
 		return e;
 	struct walk w = {
-		.f = c->now = &f,
+		.f = &f,
 		.limit = s->limit < f.size ? s->limit : f.size,
 		.pos = { s->head.id, SEG_DATA, s->head.first_lsn - 1, s->head.prev_chain },
 		.bodies_from = UINT64_MAX,
 	};
+	c->now = &f;
 	if (last)
 		e = walk_durable(cx, &w, &c->durable);
 	if (e == E_OK)
 		e = check_batches(cx, c, &w, last);
+	c->now = NULL;
 	segfile_close(&f);
 	*pos = w.pos;
 	return e;

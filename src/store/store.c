@@ -80,7 +80,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
 {
 	uint8_t *path = NULL;
-	int index_fd;
+	int index_fd = -1;
 
 	if (dir.n == 0 || dir.n > STORE_PATH_MAX || sl_find(dir, 0) != dir.n)
 		return fail(cx, E_RANGE, "path of the data folder: %zu octets", dir.n);

@@ -54,8 +54,9 @@ enum ec mbox_name_check(struct sl name)
 static void path_split(struct sl name, struct path *p)
 {
 	p->n = p->found = 0;
-	while (name.n)
+	do
 		p->part[p->n++] = sl_cut(&name, '/');
+	while (name.n);
 	if (sl_eq_ci(p->part[0], SL("INBOX")))
 		p->part[0] = SL("INBOX");
 }
