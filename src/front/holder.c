@@ -23,7 +23,7 @@ void holder_begin(struct cx *cx, struct holders *all, struct holder *h, struct i
 	h->octets = octets_of(h);
 	if (h->next)
 		h->next->link = &h->next;
-	*h->link = h;
+	all->first = h;
 }
 
 void holder_end(struct holder *h)

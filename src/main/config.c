@@ -265,7 +265,7 @@ static void blank_comments(char *p)
 		if (quote && *p == '\\' && p[1])
 			p++;
 		else if (quote)
-			quote = *p == quote ? 0 : quote;
+			quote = (char)(*p == quote ? 0 : quote);
 		else if (*p == '"' || *p == '\'')
 			quote = *p;
 		else if (*p == '#')

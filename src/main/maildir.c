@@ -160,7 +160,7 @@ FIB static enum ec read_folder(struct cx *cx, struct reading *r, const char *fol
 FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg)
 {
 	struct arena a;
-	struct sl table[26] = { { 0 } }, *cur, *fresh;
+	struct sl table[26] = { { 0 } }, *cur, *fresh = NULL;
 	size_t n_cur, n_fresh = 0;
 	char dir[4096];
 

@@ -78,6 +78,7 @@ static enum ec decide_rows(struct search *s, struct pl_row *rows, size_t *n)
 struct trial {
 	struct search *s;
 	struct search_subject subject;
+	struct mime_tree tree;
 	enum ec result;
 	bool open;
 };
@@ -85,11 +86,10 @@ struct trial {
 static void try_message(struct charset_cache *charsets, void *arg)
 {
 	struct trial *t = arg;
-	struct mime_tree tree;
 
 	t->s->program.charsets = charsets;
-	t->subject.tree = &tree;
-	if (t->subject.level == LEVEL_WHOLE && mime_parse(t->subject.header, &t->s->work.parts, &tree) != E_OK)
+	t->subject.tree = &t->tree;
+	if (t->subject.level == LEVEL_WHOLE && mime_parse(t->subject.header, &t->s->work.parts, &t->tree) != E_OK)
 		t->result = E_LIMIT;
 	else
 		t->result = decide(t->s, &t->subject, &t->open);
