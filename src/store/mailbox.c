@@ -513,9 +513,9 @@ enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, s
 	struct sl seen;
 	uint64_t bits = 0;
 	uint8_t o[16];
-	enum ec e = op_is_zero(&bound) ? E_NOTFOUND : op_outcome(cx, txn_view(t), &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, sizeof o, &seen);
 
-	if (e == E_OK && seen.n == sizeof o)
+	if (e == E_OK)
 		*out = (struct append_result){ get_le32(seen.p), get_le32(seen.p + 4), get_le64(seen.p + 8) };
 	if (e != E_NOTFOUND)
 		return e;
@@ -620,9 +620,9 @@ enum ec mailbox_flags(struct cx *cx, struct txn *t, const struct mbox_op *op, co
 	struct flagging f = { .cx = cx, .fc = fc, .failed = failed };
 	struct sl seen;
 	uint8_t o[16];
-	enum ec e = op_is_zero(&bound) ? E_NOTFOUND : op_outcome(cx, txn_view(t), &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, sizeof o, &seen);
 
-	if (e == E_OK && seen.n == sizeof o) {
+	if (e == E_OK) {
 		e = flags_repeated(cx, t, op, &f, seen);
 		if (e == E_OK)
 			*out = f.r;
@@ -732,9 +732,9 @@ enum ec mailbox_expunge(struct cx *cx, struct txn *t, const struct mbox_op *op, 
 	struct mbox_edit *ed;
 	struct sl seen;
 	uint8_t o[8];
-	enum ec e = op_is_zero(&bound) ? E_NOTFOUND : op_outcome(cx, txn_view(t), &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, sizeof o, &seen);
 
-	if (e == E_OK && seen.n == sizeof o) {
+	if (e == E_OK) {
 		r.modseq = get_le64(seen.p);
 		e = gone_at(cx, txn_view(t), &(struct gone_query){ op->m, set, r.modseq }, gone, &r.count);
 		if (e == E_OK)

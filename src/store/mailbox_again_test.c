@@ -1,6 +1,8 @@
 /// Tests of changes asked for again under their operation id: the answer is the first one's, whatever was expunged
 /// before or since, and in however many ranges.
 #include "store/mailbed.h"
+#include "store/operation.h"
+#include "store/tree_rows.h"
 
 enum { MESSAGES = 10000, GONE_BEFORE = 11, GONE_SINCE = 21 };
 
@@ -126,10 +128,96 @@ static void test_again(void **state)
 		change_twice(cases[i].change, cases[i].step, cases[i].name);
 }
 
+struct damaged {
+	struct mbox_op op;
+	enum op_kind kind;
+	struct cell_id cell;
+	struct mbox_message msg;
+	struct buf out;
+};
+
+/// Keeps an outcome under the id that no change of that kind leaves.
+static enum ec damage_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct damaged *d = arg;
+	uint64_t version;
+
+	(void)b;
+	struct op_id bound = op_bind(&d->op.op, d->kind, d->cell);
+	enum ec e = cell_head(cx, txn_view(t), d->cell, &version, &(struct sl){ 0 });
+	return e ? e : change_commit(cx, change_begin(t, d->cell, version), &bound, SL("odd"), &version);
+}
+
+static enum ec each_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct damaged *d = arg;
+	struct tree_op tree = {
+		.op = d->op.op, .account = d->op.m.account, .now_s = d->op.now_s, .quota = d->op.quota
+	};
+	struct flags_change fc = {
+		.mode = FLAGS_ADD, .flags = FLAG_SEEN, .set.all = true, .unchanged_since = UINT64_MAX
+	};
+	struct append_result ar;
+	struct flags_result fr;
+	struct expunge_result er;
+	struct copy_result cr;
+	uint64_t mbox;
+
+	(void)b;
+	switch ((unsigned)d->kind) {
+	case OP_APPEND: return mailbox_append(cx, t, &d->op, &d->msg, 1, QUOTA_STRICT, &ar);
+	case OP_FLAGS: return mailbox_flags(cx, t, &d->op, &fc, &d->out, &fr);
+	case OP_EXPUNGE: return mailbox_expunge(cx, t, &d->op, fc.set, true, &d->out, &er);
+	case OP_COPY: return mailbox_copy(cx, t, &d->op, d->op.m.mbox, fc.set, false, &d->out, &cr);
+	case OP_CREATE: return tree_create(cx, t, &tree, SL("fresh"), MBOX_USE_NONE, &mbox);
+	case OP_RENAME: return tree_rename(cx, t, &tree, d->op.m.mbox, SL("other"));
+	case OP_DELETE: return tree_delete(cx, t, &tree, d->op.m.mbox);
+	default: return E_UNSUPPORTED;
+	}
+}
+
+/// An outcome of a wrong length is damage, and nothing is done: neither is it believed, nor the change made again.
+static void test_damaged_outcome(void **state)
+{
+	static const struct {
+		const char *name;
+		enum op_kind kind;
+		bool tree; // of the account's tree, not of the mailbox
+	} cases[] = {
+		{ "APPEND", OP_APPEND, false },
+		{ "STORE", OP_FLAGS, false },
+		{ "EXPUNGE", OP_EXPUNGE, false },
+		{ "COPY", OP_COPY, false },
+		{ "CREATE", OP_CREATE, true },
+		{ "RENAME", OP_RENAME, true },
+		{ "DELETE", OP_DELETE, false },
+	};
+	struct mailbed *b = mailbed_new();
+	struct damaged d = { .op = { .now_s = b->now_s, .quota = b->quota }, .out = BUF(1024) };
+
+	(void)state;
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	d.op.m.account = bed_user(b, SL("a@example.org"), 0);
+	assert_int_equal(bed_create(b, d.op.m.account, SL("box"), &d.op.m.mbox), E_OK);
+	d.msg.body = (struct body_ref){ 1, 1 };
+	bed_append(b, d.op.m, SL("body"), 0);
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		d.op.op = bed_op((unsigned)i + 1);
+		d.kind = cases[i].kind;
+		d.cell = cases[i].tree ? tree_cell(d.op.m.account) : mbox_cell(d.op.m);
+		CHECK(bed_do(b, damage_job, &d) == E_OK, cases[i].name);
+		CHECK(bed_do(b, each_job, &d) == E_CORRUPT, cases[i].name);
+	}
+	assert_int_equal(bed_status(b, d.op.m).messages, 1);
+	buf_free(&d.out);
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_again),
+		cmocka_unit_test(test_damaged_outcome),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

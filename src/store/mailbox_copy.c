@@ -201,18 +201,11 @@ static enum ec commit_source(struct copying *k, uint64_t *modseq)
 	return e;
 }
 
-static enum ec outcome_get(struct copying *k, const struct op_id *bound, size_t octets, struct sl *seen)
-{
-	enum ec e = op_is_zero(bound) ? E_NOTFOUND : op_outcome(k->cx, txn_view(k->t), bound, seen);
-
-	return e == E_OK && seen->n != octets ? fail(k->cx, E_CORRUPT, "an outcome of %zu octets", seen->n) : e;
-}
-
 static enum ec move_source(struct copying *k, uint64_t *modseq)
 {
 	struct sl seen;
 	uint32_t count;
-	enum ec e = outcome_get(k, &k->bound_source, MOVED_OCTETS, &seen);
+	enum ec e = op_earlier(k->cx, k->t, &k->bound_source, MOVED_OCTETS, &seen);
 
 	if (e == E_NOTFOUND)
 		return commit_source(k, modseq);
@@ -248,7 +241,7 @@ static enum ec copied_before(struct copying *k)
 static enum ec copy_run(struct copying *k, uint64_t *modseq)
 {
 	struct sl seen;
-	enum ec e = outcome_get(k, &k->bound, OUTCOME_OCTETS, &seen);
+	enum ec e = op_earlier(k->cx, k->t, &k->bound, OUTCOME_OCTETS, &seen);
 
 	if (e == E_OK) {
 		outcome_decode(seen.p, &k->r);

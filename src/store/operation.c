@@ -31,3 +31,15 @@ struct op_id op_bind(const struct op_id *op, enum op_kind kind, struct cell_id c
 	memcpy(out.octets, md, sizeof out.octets);
 	return out;
 }
+
+enum ec op_earlier(struct cx *cx, struct txn *t, const struct op_id *bound, size_t octets, struct sl *outcome)
+{
+	struct sl seen;
+	enum ec e = op_is_zero(bound) ? E_NOTFOUND : op_outcome(cx, txn_view(t), bound, &seen);
+
+	if (e == E_OK && seen.n != octets)
+		return fail(cx, E_CORRUPT, "an outcome of %zu octets, not %zu", seen.n, octets);
+	if (e == E_OK)
+		*outcome = seen;
+	return e;
+}

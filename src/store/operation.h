@@ -21,3 +21,7 @@ enum op_kind {
 /// The zero id (none) stays zero.
 struct op_id op_bind(const struct op_id *op, enum op_kind kind, struct cell_id cell);
 bool op_is_zero(const struct op_id *op);
+/// The outcome of an earlier try with this id. in: octets — how many each outcome of this kind has.
+/// out: as op_outcome. errors: E_NOTFOUND, also for the zero id; E_CORRUPT: the index holds something else.
+[[nodiscard]] enum ec op_earlier(
+	struct cx *cx, struct txn *t, const struct op_id *bound, size_t octets, struct sl *outcome);

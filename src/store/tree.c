@@ -327,12 +327,6 @@ static enum ec prune(struct cx *cx, struct view *v, struct change *c, uint64_t a
 	}
 }
 
-/// The outcome of an earlier try with this id. errors: E_NOTFOUND.
-static enum ec outcome_of(struct cx *cx, struct txn *t, const struct op_id *bound, struct sl *outcome)
-{
-	return op_is_zero(bound) ? E_NOTFOUND : op_outcome(cx, txn_view(t), bound, outcome);
-}
-
 // ---- create
 
 enum ec tree_create(
@@ -344,9 +338,9 @@ enum ec tree_create(
 	struct sl seen;
 	uint8_t id[8];
 	uint64_t version;
-	enum ec e = outcome_of(cx, t, &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, sizeof id, &seen);
 
-	if (e == E_OK && seen.n == sizeof id)
+	if (e == E_OK)
 		*mbox = get_le64(seen.p);
 	if (e != E_NOTFOUND)
 		return e;
@@ -391,7 +385,7 @@ enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	struct sl seen;
 	bool children;
 	uint64_t version;
-	enum ec e = outcome_of(cx, t, &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, 0, &seen);
 
 	if (e != E_NOTFOUND)
 		return e == E_OK ? grave_close(cx, t, m) : e;
@@ -536,7 +530,7 @@ enum ec tree_rename(struct cx *cx, struct txn *t, const struct tree_op *op, uint
 	struct tree_node node;
 	struct path to;
 	struct sl seen;
-	enum ec e = outcome_of(cx, t, &bound, &seen);
+	enum ec e = op_earlier(cx, t, &bound, 0, &seen);
 
 	if (e != E_NOTFOUND)
 		return e;
