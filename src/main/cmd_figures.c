@@ -31,22 +31,28 @@ enum {
 
 // ---- the board
 
-static int open_board(struct cx *cx, struct cli *cli, const struct board **out)
+/// The board of the server that runs; NULL, with words said, where there is none.
+static const struct board *open_board(struct cx *cx, struct cli *cli)
 {
+	const struct board *b = NULL;
 	struct channel_message m;
 	int fd = -1, channel = cli_connect(cx, &cli->place, "figures");
 
-	if (channel < 0)
-		return cli_fail_as(cli, NULL, E_NOTFOUND, "no server runs here; start it with `hongyan serve`");
+	if (channel < 0) {
+		(void)cli_fail_as(cli, NULL, E_NOTFOUND, "no server runs here; start it with `hongyan serve`");
+		return NULL;
+	}
 	enum ec e = channel_wait(cx, channel, GIVEN_MS, &m, &fd);
 	close(channel);
 	if (e == E_OK)
-		e = board_map(cx, fd, out);
+		e = board_map(cx, fd, &b);
 	if (fd >= 0)
 		close(fd);
 	if (e == E_UNSUPPORTED)
-		return cli_fail_as(cli, NULL, e, "the server that runs is of another version; restart it");
-	return e == E_OK ? CLI_OK : cli_fail_as(cli, cx, e, "the server does not give its figures");
+		(void)cli_fail_as(cli, NULL, e, "the server that runs is of another version; restart it");
+	else if (e != E_OK)
+		(void)cli_fail_as(cli, cx, e, "the server does not give its figures");
+	return b;
 }
 
 /// False where the master has not written for long: it is gone, or stuck.
@@ -60,11 +66,11 @@ static bool is_fresh(const struct board *b)
 int cmd_stats(struct cx *cx, struct cli *cli)
 {
 	struct buf out = BUF(SCREEN_OCTETS);
-	const struct board *b;
-	int code = open_board(cx, cli, &b);
+	const struct board *b = open_board(cx, cli);
+	int code = CLI_OK;
 
-	if (code != CLI_OK)
-		return code;
+	if (!b)
+		return CLI_FAILED;
 	for (int i = 0; b->fresh_ns == 0 && i < 20; i++)
 		poll(NULL, 0, 50); // it has just started
 	if (cli->json)
@@ -313,14 +319,12 @@ static int top_once(struct cli *cli, const struct board *b)
 
 int cmd_top(struct cx *cx, struct cli *cli)
 {
-	const struct board *b;
-
 	if (cli->json)
 		return cmd_stats(cx, cli);
-	int code = open_board(cx, cli, &b);
-	if (code != CLI_OK)
-		return code;
-	code = isatty(STDOUT_FILENO) ? top_live(cx, cli, b) : top_once(cli, b);
+	const struct board *b = open_board(cx, cli);
+	if (!b)
+		return CLI_FAILED;
+	int code = isatty(STDOUT_FILENO) ? top_live(cx, cli, b) : top_once(cli, b);
 	board_unmap(b);
 	return code;
 }

@@ -1,4 +1,5 @@
 /// cmd_init — a new installation: folder, certificate authority, configuration, first domain. Never overwrites.
+#include <inttypes.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -73,9 +74,9 @@ static enum ec make_conf(struct cx *cx, const struct init *in)
 	if (in->listen)
 		buf_printf(&b, "listen = {\"%s\"}\nlmtp_listen = {\"%s\"}\n", in->listen, in->listen);
 	for (unsigned k = 0; in->port_base && k < PORT_METRICS; k++)
-		buf_printf(&b, "port_%s = %llu\n", port_name((enum port_kind)k),
-			(unsigned long long)(in->port_base + port_standard((enum port_kind)k)));
-	buf_printf(&b, "# port_metrics = %llu\n", (unsigned long long)(in->port_base + port_standard(PORT_METRICS)));
+		buf_printf(&b, "port_%s = %" PRIu64 "\n", port_name((enum port_kind)k),
+			in->port_base + port_standard((enum port_kind)k));
+	buf_printf(&b, "# port_metrics = %" PRIu64 "\n", in->port_base + port_standard(PORT_METRICS));
 	enum ec e = create(cx, in, "hongyan.conf", 0600, buf_sl(&b));
 	buf_free(&b);
 	return e;

@@ -303,7 +303,7 @@ void journal_fill_reserve(struct journal *j)
 {
 	while (j->reserves < JOURNAL_RESERVES) {
 		char name[SEG_NAME];
-		int fd;
+		int fd = -1;
 		reserve_name(j->reserves, name);
 		(void)j->disk->unlink(j->disk->arg, j->dir, name);
 		if (allocate(NULL, j, name, &fd))

@@ -117,9 +117,10 @@ static struct seg_info *find_info(struct seg_list *l, size_t n, uint32_t id)
 	return n ? bsearch(&key, l->all, n, sizeof *l->all, by_id) : NULL;
 }
 
-/// Puts the sections of one pack in the place of their segments, unless a newer pack already is.
-static enum ec place_sections(struct cx *cx, int dir, struct seg_list *l, size_t files, uint32_t pack)
+/// Puts the sections of the pack at `at` in the place of their segments, unless a newer pack already is.
+static enum ec place_sections(struct cx *cx, int dir, struct seg_list *l, size_t files, size_t at)
 {
+	uint32_t pack = l->all[at].head.id;
 	struct segfile f;
 	bool needed = false;
 	enum ec e = segfile_open(cx, dir, pack, &f);
@@ -146,7 +147,7 @@ static enum ec place_sections(struct cx *cx, int dir, struct seg_list *l, size_t
 	}
 	segfile_close(&f);
 	if (!needed)
-		find_info(l, files, pack)->stale = true;
+		l->all[at].stale = true;
 	return e;
 }
 
@@ -158,7 +159,7 @@ static enum ec place_all(struct cx *cx, int dir, struct seg_list *l)
 
 	for (size_t i = files; e == E_OK && i-- > 0;)
 		if (l->all[i].head.kind == SEG_PACK)
-			e = place_sections(cx, dir, l, files, l->all[i].head.id);
+			e = place_sections(cx, dir, l, files, i);
 	if (l->n > files)
 		qsort(l->all, l->n, sizeof *l->all, by_id);
 	return e;

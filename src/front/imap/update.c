@@ -129,7 +129,7 @@ FIB static enum ec load_keywords(struct cx *cx, struct imap *im, bool *fresh)
 
 FIB enum ec update_name_keywords(struct cx *cx, struct imap *im, uint64_t keywords, struct buf *b)
 {
-	bool fresh;
+	bool fresh = false;
 
 	if (!view_unnamed(im->view, keywords))
 		return E_OK;
