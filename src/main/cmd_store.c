@@ -250,6 +250,7 @@ int cmd_store_check(struct cx *cx, struct cli *cli)
 	cli->own = &f;
 	code = e == E_OK ? cli_store(cx, cli, store_check)
 	                 : cli_fail_as(cli, cx, e, "checking the store: it %s", cli_words(e));
+	cli->own = NULL;
 	json_decref(f.list);
 	return code;
 }
