@@ -7,12 +7,12 @@
 #include "base/num.h"
 #include "store/keys.h"
 #include "store/mbox_rows.h"
+#include "store/sweep.h"
 #include "store/tree_rows.h"
 
 enum {
 	GRAVES_AT_A_TIME = 64,
 	WEIGHED_MAX = 2 * GRAVES_MAX, // more than there can be: each deletion trims
-	ACCOUNTS_MAX = 16 << 20,
 };
 
 enum ec grave_note(struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox)
@@ -179,84 +179,54 @@ enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octe
 
 // ---- sweeping
 
-struct sweep {
-	uint64_t account;
+struct due {
 	int64_t before_s;
 	uint64_t mbox[GRAVES_AT_A_TIME];
 	unsigned n;
 };
 
-static bool take_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
-{
-	struct sweep *w = arg;
-
-	(void)gone_s, (void)name;
-	w->mbox[w->n++] = mbox;
-	return w->n < GRAVES_AT_A_TIME;
-}
-
-/// Some of an account at a time.
-static enum ec sweep_run(struct cx *cx, struct txn *t, struct job *job)
-{
-	struct sweep *w = job->arg;
-	struct account a;
-	enum ec e = account_load(cx, txn_view(t), w->account, &a);
-
-	w->n = 0;
-	if (e != E_OK)
-		return e == E_NOTFOUND ? E_OK : e; // the account went meanwhile, with all that was its
-	e = grave_list(cx, txn_view(t), w->account, w->before_s, take_grave, w);
-	return e == E_OK && w->n ? drop_some(cx, t, w->account, a.version, w->mbox, w->n) : e;
-}
-
-struct finding {
-	struct cx *cx;
-	struct view *v;
-	int64_t before_s;
-	struct buf accounts;
-	bool found;
-	enum ec err;
-};
-
-static bool note_found(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+static bool note_due(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
 {
 	(void)mbox, (void)gone_s, (void)name;
 	*(bool *)arg = true;
 	return false;
 }
 
-static bool look_into(void *arg, struct cell_id id, uint64_t version, struct sl head)
+static enum ec look_for_due(struct cx *cx, struct view *v, struct cell_id cell, void *arg, bool *found)
 {
-	struct finding *f = arg;
-	bool found = false;
+	const struct due *d = arg;
 
-	(void)version, (void)head;
-	if (id.account == 0 || id.name != ACCOUNT_NAME)
-		return true;
-	f->err = grave_list(f->cx, f->v, id.account, f->before_s, note_found, &found);
-	if (f->err == E_OK && found)
-		buf_add(&f->accounts, (struct sl){ (const uint8_t *)&id.account, sizeof id.account });
-	return f->err == E_OK && f->accounts.err == E_OK;
+	if (cell.account == 0 || cell.name != ACCOUNT_NAME)
+		return E_OK;
+	return grave_list(cx, v, cell.account, d->before_s, note_due, found);
+}
+
+static bool take_due(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	struct due *d = arg;
+
+	(void)gone_s, (void)name;
+	d->mbox[d->n++] = mbox;
+	return d->n < GRAVES_AT_A_TIME;
+}
+
+static enum ec drop_due(struct cx *cx, struct txn *t, struct cell_id cell, void *arg, bool *more)
+{
+	struct due *d = arg;
+	struct account a;
+	enum ec e = account_load(cx, txn_view(t), cell.account, &a);
+
+	d->n = 0;
+	if (e != E_OK)
+		return e == E_NOTFOUND ? E_OK : e; // the account went meanwhile, with all that was its
+	e = grave_list(cx, txn_view(t), cell.account, d->before_s, take_due, d);
+	*more = d->n == GRAVES_AT_A_TIME;
+	return e == E_OK && d->n ? drop_some(cx, t, cell.account, a.version, d->mbox, d->n) : e;
 }
 
 enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s)
 {
-	struct finding f = { .cx = cx, .before_s = now_s - GRAVE_S, .accounts = BUF((size_t)ACCOUNTS_MAX * 8) };
-	enum ec e = view_open(cx, s, &f.v);
+	struct due due = { .before_s = now_s - GRAVE_S };
 
-	if (e != E_OK)
-		return e;
-	e = cell_scan_cells(cx, f.v, look_into, &f);
-	view_close(f.v);
-	if (e == E_OK)
-		e = f.err ? f.err : f.accounts.err;
-	for (size_t at = 0; e == E_OK && at < f.accounts.n; at += sizeof(uint64_t)) {
-		struct sweep w = { .before_s = f.before_s };
-		memcpy(&w.account, f.accounts.p + at, sizeof w.account);
-		do {
-			e = store_free(cx, s, sweep_run, &w);
-		} while (e == E_OK && w.n == GRAVES_AT_A_TIME);
-	}
-	buf_free(&f.accounts);
-	return e;
+	return sweep_cells(cx, s, &(struct sweep){ look_for_due, drop_due, &due });
 }

@@ -1,0 +1,64 @@
+/// sweep — see the header.
+#include "store/sweep.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+
+enum { CELLS_MAX = 16 << 20 };
+
+struct pass {
+	struct cx *cx;
+	struct view *v;
+	const struct sweep *w;
+	struct buf cells; // struct cell_id
+	enum ec err;
+};
+
+static bool look_into(void *arg, struct cell_id cell, uint64_t version, struct sl head)
+{
+	struct pass *p = arg;
+	bool found = false;
+
+	(void)version, (void)head;
+	p->err = p->w->look(p->cx, p->v, cell, p->w->arg, &found);
+	if (p->err == E_OK && found)
+		buf_add(&p->cells, (struct sl){ (const uint8_t *)&cell, sizeof cell });
+	return p->err == E_OK && p->cells.err == E_OK;
+}
+
+struct clearing {
+	const struct sweep *w;
+	struct cell_id cell;
+	bool more;
+};
+
+static enum ec clear_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct clearing *c = job->arg;
+
+	c->more = false;
+	return c->w->clear(cx, t, c->cell, c->w->arg, &c->more);
+}
+
+enum ec sweep_cells(struct cx *cx, struct store *s, const struct sweep *w)
+{
+	struct pass p = { .cx = cx, .w = w, .cells = BUF((size_t)CELLS_MAX * sizeof(struct cell_id)) };
+	struct clearing c = { .w = w };
+	enum ec e = view_open(cx, s, &p.v);
+
+	if (e != E_OK)
+		return e;
+	e = cell_scan_cells(cx, p.v, look_into, &p);
+	view_close(p.v);
+	if (e == E_OK)
+		e = p.err ? p.err : p.cells.err;
+	for (size_t at = 0; e == E_OK && at < p.cells.n; at += sizeof c.cell) {
+		memcpy(&c.cell, p.cells.p + at, sizeof c.cell);
+		do
+			e = store_free(cx, s, clear_run, &c);
+		while (e == E_OK && c.more);
+	}
+	buf_free(&p.cells);
+	return e;
+}
