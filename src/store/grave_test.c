@@ -1,7 +1,6 @@
 /// Tests of grave: a deleted mailbox is hidden at once and dropped after its grace.
 #include "store/grave.h"
 
-#include "store/check_mail.h"
 #include "store/mailbed.h"
 #include "store/mbox_rows.h"
 
@@ -55,22 +54,6 @@ static bool is_served(struct mailbed *b, struct mbox_ref m)
 	return e == E_OK;
 }
 
-static void no_fault(void *arg, unsigned invariant, struct cell_id at, const char *what)
-{
-	(void)arg;
-	print_error("M%u %llu/%llu %s\n", invariant, (unsigned long long)at.account, (unsigned long long)at.name, what);
-}
-
-static void check(struct mailbed *b)
-{
-	struct check_slice slice = { .budget_ns = INT64_MAX / 2, .bodies = true };
-
-	do
-		assert_int_equal(check_mail(&b->cx, b->s, b->quota, &slice, no_fault, NULL), E_OK);
-	while (slice.cursor);
-	assert_int_equal(slice.faults, 0);
-}
-
 static void test_grace(void **state)
 {
 	(void)state;
@@ -86,15 +69,15 @@ static void test_grace(void **state)
 	delete_box(b, one, then);
 	delete_box(b, two, then + 1000);
 	assert_true(is_there(b, one) && !is_served(b, one) && !is_served(b, two));
-	check(b);
+	bed_check(b);
 	assert_int_equal(grave_sweep(&b->cx, b->s, then + GRAVE_S), E_OK);
 	assert_true(is_there(b, one));
 	assert_int_equal(grave_sweep(&b->cx, b->s, then + GRAVE_S + 1), E_OK);
 	assert_true(!is_there(b, one) && is_there(b, two));
-	check(b);
+	bed_check(b);
 	assert_int_equal(grave_sweep(&b->cx, b->s, then + GRAVE_S + 1001), E_OK);
 	assert_false(is_there(b, two));
-	check(b);
+	bed_check(b);
 	mailbed_free(b);
 }
 
@@ -113,7 +96,7 @@ static void test_account_removed(void **state)
 	assert_int_equal(bed_do(b, remove_job, &bob), E_OK);
 	assert_false(is_there(b, m));
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + 2 * GRAVE_S), E_OK);
-	check(b);
+	bed_check(b);
 	mailbed_free(b);
 }
 
@@ -136,7 +119,7 @@ static void test_many(void **state)
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);
 	for (size_t i = 0; i < ARRAY_N(m); i++)
 		assert_false(is_there(b, m[i]));
-	check(b);
+	bed_check(b);
 	mailbed_free(b);
 }
 
@@ -179,7 +162,7 @@ static void test_trim(void **state)
 		delete_box(b, m, b->now_s + i);
 		assert_int_equal(graves(b, m.account), i < 2 ? i + 1 : 2);
 		assert_true(is_there(b, m));
-		check(b);
+		bed_check(b);
 	}
 	m.account = old.account = bed_user(b, SL("eve@example.org"), 0);
 	assert_int_equal(bed_create(b, m.account, SL("box"), &old.mbox), E_OK);
@@ -191,7 +174,7 @@ static void test_trim(void **state)
 	}
 	assert_false(is_there(b, old));
 	assert_int_equal(graves(b, m.account), GRAVES_MAX);
-	check(b);
+	bed_check(b);
 	mailbed_free(b);
 }
 
@@ -300,10 +283,10 @@ static void test_restore(void **state)
 	assert_int_equal(used(b, m.account).messages, 2);
 	assert_int_equal(restore(b, m, SL("Other")), E_NOTFOUND); // once is enough
 	assert_int_equal(restore(b, again, SL("Deep/Down/Here")), E_OK);
-	check(b);
+	bed_check(b);
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + 2 * GRAVE_S), E_OK);
 	assert_true(is_served(b, m) && is_served(b, again));
-	check(b);
+	bed_check(b);
 	buf_free(&seen);
 	mailbed_free(b);
 }

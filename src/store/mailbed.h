@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/num.h"
 #include "store/account.h"
+#include "store/check_mail.h"
 #include "store/deliver.h"
 #include "store/directory.h"
 #include "store/mailbox.h"
@@ -229,4 +230,22 @@ static inline struct op_id bed_op(uint64_t n)
 
 	put_le64(op.octets + 8, n);
 	return op;
+}
+
+// ---- checking
+
+static inline void bed_fault(void *arg, unsigned invariant, struct cell_id at, const char *what)
+{
+	(void)arg;
+	print_error("M%u %llu/%llu %s\n", invariant, (unsigned long long)at.account, (unsigned long long)at.name, what);
+}
+/// Nothing is at odds in any cell or body.
+static inline void bed_check(struct mailbed *b)
+{
+	struct check_slice slice = { .budget_ns = INT64_MAX / 2, .bodies = true };
+
+	do
+		assert_int_equal(check_mail(&b->cx, b->s, b->quota, &slice, bed_fault, NULL), E_OK);
+	while (slice.cursor);
+	assert_int_equal(slice.faults, 0);
 }

@@ -1,7 +1,6 @@
 /// Tests of mbox_sweep: pages go when nothing is left in them, and nobody sees a difference.
 #include "store/mbox_sweep.h"
 
-#include "store/check_mail.h"
 #include "store/keys.h"
 #include "store/mailbed.h"
 #include "store/mbox_rows.h"
@@ -46,22 +45,6 @@ static unsigned pages(struct mailbed *b, struct mbox_ref m)
 	assert_int_equal(cell_scan(&b->cx, v, mbox_cell(m), SL("P"), count_page, &n), E_OK);
 	view_close(v);
 	return n;
-}
-
-static void no_fault(void *arg, unsigned invariant, struct cell_id at, const char *what)
-{
-	(void)arg;
-	print_error("M%u %llu/%llu %s\n", invariant, (unsigned long long)at.account, (unsigned long long)at.name, what);
-}
-
-static void check(struct mailbed *b)
-{
-	struct check_slice slice = { .budget_ns = INT64_MAX / 2, .bodies = true };
-
-	do
-		assert_int_equal(check_mail(&b->cx, b->s, b->quota, &slice, no_fault, NULL), E_OK);
-	while (slice.cursor);
-	assert_int_equal(slice.faults, 0);
 }
 
 static struct mbox_ref inbox(struct mailbed *b)
@@ -115,13 +98,13 @@ static void test_pages(void **state)
 	assert_int_equal(pages(b, m), 2); // that of UID 41, and that of the next one
 	ask(b, m, after);
 	assert_memory_equal(before, after, sizeof *before);
-	check(b);
+	bed_check(b);
 	uint64_t modseq = bed_status(b, m).modseq;
 	assert_int_equal(mbox_sweep(&b->cx, b->s, b->now_s), E_OK);
 	assert_int_equal(bed_status(b, m).modseq, modseq); // nothing left to do
 	assert_int_equal(bed_append(b, m, SL("more"), 0), 501);
 	assert_int_equal(bed_status(b, m).messages, 2);
-	check(b);
+	bed_check(b);
 	free(before);
 	free(after);
 	mailbed_free(b);
@@ -144,7 +127,7 @@ static void test_not_worth(void **state)
 	b->now_s += EXPUNGED_KEPT_S + 1;
 	assert_int_equal(mbox_sweep(&b->cx, b->s, b->now_s), E_OK);
 	assert_int_equal(pages(b, m), 5);
-	check(b);
+	bed_check(b);
 	mailbed_free(b);
 }
 

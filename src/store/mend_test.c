@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 
-#include "store/check_mail.h"
 #include "store/engine.h"
 #include "store/mailbed.h"
 
@@ -33,19 +32,12 @@ static void reopen(struct mailbed *b, bool without_index)
 	bed_open_store(b);
 }
 
-static void no_fault(void *arg, unsigned invariant, struct cell_id where, const char *what)
-{
-	(void)arg, (void)where;
-	print_error("M%u: %s\n", invariant, what);
-}
-
 /// The mailbox has so many messages, by its head and by its rows, and nothing is at odds in it.
 static void check_sound(struct mailbed *b, struct mbox_ref m, uint32_t messages)
 {
 	struct pl_row row[8];
 	struct out out = out_over(row, sizeof row);
 	struct rows_query all = { .set.all = true, .from_uid = 1 };
-	struct check_slice slice = { .budget_ns = 60000000000, .bodies = true };
 	uint32_t count = 0, next = 0;
 	struct view *v = bed_view(b);
 
@@ -54,8 +46,7 @@ static void check_sound(struct mailbed *b, struct mbox_ref m, uint32_t messages)
 	assert_true(count == messages && next == 0);
 	assert_int_equal(bed_status(b, m).messages, messages);
 	quota_forget_all(b->quota); // nobody had it before mending
-	assert_int_equal(check_mail(&b->cx, b->s, b->quota, &slice, no_fault, NULL), E_OK);
-	assert_true(slice.faults == 0 && slice.cursor == 0);
+	bed_check(b);
 }
 
 static void test_mend(void **state)

@@ -285,6 +285,26 @@ static enum ec path_fill(struct cx *cx, struct txn *t, const struct tree_op *op,
 	return e;
 }
 
+/// Makes what misses of a path whose name no mailbox has; *from becomes the first part whose row is to be put.
+static enum ec path_take(
+	struct cx *cx, struct txn *t, const struct tree_op *op, struct account *a, struct path *p, unsigned *from)
+{
+	*from = p->found < p->n ? p->found : p->n - 1;
+	if (p->found == p->n && p->node[p->n - 1].mbox)
+		return fail(cx, E_EXISTS, "a mailbox has this name");
+	return path_fill(cx, t, op, a, p);
+}
+
+/// path_take of a name.
+static enum ec name_take(struct cx *cx, struct txn *t, const struct tree_op *op, struct sl name, struct account *a,
+	struct path *p, unsigned *from)
+{
+	path_split(name, p);
+	enum ec e = path_walk(cx, txn_view(t), op->account, p);
+
+	return e == E_OK ? path_take(cx, t, op, a, p, from) : e;
+}
+
 /// Puts the rows of a path from `from` on.
 static void path_put(struct change *c, const struct path *p, unsigned from)
 {
@@ -338,6 +358,7 @@ enum ec tree_create(
 	struct sl seen;
 	uint8_t id[8];
 	uint64_t version;
+	unsigned from;
 	enum ec e = op_earlier(cx, t, &bound, sizeof id, &seen);
 
 	if (e == E_OK)
@@ -347,18 +368,12 @@ enum ec tree_create(
 	e = use == MBOX_USE_INBOX ? fail(cx, E_DENIED, "there is one INBOX") : mbox_name_check(name);
 	if (e == E_OK)
 		e = account_load(cx, txn_view(t), op->account, &a);
+	if (e == E_OK)
+		e = name_take(cx, t, op, name, &a, &p, &from);
 	if (e != E_OK)
 		return e;
-	path_split(name, &p);
-	e = path_walk(cx, txn_view(t), op->account, &p);
-	if (e == E_OK && p.found == p.n && p.node[p.n - 1].mbox)
-		e = fail(cx, E_EXISTS, "the mailbox exists");
-	unsigned from = p.found < p.n ? p.found : p.n - 1;
-	if (e == E_OK)
-		e = path_fill(cx, t, op, &a, &p);
 	struct tree_node *last = &p.node[p.n - 1];
-	if (e == E_OK)
-		e = new_mailbox(cx, t, op->account, &a, op->now_s, &last->mbox);
+	e = new_mailbox(cx, t, op->account, &a, op->now_s, &last->mbox);
 	if (e != E_OK)
 		return e;
 	last->use = use;
@@ -425,21 +440,15 @@ enum ec tree_restore(struct cx *cx, struct txn *t, const struct tree_op *op, uin
 	struct account a;
 	struct path p;
 	uint64_t version;
+	unsigned from;
 	enum ec e = mbox_name_check(name);
 
 	if (e == E_OK)
 		e = account_load(cx, txn_view(t), op->account, &a);
 	if (e == E_OK)
 		e = grave_find(cx, txn_view(t), m);
-	if (e != E_OK)
-		return e;
-	path_split(name, &p);
-	e = path_walk(cx, txn_view(t), op->account, &p);
-	if (e == E_OK && p.found == p.n && p.node[p.n - 1].mbox)
-		e = fail(cx, E_EXISTS, "the mailbox exists");
-	unsigned from = p.found < p.n ? p.found : p.n - 1;
 	if (e == E_OK)
-		e = path_fill(cx, t, op, &a, &p);
+		e = name_take(cx, t, op, name, &a, &p, &from);
 	if (e == E_OK)
 		e = grave_open(cx, t, m, next_uidvalidity(&a, op->now_s));
 	if (e != E_OK)
@@ -465,11 +474,9 @@ static enum ec rename_inbox(struct cx *cx, struct txn *t, const struct tree_op *
 	struct op_id bound = op_bind(&op->op, OP_RENAME, tree_cell(op->account));
 	struct tree_node *last = &to->node[to->n - 1];
 	uint64_t version, fresh;
-	unsigned from = to->found < to->n ? to->found : to->n - 1;
+	unsigned from;
+	enum ec e = path_take(cx, t, op, a, to, &from);
 
-	if (to->found == to->n && last->mbox)
-		return fail(cx, E_EXISTS, "the new name exists");
-	enum ec e = path_fill(cx, t, op, a, to);
 	if (e == E_OK)
 		e = new_mailbox(cx, t, op->account, a, op->now_s, &fresh);
 	if (e != E_OK)
@@ -494,11 +501,10 @@ static enum ec rename_node(struct cx *cx, struct txn *t, const struct tree_op *o
 	uint64_t version;
 	size_t octets = to->n - 1;
 
-	if (path_has(to, node->node))
-		return to->found == to->n ? fail(cx, E_EXISTS, "the new name exists")
-		                          : fail(cx, E_STATE, "a mailbox cannot move into itself");
 	if (to->found == to->n)
 		return fail(cx, E_EXISTS, "the new name exists");
+	if (path_has(to, node->node))
+		return fail(cx, E_STATE, "a mailbox cannot move into itself");
 	enum ec e = tree_extent(cx, txn_view(t), op->account, node->node, &below);
 	for (unsigned i = 0; i < to->n; i++)
 		octets += to->part[i].n;
