@@ -165,6 +165,7 @@ struct found {
 	struct cli *cli;
 	json_t *list;
 	uint64_t n;
+	struct cli_progress bar;
 };
 
 static void take_line(struct found *f, struct sl line)
@@ -192,17 +193,24 @@ static void take_log_fault(void *arg, unsigned invariant, struct sl what)
 	buf_free(&line);
 }
 
+static void take_log_step(void *arg, uint64_t done, uint64_t total)
+{
+	cli_progress_step(&((struct found *)arg)->bar, done, total);
+}
+
 /// Segments, packs and index, which only nobody's store lets be compared. A server that runs checks them as it reads.
 static enum ec check_files(struct cx *cx, struct found *f)
 {
 	char dir[4096];
-	struct check_conf conf = { .report = take_log_fault, .arg = f };
+	struct check_conf conf = { .report = take_log_fault, .progress = take_log_step, .arg = f };
 	struct check_result r;
 	enum ec e = place_data_path(cx, &f->cli->place, dir);
 
 	conf.dir = sl_cstr(dir);
+	f->bar = cli_progress_begin(f->cli, "checking the log");
 	if (e == E_OK)
 		e = check_log(cx, &conf, &r);
+	cli_progress_end(&f->bar);
 	if (e == E_NOTFOUND || e == E_EXISTS) // no store yet, or somebody has just opened it
 		e = E_OK;
 	cx_forget(cx);

@@ -19,6 +19,7 @@ struct check {
 	int dir, log, lock;
 	struct seg_list segs;
 	struct segfile *now; // the log segment under way
+	uint64_t done;       // of check_all's steps
 	uint64_t durable;    // batches up to this one were flushed, the last segment says
 	enum ec err;         // that ended a scan of the index
 	struct cx *cx;
@@ -38,6 +39,14 @@ struct check {
 	c->out.violations++;
 	if (c->conf->report)
 		c->conf->report(c->conf->arg, invariant, sl_cstr(text));
+}
+
+/// One step more: the log's segments in turn, then all segments that may be packs, then the index.
+static void step(struct check *c)
+{
+	c->done++;
+	if (c->conf->progress)
+		c->conf->progress(c->conf->arg, c->done, c->segs.chain_n + c->segs.n + 1);
 }
 
 /// Damage is a violation, not an error of the check.
@@ -246,26 +255,34 @@ static enum ec check_section(struct cx *cx, struct check *c, struct segfile *f, 
 	return unless_damage(e);
 }
 
+static enum ec check_pack(struct cx *cx, struct check *c, uint32_t id)
+{
+	struct segfile f;
+	bool both = false;
+	enum ec e = segfile_open(cx, c->log, id, &f);
+
+	if (e)
+		return e;
+	c->now = &f;
+	e = pack_map_both(cx, f.fd, &f.head, &both);
+	if (e == E_OK && !both)
+		violated(c, 11, "pack %08x: one copy of its map is damaged", f.head.id);
+	for (size_t k = 0; e == E_OK && k < f.map.n; k++)
+		e = check_section(cx, c, &f, &f.map.sections[k]);
+	c->now = NULL;
+	segfile_close(&f);
+	return e;
+}
+
 static enum ec check_packs(struct cx *cx, struct check *c)
 {
 	enum ec e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < c->segs.n; i++) {
-		struct segfile f;
-		if (c->segs.all[i].head.kind != SEG_PACK || c->segs.all[i].stale)
-			continue;
-		e = segfile_open(cx, c->log, c->segs.all[i].head.id, &f);
-		if (e)
-			return e;
-		c->now = &f;
-		bool both = false;
-		e = pack_map_both(cx, f.fd, &f.head, &both);
-		if (e == E_OK && !both)
-			violated(c, 11, "pack %08x: one copy of its map is damaged", f.head.id);
-		for (size_t k = 0; e == E_OK && k < f.map.n; k++)
-			e = check_section(cx, c, &f, &f.map.sections[k]);
-		c->now = NULL;
-		segfile_close(&f);
+		const struct seg_info *s = &c->segs.all[i];
+		if (s->head.kind == SEG_PACK && !s->stale)
+			e = check_pack(cx, c, s->head.id);
+		step(c);
 	}
 	return e;
 }
@@ -388,11 +405,16 @@ static enum ec check_all(struct cx *cx, struct check *c)
 	}
 	if (e == E_OK)
 		e = check_headers(cx, c);
-	for (size_t i = 0; e == E_OK && i < c->segs.chain_n; i++)
+	for (size_t i = 0; e == E_OK && i < c->segs.chain_n; i++) {
 		e = check_segment(cx, c, &c->segs.all[c->segs.chain[i]], i + 1 == c->segs.chain_n, &pos);
+		step(c);
+	}
 	if (e == E_OK)
 		e = check_packs(cx, c);
-	return e ? e : check_index(cx, c);
+	if (e == E_OK)
+		e = check_index(cx, c);
+	step(c);
+	return e;
 }
 
 /// Opens the folder and takes the data lock, so that no store runs meanwhile.

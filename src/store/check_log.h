@@ -13,6 +13,8 @@ struct check_conf {
 	uint64_t map_octets; // for the scratch index; 0 = 1 TiB
 	/// Called for each violation; `what` is borrowed until return. NULL: only count.
 	void (*report)(void *arg, unsigned invariant, struct sl what);
+	/// Called after each segment, and once when the index has been compared. NULL: not called.
+	void (*progress)(void *arg, uint64_t done, uint64_t total);
 	void *arg;
 };
 

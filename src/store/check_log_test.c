@@ -5,26 +5,40 @@
 
 enum { INVARIANTS = 11 };
 
-static void note(void *arg, unsigned invariant, struct sl what)
-{
-	unsigned *seen = arg;
-
-	(void)what;
-	seen[invariant < INVARIANTS ? invariant : 0]++;
-}
-
 struct checked {
 	unsigned seen[INVARIANTS];
+	uint64_t steps, total;
 	struct check_result result;
 	enum ec e;
 };
 
+static void note(void *arg, unsigned invariant, struct sl what)
+{
+	struct checked *c = arg;
+
+	(void)what;
+	c->seen[invariant < INVARIANTS ? invariant : 0]++;
+}
+
+/// Steps come in order, all of them.
+static void count_step(void *arg, uint64_t done, uint64_t total)
+{
+	struct checked *c = arg;
+
+	assert_true(done == ++c->steps && done <= total);
+	c->total = total;
+}
+
 static struct checked check_bed(struct bed *b)
 {
 	struct checked c = { 0 };
-	struct check_conf conf = { .dir = sl_cstr(b->dir), .map_octets = 64 << 20, .report = note, .arg = c.seen };
+	struct check_conf conf = {
+		.dir = sl_cstr(b->dir), .map_octets = 64 << 20, .report = note, .progress = count_step, .arg = &c
+	};
 
 	c.e = check_log(NULL, &conf, &c.result);
+	if (c.e == E_OK)
+		assert_int_equal(c.steps, c.total);
 	return c;
 }
 
