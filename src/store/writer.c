@@ -73,9 +73,9 @@ void store_submit(struct store *s, struct job *job)
 	if (!closed)
 		list_add(&w->waiting, job);
 	figure_add(FIG_WRITER_QUEUE, 0, !closed);
-	if (!closed && idle)
-		pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	if (!closed && idle)
+		pthread_cond_signal(&w->wake); // not under the lock, on which the writer would sleep once more
 	if (closed)
 		job->done(job, E_CLOSED);
 }
