@@ -246,6 +246,23 @@ static void test_hex(void **state)
 	}
 }
 
+static void test_bits(void **state)
+{
+	(void)state;
+	uint64_t x = 0x9e3779b97f4a7c15;
+
+	assert_int_equal(bits_count(0), 0);
+	assert_int_equal(bits_count(UINT64_MAX), 64);
+	for (unsigned i = 0; i < 64; i++)
+		assert_int_equal(bits_count(UINT64_C(1) << i), 1);
+	for (unsigned i = 0; i < 1000; i++, x = x * 6364136223846793005 + 1) {
+		unsigned n = 0;
+		for (uint64_t bits = x; bits; bits &= bits - 1)
+			n++;
+		assert_int_equal(bits_count(x), n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +277,7 @@ int main(void)
 		cmocka_unit_test(test_hashes),
 		cmocka_unit_test(test_civil),
 		cmocka_unit_test(test_story),
+		cmocka_unit_test(test_bits),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -78,3 +78,12 @@ static inline uint64_t get_be64(const uint8_t *p)
 {
 	return (uint64_t)get_be32(p) << 32 | get_be32(p + 4);
 }
+/// Set bits. Not every machine has an instruction for it, and the compiler's function without takes 5 times as long:
+/// a tenth of SELECT in a mailbox of 100,000.
+static inline uint32_t bits_count(uint64_t x)
+{
+	x -= x >> 1 & 0x5555555555555555;
+	x = (x & 0x3333333333333333) + (x >> 2 & 0x3333333333333333);
+	x = (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (uint32_t)(x * 0x0101010101010101 >> 56);
+}

@@ -85,7 +85,7 @@ static enum ec count_from(
 				continue;
 			if (first < from)
 				bits &= ~UINT64_C(0) << (from - first);
-			n += (uint32_t)__builtin_popcountll(bits);
+			n += bits_count(bits);
 		}
 	}
 	*count = n;
@@ -147,7 +147,7 @@ enum ec mailbox_presence(struct cx *cx, struct view *v, struct mbox_ref m, uint3
 			return e;
 		for (uint32_t g = 0; g < SUM_GROUPS; g++) {
 			p.present[g] = summary_word(&s, SUM_PRESENT, g);
-			p.count += (uint32_t)__builtin_popcountll(p.present[g]);
+			p.count += bits_count(p.present[g]);
 		}
 		if (p.count && !out_put(out, &p, sizeof p)) {
 			*blocks = n;

@@ -454,7 +454,7 @@ static enum ec do_copy(struct fake_box *b, struct fake_box *to, const struct req
 			i++;
 	}
 	a->modseq = b->modseq;
-	a->lost_keywords = (uint32_t)__builtin_popcountll(lost);
+	a->lost_keywords = bits_count(lost);
 	return E_OK;
 }
 

@@ -57,8 +57,8 @@ static uint32_t map_count_to(const struct view_map *m, uint32_t bit)
 	uint32_t n = 0;
 
 	for (uint32_t w = 0; w < bit / 64; w++)
-		n += (uint32_t)__builtin_popcountll(m->word[w]);
-	return n + (uint32_t)__builtin_popcountll(m->word[bit / 64] << (63 - bit % 64));
+		n += bits_count(m->word[w]);
+	return n + bits_count(m->word[bit / 64] << (63 - bit % 64));
 }
 
 /// Position of the k-th (from 0) set bit, which exists.
@@ -66,12 +66,25 @@ static uint32_t map_select(const struct view_map *m, uint32_t k)
 {
 	uint32_t w = 0;
 
-	for (uint32_t n; k >= (n = (uint32_t)__builtin_popcountll(m->word[w])); w++)
+	for (uint32_t n; k >= (n = bits_count(m->word[w])); w++)
 		k -= n;
 	uint64_t bits = m->word[w];
 	while (k--)
 		bits &= bits - 1;
 	return w * 64 + (uint32_t)__builtin_ctzll(bits);
+}
+
+/// Whether the set bits, `count` of them and at least one, stand side by side. out: *first
+static bool map_is_run(const struct view_map *m, uint32_t count, uint32_t *first)
+{
+	uint32_t low = 0, high = PRESENCE_UIDS / 64 - 1;
+
+	while (m->word[low] == 0)
+		low++;
+	while (m->word[high] == 0)
+		high--;
+	*first = low * 64 + (uint32_t)__builtin_ctzll(m->word[low]);
+	return high * 64 + 63 - (uint32_t)__builtin_clzll(m->word[high]) - *first + 1 == count;
 }
 
 /// Messages of block `i` at bits 0 … bit.
@@ -270,7 +283,7 @@ static void cut_map(struct view_map *m, uint32_t number, uint32_t uidnext)
 enum ec view_add_presence(struct view *v, const struct pl_presence *p, uint32_t uidnext)
 {
 	struct view_map m;
-	uint32_t first = 0, count, index;
+	uint32_t first, count, index;
 
 	if (p->block >= UINT32_MAX / PRESENCE_UIDS || (v->n_blocks && p->block <= v->blocks[v->n_blocks - 1].number))
 		return E_CORRUPT;
@@ -284,8 +297,7 @@ enum ec view_add_presence(struct view *v, const struct pl_presence *p, uint32_t 
 		return E_LIMIT;
 	if (!grow_blocks(v))
 		return E_TEMP;
-	first = map_select(&m, 0);
-	if (map_select(&m, count - 1) - first + 1 == count) {
+	if (map_is_run(&m, count, &first)) {
 		push_block(v, p->block, VIEW_RUN | first);
 	} else {
 		if (!take_map(v, &index))
