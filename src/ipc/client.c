@@ -1,10 +1,10 @@
 /// client — slots, a reader fiber per socket, resending after a restart of the store.
 ///
-///   call: slot_take → (sent by slot_send | left until client_attach) → answered by read_frames → slot freed by the
-///   call
+///   client_ask: slot_take → (sent by slot_send | left until client_attach) → answered by read_frames, which frees the
+///   slot → client_answer
 ///
-/// A slot is pinned by its caller, which waits for it without deadline: its request and answer stay on that fiber's
-/// stack.
+/// Who asks waits for the answer without deadline: what a slot points at stays with that fiber. An answer that nobody
+/// has come for yet holds no slot, so that fibers with two requests under way do not wait for each other.
 #include "ipc/client.h"
 
 #include <stdlib.h>
@@ -30,10 +30,8 @@ struct slot {
 	uint64_t seq;
 	const void *req;
 	void *ans;
-	enum ec result;
-	bool answered;
+	struct client_asked *asked;
 	uint64_t sent_epoch; // the socket it was sent on
-	struct fib_event done;
 };
 
 /// A fiber that waits for a free slot.
@@ -133,11 +131,33 @@ static void client_unref(struct client *c)
 	free(c);
 }
 
-static void slot_finish(struct slot *s, enum ec e)
+/// The low octet of a sequence number is the slot, so that an answer finds it.
+static struct slot *slot_of(struct client *c, uint64_t seq)
 {
-	s->result = e;
-	s->answered = true;
-	fib_event_set(&s->done);
+	return &c->slots[seq & 0xff];
+}
+
+static void slot_give(struct client *c, struct slot *s)
+{
+	struct turn *t = c->first;
+
+	s->used = false;
+	if (!t) {
+		figure_set(FIG_IPC_IN_FLIGHT, 0, --c->in_flight);
+		return;
+	}
+	c->first = t->next;
+	if (!c->first)
+		c->last = &c->first;
+	fib_event_set(&t->mine);
+}
+
+static void slot_finish(struct client *c, struct slot *s, enum ec e)
+{
+	s->asked->result = e;
+	s->asked->answered = true;
+	fib_event_set(&s->asked->done);
+	slot_give(c, s);
 }
 
 void client_detach(struct client *c)
@@ -146,8 +166,8 @@ void client_detach(struct client *c)
 	socket_drop(c);
 	c->patience_ns = 0;
 	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++)
-		if (c->slots[i].used && !c->slots[i].answered)
-			slot_finish(&c->slots[i], E_TEMP);
+		if (c->slots[i].used)
+			slot_finish(c, &c->slots[i], E_TEMP);
 }
 
 void client_free(struct client *c)
@@ -207,9 +227,9 @@ FIB static void slot_send(struct client *c, struct slot *s, uint64_t seq)
 {
 	sending_begin(c);
 	enum ec e = hello_send(c);
-	if (e == E_OK && s->used && s->seq == seq && !s->answered && s->sent_epoch != c->epoch) {
+	if (e == E_OK && s->used && s->seq == seq && s->sent_epoch != c->epoch) {
 		struct frame_head head = { .verb = s->verb, .seq = seq };
-		if (frame_send(c, &head, s->req, NULL) == E_OK)
+		if (frame_send(c, &head, s->req, NULL) == E_OK && s->seq == seq)
 			s->sent_epoch = c->epoch;
 	}
 	fib_unlock(&c->sending);
@@ -235,75 +255,70 @@ FIB static struct slot *slot_take(struct client *c)
 		if (s->used)
 			continue;
 		*s = (struct slot){ .used = true };
-		// the low octet of a sequence number is the slot, so that an answer finds it
 		s->seq = (++c->next_seq) << 8 | (uint64_t)(s - c->slots);
 		return s;
 	}
 	abort(); // in_flight says that one is free
 }
 
-static void slot_give(struct client *c, struct slot *s)
+FIB void client_ask(struct client *c, enum verb verb, const void *req, void *ans, struct client_asked *a)
 {
-	struct turn *t = c->first;
-
-	s->used = false;
-	if (!t) {
-		figure_set(FIG_IPC_IN_FLIGHT, 0, --c->in_flight);
-		return;
-	}
-	c->first = t->next;
-	if (!c->first)
-		c->last = &c->first;
-	fib_event_set(&t->mine);
-}
-
-FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
-{
-	struct cx quiet = { 0 };
-	int64_t began_ns = clock_mono_ns();
+	*a = (struct client_asked){ .verb = verb, .began_ns = clock_mono_ns() };
 	struct slot *s = slot_take(c);
-	enum ec e;
 
 	s->verb = verb;
 	s->req = req;
 	s->ans = ans;
+	s->asked = a;
+	a->seq = s->seq;
 	if (c->socket.fd >= 0)
 		slot_send(c, s, s->seq);
-	while (!s->answered) {
+}
+
+FIB enum ec client_answer(struct cx *cx, struct client *c, struct client_asked *a)
+{
+	struct cx quiet = { 0 };
+
+	while (!a->answered) {
 		if (c->socket.fd < 0) {
 			int64_t left = c->down_since_ns + c->patience_ns - clock_mono_ns();
 			quiet.deadline_ns = clock_mono_ns() + (left > 0 ? left : 0);
 		} else {
 			quiet.deadline_ns = clock_mono_ns() + 1000000000; // look again whether the store is there
 		}
-		e = fib_event_wait(&quiet, &s->done);
-		if (e == E_TIMEOUT && c->socket.fd < 0 && !s->answered &&
+		enum ec e = fib_event_wait(&quiet, &a->done);
+		if (e == E_TIMEOUT && c->socket.fd < 0 && !a->answered &&
 			clock_mono_ns() - c->down_since_ns >= c->patience_ns)
-			slot_finish(s, E_TEMP);
+			slot_finish(c, slot_of(c, a->seq), E_TEMP);
 	}
-	e = s->result;
-	slot_give(c, s);
-	figure_add(FIG_IPC_REQUESTS, verb - 1, 1);
-	figure_time(FIG_IPC_TIMES, 0, clock_mono_ns() - began_ns);
+	figure_add(FIG_IPC_REQUESTS, a->verb - 1, 1);
+	figure_time(FIG_IPC_TIMES, 0, clock_mono_ns() - a->began_ns);
 	cx_end(&quiet);
-	return e ? fail(cx, e, "store: %s: %s", verb_info(verb)->name, ec_name(e)) : E_OK;
+	return a->result ? fail(cx, a->result, "store: %s: %s", verb_info(a->verb)->name, ec_name(a->result)) : E_OK;
+}
+
+FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans)
+{
+	struct client_asked a;
+
+	client_ask(c, verb, req, ans, &a);
+	return client_answer(cx, c, &a);
 }
 
 static void take_answer(struct client *c, const struct frame_head *head, struct sl body)
 {
-	struct slot *s = &c->slots[head->seq & 0xff];
+	struct slot *s = slot_of(c, head->seq);
 	const struct verb_info *info = verb_info(head->verb);
 
-	if (!s->used || s->answered || s->seq != head->seq || head->verb != s->verb || !info ||
-		s->sent_epoch != c->epoch)
+	if (!s->used || s->seq != head->seq || head->verb != s->verb || !info || s->sent_epoch != c->epoch)
 		return; // nobody asked, or not on this socket
 	if (head->status >= E_COUNT || (head->status == E_OK && body.n != info->ans_octets)) {
-		slot_finish(s, E_CORRUPT);
+		slot_finish(c, s, E_CORRUPT);
 		return;
 	}
 	if (head->status == E_OK && s->ans)
 		memcpy(s->ans, body.p, body.n);
-	slot_finish(s, (enum ec)head->status);
+	slot_finish(c, s, (enum ec)head->status);
 }
 
 static struct client_watch **watch_bucket(struct client *c, uint64_t account, uint64_t mbox)
@@ -413,7 +428,7 @@ FIB static void greet(struct cx *cx, void *arg)
 		(void)hello_send(c);
 	fib_unlock(&c->sending);
 	for (unsigned i = 0; i < CLIENT_IN_FLIGHT && c->epoch == r.epoch; i++)
-		if (c->slots[i].used && !c->slots[i].answered && c->slots[i].req)
+		if (c->slots[i].used)
 			slot_send(c, &c->slots[i], c->slots[i].seq);
 	for (unsigned i = 0; i < WATCH_BUCKETS && c->epoch == r.epoch; i++)
 		rewatch_bucket(cx, c, i);

@@ -38,6 +38,22 @@ FIB enum ec client_wait_down(struct cx *cx, struct client *c);
 /// yields: until answered. errors: those of the verb (ipc/verbs.def); E_TEMP: no store; E_CLOSED never.
 FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const void *req, void *ans);
 
+/// A request under way.
+struct client_asked {
+	enum verb verb;
+	uint64_t seq;
+	int64_t began_ns;
+	bool answered;
+	enum ec result;
+	struct fib_event done;
+};
+/// The first half of client_call: meanwhile the fiber can do something else. client_answer must follow, whatever
+/// happens, and until then `req`, `ans` and `a` stay where they are.
+/// yields: until the request is sent or waits for a store.
+FIB void client_ask(struct client *c, enum verb verb, const void *req, void *ans, struct client_asked *a);
+/// The second half. yields, errors: as client_call.
+FIB enum ec client_answer(struct cx *cx, struct client *c, struct client_asked *a);
+
 /// One typed function per verb: call_login(cx, c, &req, &ans) …
 #define VERB(verb, who)                                                                                \
 	FIB static inline enum ec call_##verb(                                                         \

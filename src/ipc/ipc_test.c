@@ -234,6 +234,56 @@ static void test_in_flight(void **)
 	play(in_flight);
 }
 
+/// Calls in two halves: answers that nobody has come for yet take no place from others, and outlive the store.
+static void halves(struct cx *cx)
+{
+	static struct frame f[CLIENT_IN_FLIGHT];
+	static struct client_asked asked[CLIENT_IN_FLIGHT];
+	static struct req_upload_add req[CLIENT_IN_FLIGHT];
+	static struct ans_upload_add ans[CLIENT_IN_FLIGHT];
+	struct store s, old;
+
+	store_open(cx, &s);
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++) {
+		req[i].upload = i;
+		client_ask(client, VERB_upload_add, &req[i], &ans[i], &asked[i]);
+	}
+	store_hello(&s);
+	for (int i = 0; i < CLIENT_IN_FLIGHT; i++)
+		f[i] = store_must(&s, VERB_upload_add);
+	for (int i = CLIENT_IN_FLIGHT - 1; i >= 2; i--)
+		store_echo(&s, &f[i]);
+	callers_go(add_upload, 0, 1);
+	struct frame late = store_must(&s, VERB_upload_add);
+	store_echo(&s, &late);
+	callers_ended(cx, 0, 1, E_OK);
+	MUST(client_answer(cx, client, &asked[7]) == E_OK && ans[7].octets == 22);
+	MUST(!asked[0].answered && !asked[1].answered && asked[2].answered);
+	old = s;
+	store_open(cx, &s); // the old one takes requests 0 and 1 with it
+	store_close(&old);
+	store_hello(&s);
+	f[0] = store_must(&s, VERB_upload_add);
+	f[1] = store_must(&s, VERB_upload_add);
+	MUST(!store_next(&s, &late, 2));
+	store_echo(&s, &f[0]);
+	store_answer(&s, &f[1], E_NOTFOUND, NULL);
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++)
+		MUST(i == 7 || client_answer(cx, client, &asked[i]) == (i == 1 ? E_NOTFOUND : E_OK));
+	for (unsigned i = 0; i < CLIENT_IN_FLIGHT; i++)
+		MUST(ans[i].octets == (i == 1 ? 0 : i * 3 + 1));
+	cx_forget(cx);
+	client_ask(client, VERB_upload_add, &req[0], &ans[0], &asked[0]);
+	client_detach(client);
+	MUST(client_answer(cx, client, &asked[0]) == E_TEMP);
+	cx_forget(cx);
+	store_close(&s);
+}
+static void test_halves(void **)
+{
+	play(halves);
+}
+
 /// The store dies with some requests answered, others not; a caller comes while it is away, one right behind the
 /// new socket.
 static void resending(struct cx *cx)
@@ -719,6 +769,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_resending),
 		cmocka_unit_test(test_patience),
 		cmocka_unit_test(test_canceled),
