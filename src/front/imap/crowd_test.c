@@ -7,6 +7,7 @@
 #include "base/num.h"
 #include "front/imap/fetch.h"
 #include "front/imap/fetch_body.h"
+#include "front/imap/late.h"
 #include "front/imap/search.h"
 #include "front/imap/select.h"
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "front/imap/fake.h"
+#include "front/imap/late.h"
 
 static struct fake_store *store_of(struct client *c)
 {

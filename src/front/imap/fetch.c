@@ -1,7 +1,8 @@
 /// fetch — FETCH: rows batch by batch; where octets are asked for, the messages of a batch in groups.
 ///
 ///   imap_fetch_run → rows_next → answer_rows                            (nothing but rows)
-///                              → answer_group → answer_message     (bodies_read, fetch_prepare, fetch_send_items)
+///                              → answer_groups → answer_group → answer_message
+///                                (bodies_ask)    (fetch_prepare, fetch_send_items)
 ///
 /// A message that is gone, damaged or too large to parse is left out, the others are told, and then the tagged answer
 /// says NO; a UID that is gone is not worth that (RFC 9051 §6.4.9).
@@ -108,33 +109,61 @@ FIB static uint32_t set_seen(struct cx *cx, struct fetch *f, struct bodies *b)
 	return changed;
 }
 
-/// Reads and tells as many messages as one request reads. out: *took.
-FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct pl_row *rows, size_t n, size_t *took)
+/// Tells the messages that one request has read.
+FIB static enum ec answer_group(struct cx *cx, struct fetch *f, struct bodies *b)
 {
-	bool header_only = f->need == NEED_HEADER || f->need == NEED_HEADER_END;
-	struct bodies b;
+	enum ec e = E_OK;
 
-	for (size_t i = 0; header_only && i < f->n_items; i++)
-		header_only = f->items[i].body.text != SECTION_ALL && f->items[i].body.text != SECTION_TEXT;
-	cx_deadline_in(cx, IMAP_ANSWER_MS);
-	enum ec e = bodies_read(cx, f->im, rows, n, header_only ? BODY_HEAD : CHUNK_OCTETS, &b);
-	if (e != E_OK)
-		return e;
 	holder_begin(cx, &f->im->s->front->holders, &f->held, f->im->io);
-	uint32_t seen = set_seen(cx, f, &b);
-	*took = b.n;
-	for (size_t i = 0; e == E_OK && i < b.n; i++) {
-		if (b.v[i].state == BODY_HERE)
-			e = answer_message(cx, f, &b.v[i], seen >> i & 1);
-		else if (b.v[i].state == BODY_DAMAGED)
-			e = note_trouble(f, fail(cx, E_CORRUPT, "message %u cannot be read", b.v[i].row->uid));
+	uint32_t seen = set_seen(cx, f, b);
+	for (size_t i = 0; e == E_OK && i < b->n; i++) {
+		if (b->v[i].state == BODY_HERE)
+			e = answer_message(cx, f, &b->v[i], seen >> i & 1);
+		else if (b->v[i].state == BODY_DAMAGED)
+			e = note_trouble(f, fail(cx, E_CORRUPT, "message %u cannot be read", b->v[i].row->uid));
 		if (e == E_OK && f->need >= NEED_HEADER_END)
 			e = fib_yield(cx);
 	}
 	holder_end(&f->held);
-	bodies_give(f->im, &b);
+	bodies_give(f->im, b);
 	if (f->held.evicted)
 		f->im->bye = "[LIMIT] Reading too slowly while others waited";
+	return e;
+}
+
+/// How much of each message is read at first.
+static uint32_t first_octets(const struct fetch *f)
+{
+	bool header_only = f->need == NEED_HEADER || f->need == NEED_HEADER_END;
+
+	for (size_t i = 0; header_only && i < f->n_items; i++)
+		header_only = f->items[i].body.text != SECTION_ALL && f->items[i].body.text != SECTION_TEXT;
+	return header_only ? BODY_HEAD : CHUNK_OCTETS;
+}
+
+/// Tells the messages group by group; while one is told the next is read.
+FIB static enum ec answer_groups(struct cx *cx, struct fetch *f, struct pl_row *rows, size_t n)
+{
+	uint32_t head_max = first_octets(f);
+	struct bodies two[2] = { 0 }, *here = &two[0], *next = &two[1];
+	enum ec e = E_OK;
+
+	for (size_t at = 0; e == E_OK && at < n;) {
+		cx_deadline_in(cx, IMAP_ANSWER_MS);
+		if (here->n == 0)
+			e = bodies_ask(cx, f->im, rows + at, n - at, head_max, here);
+		if (e == E_OK)
+			e = bodies_take(cx, f->im, here);
+		if (e != E_OK)
+			return e;
+		at += here->n;
+		bodies_ask_ahead(f->im, rows + at, n - at, head_max, next);
+		e = answer_group(cx, f, here);
+		struct bodies *done = here;
+		here = next;
+		next = done;
+	}
+	bodies_drop(f->im, here);
 	return e;
 }
 
@@ -165,11 +194,7 @@ FIB static enum ec answer_batch(struct cx *cx, struct fetch *f, struct rows *w)
 	enum ec e = name_keywords(cx, f, w);
 	if (e != E_OK || f->need == NEED_ROW)
 		return e ? e : answer_rows(cx, f, w);
-	for (size_t at = 0, took; e == E_OK && at < w->n; at += took) {
-		took = 0;
-		e = answer_group(cx, f, w->row + at, w->n - at, &took);
-	}
-	return e;
+	return answer_groups(cx, f, w->row, w->n);
 }
 
 /// How many messages the client knows in these ranges.

@@ -5,6 +5,7 @@
 #include "front/imap/fetch.h"
 #include "front/imap/fetch_bed.h"
 #include "front/imap/fetch_body.h"
+#include "front/imap/late.h"
 #include "front/imap/search.h"
 #include "front/imap/select.h"
 
@@ -60,7 +61,7 @@ enum ec bed_run(struct bed *b, struct sl command)
 
 	buf_clear(&b->said);
 	b->room_sending = b->front.room.high = 0;
-	b->unblamed = b->calls = b->reads = b->chunks_max = b->yields = b->offloads = 0;
+	b->unblamed = b->ahead = b->calls = b->reads = b->chunks_max = b->yields = b->offloads = 0;
 	b->im.refusal = (struct imap_words){ 0 };
 	arena_free(&b->im.cmd);
 	arena_init(&b->im.cmd, IMAP_COMMAND_MEMORY);
@@ -74,6 +75,7 @@ enum ec bed_run(struct bed *b, struct sl command)
 	e = cmd.verb == IMAP_FETCH ? imap_fetch_run(&b->cx, &b->im, &cmd) : imap_search_run(&b->cx, &b->im, &cmd);
 	buf_free(&text);
 	assert_int_equal(b->chunks_out, 0); // every chunk was given back, whatever happened
+	assert_int_equal(late_asked(), 0);
 	assert_int_equal(b->front.room.used, b->taken.octets);
 	return e;
 }
@@ -95,7 +97,7 @@ uint64_t chunks_octets(const struct chunks *c)
 unsigned chunks_used(const struct chunks *c)
 {
 	(void)c;
-	return bed->chunks_out;
+	return bed->chunks_out + bed->chunks_others;
 }
 
 uint8_t *chunks_at(struct chunks *c, struct range r)
@@ -137,6 +139,7 @@ FIB enum ec io_put(struct cx *cx, struct io *io, struct sl s)
 	buf_add(&bed->said, s);
 	if (bed->front.room.used > bed->room_sending)
 		bed->room_sending = bed->front.room.used;
+	bed->ahead += late_asked() > 0;
 	const struct holder *h = bed->front.holders.first;
 	if (bed->chunks_out && !h)
 		bed->unblamed++;
@@ -322,7 +325,7 @@ FIB enum ec client_call(struct cx *cx, struct client *c, enum verb verb, const v
 
 	bed->calls++;
 	assert_int_equal(info->check(req, sizeof arena), E_OK); // what the store would refuse is our fault
-	if (bed->away)
+	if (bed->away || (bed->away_after && bed->calls > bed->away_after))
 		return fail(cx, E_TEMP, "no store");
 	switch ((int)verb) {
 	case VERB_mbox_rows: return do_rows(req, ans);

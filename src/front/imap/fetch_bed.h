@@ -33,6 +33,9 @@ struct bed {
 	struct buf said;     // what the client got
 	size_t breaks_after; // octets; 0 = the connection holds
 	unsigned calls, reads, chunks_out, chunks_max, yields, offloads;
+	unsigned ahead;          // times that octets were sent while the next messages were read
+	unsigned chunks_others;  // that other sessions have
+	unsigned away_after;     // calls; 0 = the store stays
 	struct room_share taken; // room that somebody else has
 	unsigned unblamed;       // times that octets were sent with chunks that no holder answers for
 	size_t room_sending;     // that was in use when octets were sent, at most

@@ -86,28 +86,71 @@ static void take_got(struct imap *im, struct body *b, uint32_t got)
 		take_octets(im, b, 0, got);
 }
 
-FIB enum ec bodies_read(
+/// Packs and sends the request.
+FIB static enum ec ask(
 	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
 {
-	struct req_mbox_read req = { .handle = im->handle, .mbox = im->view->mbox };
-	struct ans_mbox_read ans;
+	enum ec e = pack(cx, im, rows, n, head_max, b);
+
+	if (e != E_OK) {
+		bodies_give(im, b);
+		return e;
+	}
+	b->req = (struct req_mbox_read){ .handle = im->handle, .mbox = im->view->mbox, .out.n = (uint32_t)b->n };
+	for (size_t i = 0; i < b->n; i++) {
+		b->req.uid[i] = b->v[i].row->uid;
+		b->req.out.r[i] = b->v[i].place;
+	}
+	client_ask(im->store, VERB_mbox_read, &b->req, &b->ans, &b->asked);
+	return E_OK;
+}
+
+FIB enum ec bodies_ask(
+	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
+{
+	*b = (struct bodies){ 0 };
+	return ask(cx, im, rows, n, head_max, b);
+}
+
+FIB void bodies_ask_ahead(struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
+{
+	struct chunks *c = client_chunks(im->store);
+	struct cx quiet = { 0 };
 
 	*b = (struct bodies){ 0 };
-	enum ec e = pack(cx, im, rows, n, head_max, b);
-	for (size_t i = 0; i < b->n; i++) {
-		req.uid[i] = b->v[i].row->uid;
-		req.out.r[i] = b->v[i].place;
-	}
-	req.out.n = (uint32_t)b->n;
-	if (e == E_OK)
-		e = call_mbox_read(cx, im->store, &req, &ans);
+	if (n && chunks_used(c) < chunks_octets(c) / CHUNK_OCTETS / 2)
+		(void)ask(&quiet, im, rows, n, head_max, b); // waits for no chunk, so it does not fail
+	cx_end(&quiet);
+}
+
+FIB enum ec bodies_take(struct cx *cx, struct imap *im, struct bodies *b)
+{
+	enum ec e = client_answer(cx, im->store, &b->asked);
+
 	if (e != E_OK) {
 		bodies_give(im, b);
 		return e;
 	}
 	for (size_t i = 0; i < b->n; i++)
-		take_got(im, &b->v[i], ans.got[i]);
+		take_got(im, &b->v[i], b->ans.got[i]);
 	return E_OK;
+}
+
+FIB void bodies_drop(struct imap *im, struct bodies *b)
+{
+	struct cx quiet = { 0 };
+
+	if (b->n && bodies_take(&quiet, im, b) == E_OK)
+		bodies_give(im, b);
+	cx_end(&quiet);
+}
+
+FIB enum ec bodies_read(
+	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
+{
+	enum ec e = bodies_ask(cx, im, rows, n, head_max, b);
+
+	return e == E_OK ? bodies_take(cx, im, b) : e;
 }
 
 void bodies_give(struct imap *im, struct bodies *b)

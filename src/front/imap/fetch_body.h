@@ -5,6 +5,7 @@
 /// place there: all of a small one, or a window that moves over a large one. What is here can be sent as it lies: it
 /// holds no NUL.
 /// A session waits for its first chunk only while it holds none, so that sessions never wait for each other in a ring.
+/// While some are sent the next can be read (bodies_ask_ahead).
 #include "base/arena.h"
 #include "front/imap/imap.h"
 
@@ -32,6 +33,9 @@ struct bodies {
 	size_t n;
 	struct range chunk[BODY_CHUNKS];
 	size_t n_chunks;
+	struct req_mbox_read req;
+	struct ans_mbox_read ans;
+	struct client_asked asked;
 };
 
 /// Reads the beginning of as many of the messages rows[0], rows[1] … as fit: all of one that has at most `head_max`
@@ -42,6 +46,18 @@ struct bodies {
 FIB enum ec bodies_read(
 	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b);
 void bodies_give(struct imap *im, struct bodies *b);
+
+/// The first half of bodies_read. After E_OK bodies_take must follow, and until then `b` stays where it is.
+///
+/// errors: E_TIMEOUT, E_CANCELED (waiting for a chunk).
+FIB enum ec bodies_ask(
+	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b);
+/// The same where the arena has plenty of free chunks; else, and where n is 0, nothing is asked for and b->n is 0.
+FIB void bodies_ask_ahead(struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b);
+/// The second half. errors: those of the store; nothing is held then.
+FIB enum ec bodies_take(struct cx *cx, struct imap *im, struct bodies *b);
+/// Gives up what was asked for, or nothing. yields: until the store has answered, which does not take its client.
+FIB void bodies_drop(struct imap *im, struct bodies *b);
 
 /// Sets \Seen on those that are here and lack it, and in their rows. Its failure leaves them unseen.
 ///

@@ -452,6 +452,45 @@ static void test_groups(void **state)
 	free(octets);
 }
 
+/// While one message is sent the next is read, where there are plenty of chunks. Whatever breaks, and wherever, the
+/// answers before it are whole, nothing is held and nothing is under way (bed_run looks).
+static void test_ahead(void **state)
+{
+	(void)state;
+	struct sl m = large_message();
+	struct buf all = BUF(1 << 20);
+	struct bed b;
+
+	bed_begin(&b);
+	for (unsigned i = 0; i < 3; i++)
+		bed_add(&b, 0, sl_head(m, 70000 + i * 10000))->flags = FLAG_SEEN;
+	assert_int_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_OK);
+	buf_add(&all, buf_sl(&b.said));
+	assert_true(b.ahead > 0);
+	unsigned calls = b.calls;
+	b.chunks_others = BED_CHUNKS / 2 - 1;
+	assert_int_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_OK);
+	assert_int_equal(b.ahead, 0);
+	assert_int_equal(b.calls, calls);
+	assert_true(sl_eq(buf_sl(&b.said), buf_sl(&all)));
+	b.chunks_others = 0;
+	for (b.breaks_after = 1; b.breaks_after < all.n; b.breaks_after += 3001)
+		assert_int_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_CLOSED);
+	b.breaks_after = 0;
+	for (b.away_after = 1; b.away_after < calls; b.away_after++) {
+		assert_int_not_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_OK);
+		assert_true(sl_starts(buf_sl(&all), buf_sl(&b.said)));
+	}
+	assert_int_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_OK);
+	b.away_after = 0;
+	b.m[1].damaged_at = 1;
+	assert_int_equal(bed_run(&b, SL("FETCH 1:* BODY[]")), E_CORRUPT);
+	assert_true(b.ahead > 0);
+	bed_end(&b);
+	buf_free(&all);
+	free((void *)(uintptr_t)m.p);
+}
+
 /// The store or the client goes away: the error comes back, and every chunk is given back (bed_run looks).
 static void test_breaks(void **state)
 {
@@ -487,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_damaged_inside),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_groups),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_breaks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
