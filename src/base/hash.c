@@ -1,5 +1,4 @@
-/// hash — checksums and keyed hashes. CRC-32C uses the processor's instruction where there is one (20 against 1.4
-/// GB/s).
+/// hash — checksums and keyed hashes. CRC-32C uses the processor's instruction where there is one (8 GB/s).
 #include "base/hash.h"
 
 #include <stdlib.h>
@@ -11,20 +10,19 @@
 #if defined(__x86_64__)
 #include <nmmintrin.h>
 
+/// No calls in here: the compiler takes none of ours into a function for another kind of machine.
 [[gnu::target("sse4.2")]] static uint32_t crc32c_sse(uint32_t crc, struct sl s)
 {
 	uint64_t c = crc;
+	size_t i = 0;
 
-	while (s.n >= 8) {
+	for (; i + 8 <= s.n; i += 8) {
 		uint64_t v;
-		memcpy(&v, s.p, 8);
+		memcpy(&v, s.p + i, 8);
 		c = _mm_crc32_u64(c, v);
-		s = sl_from(s, 8);
 	}
-	while (s.n) {
-		c = _mm_crc32_u8((uint32_t)c, s.p[0]);
-		s = sl_from(s, 1);
-	}
+	for (; i < s.n; i++)
+		c = _mm_crc32_u8((uint32_t)c, s.p[i]);
 	return (uint32_t)c;
 }
 
