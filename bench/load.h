@@ -52,7 +52,8 @@ struct load {
 	struct worker *worker;
 	struct checker *checker; // of load_smtp.c
 	unsigned opening, ready, over;
-	struct fib_event changed; // one of the three above
+	int64_t leaving;          // told to leave and not gone yet; less those that ended untold
+	struct fib_event changed; // one of the four above
 	uint64_t tickets, done, errors, octets;
 	uint32_t *latency_us; // o.count of them
 	bool failed;          // the run as a whole
