@@ -86,30 +86,22 @@ static void take_got(struct imap *im, struct body *b, uint32_t got)
 		take_octets(im, b, 0, got);
 }
 
-/// Packs and sends the request.
-FIB static enum ec ask(
+FIB enum ec bodies_ask(
 	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
 {
+	*b = (struct bodies){ .req = { .handle = im->handle, .mbox = im->view->mbox } };
 	enum ec e = pack(cx, im, rows, n, head_max, b);
-
 	if (e != E_OK) {
 		bodies_give(im, b);
 		return e;
 	}
-	b->req = (struct req_mbox_read){ .handle = im->handle, .mbox = im->view->mbox, .out.n = (uint32_t)b->n };
 	for (size_t i = 0; i < b->n; i++) {
 		b->req.uid[i] = b->v[i].row->uid;
 		b->req.out.r[i] = b->v[i].place;
 	}
+	b->req.out.n = (uint32_t)b->n;
 	client_ask(im->store, VERB_mbox_read, &b->req, &b->ans, &b->asked);
 	return E_OK;
-}
-
-FIB enum ec bodies_ask(
-	struct cx *cx, struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
-{
-	*b = (struct bodies){ 0 };
-	return ask(cx, im, rows, n, head_max, b);
 }
 
 FIB void bodies_ask_ahead(struct imap *im, struct pl_row *rows, size_t n, uint32_t head_max, struct bodies *b)
@@ -117,9 +109,9 @@ FIB void bodies_ask_ahead(struct imap *im, struct pl_row *rows, size_t n, uint32
 	struct chunks *c = client_chunks(im->store);
 	struct cx quiet = { 0 };
 
-	*b = (struct bodies){ 0 };
+	b->n = 0;
 	if (n && chunks_used(c) < chunks_octets(c) / CHUNK_OCTETS / 2)
-		(void)ask(&quiet, im, rows, n, head_max, b); // waits for no chunk, so it does not fail
+		(void)bodies_ask(&quiet, im, rows, n, head_max, b); // waits for no chunk, so it does not fail
 	cx_end(&quiet);
 }
 
