@@ -24,5 +24,5 @@ void grave_forget(struct change *c, uint64_t mbox);
 typedef bool grave_each(void *arg, uint64_t mbox, int64_t gone_s, struct sl name);
 [[nodiscard]] enum ec grave_list(
 	struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg);
-/// Drops what was deleted longer ago than GRAVE_S, a job for each account. errors: E_FULL, E_TEMP, E_IO.
+/// Drops what was deleted longer ago than GRAVE_S, a job for each account. errors: those of sweep_cells.
 [[nodiscard]] enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s);

@@ -178,21 +178,6 @@ static void test_trim(void **state)
 	mailbed_free(b);
 }
 
-static enum ec spoil_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
-{
-	const struct mbox_ref *m = arg;
-	uint64_t version;
-	struct sl head;
-	enum ec e = cell_head(cx, txn_view(t), mbox_cell(*m), &version, &head);
-
-	(void)b;
-	if (e != E_OK)
-		return e;
-	struct change *c = change_begin(t, mbox_cell(*m), version);
-	change_head(c, SL("G but no head"));
-	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-}
-
 /// One damaged grave is no reason to refuse other deletions.
 static void test_damaged_grave(void **state)
 {
@@ -205,7 +190,7 @@ static void test_damaged_grave(void **state)
 	assert_int_equal(bed_create(b, m.account, SL("bad"), &bad.mbox), E_OK);
 	assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
 	delete_box(b, bad, b->now_s);
-	assert_int_equal(bed_do(b, spoil_job, &bad), E_OK);
+	bed_spoil(b, bad, SL("G but no head"));
 	delete_box(b, m, b->now_s);
 	assert_int_equal(graves(b, m.account), 2);
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);

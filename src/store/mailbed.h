@@ -232,6 +232,31 @@ static inline struct op_id bed_op(uint64_t n)
 	return op;
 }
 
+// ---- damage
+
+struct bed_spoil {
+	struct mbox_ref m;
+	struct sl head;
+};
+static inline enum ec bed_spoil_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	const struct bed_spoil *sp = arg;
+	uint64_t version;
+	enum ec e = cell_head(cx, txn_view(t), mbox_cell(sp->m), &version, &(struct sl){ 0 });
+
+	(void)b;
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, mbox_cell(sp->m), version);
+	change_head(c, sp->head);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+/// Gives a mailbox a head that is none.
+static inline void bed_spoil(struct mailbed *b, struct mbox_ref m, struct sl head)
+{
+	assert_int_equal(bed_do(b, bed_spoil_job, &(struct bed_spoil){ m, head }), E_OK);
+}
+
 // ---- checking
 
 static inline void bed_fault(void *arg, unsigned invariant, struct cell_id at, const char *what)

@@ -9,9 +9,9 @@
 static enum ec sweep(struct cx *cx, struct store *s)
 {
 	int64_t now_s = clock_now_s();
-	enum ec e = grave_sweep(cx, s, now_s);
+	enum ec graves = grave_sweep(cx, s, now_s), pages = mbox_sweep(cx, s, now_s);
 
-	return e == E_OK ? mbox_sweep(cx, s, now_s) : e;
+	return graves ? graves : pages;
 }
 
 void mailstore_rules(struct store_conf *conf)

@@ -4,5 +4,5 @@
 
 /// Removes such pages from the mailboxes that have lost many messages; in each mailbox all but a few, and never the one
 /// that takes the next message. No session sees a difference but for a higher modification sequence.
-/// yields: for as long as reading those mailboxes takes. errors: E_FULL, E_TEMP, E_IO; what was removed stays so.
+/// yields: for as long as reading those mailboxes takes. errors: those of sweep_cells.
 [[nodiscard]] enum ec mbox_sweep(struct cx *cx, struct store *s, int64_t now_s);

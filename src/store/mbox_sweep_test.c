@@ -131,11 +131,31 @@ static void test_not_worth(void **state)
 	mailbed_free(b);
 }
 
+/// A damaged mailbox is told, and keeps nothing from those behind it.
+static void test_damaged(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	struct mbox_ref bad = inbox(b), m = { .account = bad.account };
+
+	assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
+	assert_true(m.mbox > bad.mbox); // looked at after it
+	for (int i = 0; i < 400; i++)
+		bed_append(b, m, SL("body"), 0);
+	expunge(b, m, 1, 400);
+	b->now_s += EXPUNGED_KEPT_S + 1;
+	bed_spoil(b, bad, SL("no head"));
+	assert_int_equal(mbox_sweep(&b->cx, b->s, b->now_s), E_CORRUPT);
+	assert_int_equal(pages(b, m), 1);
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_not_worth),
+		cmocka_unit_test(test_damaged),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

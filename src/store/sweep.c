@@ -12,6 +12,7 @@ struct pass {
 	struct view *v;
 	const struct sweep *w;
 	struct buf cells; // struct cell_id
+	unsigned damaged; // cells
 	enum ec err;
 };
 
@@ -21,8 +22,10 @@ static bool look_into(void *arg, struct cell_id cell, uint64_t version, struct s
 	bool found = false;
 
 	(void)version, (void)head;
-	p->err = p->w->look(p->cx, p->v, cell, p->w->arg, &found);
-	if (p->err == E_OK && found)
+	enum ec e = p->w->look(p->cx, p->v, cell, p->w->arg, &found);
+	p->damaged += e == E_CORRUPT;
+	p->err = e == E_CORRUPT ? E_OK : e;
+	if (e == E_OK && found)
 		buf_add(&p->cells, (struct sl){ (const uint8_t *)&cell, sizeof cell });
 	return p->err == E_OK && p->cells.err == E_OK;
 }
@@ -58,7 +61,9 @@ enum ec sweep_cells(struct cx *cx, struct store *s, const struct sweep *w)
 		do
 			e = store_free(cx, s, clear_run, &c);
 		while (e == E_OK && c.more);
+		p.damaged += e == E_CORRUPT;
+		e = e == E_CORRUPT ? E_OK : e;
 	}
 	buf_free(&p.cells);
-	return e;
+	return e == E_OK && p.damaged ? fail(cx, E_CORRUPT, "%u damaged cells were left as they are", p.damaged) : e;
 }

@@ -12,5 +12,6 @@ struct sweep {
 
 /// Clears every cell in which there is something. Jobs that remove go on where the disk is full (store_free).
 /// yields: for as long as reading every cell's head takes, and until each job is durable.
-/// errors: E_FULL, E_TEMP, E_IO, and what `look` and `clear` end with; what was removed stays so.
+/// errors: E_CORRUPT — damaged cells were passed over, all others are cleared; E_FULL, E_TEMP, E_IO, and what `look`
+///         and `clear` end with: those that come later are not. What was removed stays so.
 [[nodiscard]] enum ec sweep_cells(struct cx *cx, struct store *s, const struct sweep *w);
