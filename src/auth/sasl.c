@@ -55,8 +55,11 @@ static bool is_self(struct sl authzid, struct sl authcid, const struct sasl_resu
 	return authzid.n == 0 || sl_eq_ci(authzid, authcid) || sl_eq_ci(authzid, address);
 }
 
-static enum ec result_set(struct cx *cx, const struct handle *handle, struct sl address, struct sasl_result *out)
+/// The store took the password: notes the seat that came with it.
+static enum ec result_set(struct cx *cx, const struct sasl_login *l, const struct handle *handle, struct sl address,
+	struct sasl_result *out)
 {
+	*l->seat = (struct seat){ handle->account, client_epoch(l->store) };
 	if (address.n > sizeof out->address)
 		return fail(cx, E_CORRUPT, "the store answered an address of %zu octets", address.n);
 	out->handle = *handle;
@@ -105,7 +108,7 @@ static int64_t patience_ends_ns(void)
 FIB static enum ec ask_store(
 	struct cx *cx, const struct sasl_login *l, struct sl user, struct sl password, struct sasl_result *out)
 {
-	struct req_login req = { .service = (uint8_t)l->service };
+	struct req_login req = { .service = (uint8_t)l->service, .session = l->session, .most = l->most };
 	int64_t until_ns = patience_ends_ns();
 	struct ans_login ans;
 	enum ec e;
@@ -119,7 +122,7 @@ FIB static enum ec ask_store(
 		e = call_login(cx, l->store, &req, &ans);
 	while (ask_again(cx, l->store, until_ns, &e));
 	explicit_bzero(&req, sizeof req);
-	return e == E_OK ? result_set(cx, &ans.handle, FIELD_SL(ans.address), out) : wrap(cx, e, "login");
+	return e == E_OK ? result_set(cx, l, &ans.handle, FIELD_SL(ans.address), out) : wrap(cx, e, "login");
 }
 
 FIB enum ec sasl_password(
@@ -277,7 +280,7 @@ FIB static enum ec scram_challenge(struct cx *cx, struct exchange *x, struct scr
 FIB static enum ec scram_prove(struct cx *cx, struct exchange *x, struct scram *s, struct sasl_result *out)
 {
 	const struct sasl_login *l = x->login;
-	struct req_scram_end req = { .service = (uint8_t)l->service };
+	struct req_scram_end req = { .service = (uint8_t)l->service, .session = l->session, .most = l->most };
 	int64_t until_ns = patience_ends_ns();
 	struct ans_scram_end ans;
 	struct sasl_result r;
@@ -297,7 +300,7 @@ FIB static enum ec scram_prove(struct cx *cx, struct exchange *x, struct scram *
 	while (ask_again(cx, l->store, until_ns, &e));
 	if (e != E_OK)
 		return wrap(cx, e, "SCRAM: end");
-	e = result_set(cx, &ans.handle, FIELD_SL(ans.address), &r);
+	e = result_set(cx, l, &ans.handle, FIELD_SL(ans.address), &r);
 	if (e != E_OK)
 		return e;
 	if (!is_self(s->first.authzid, s->first.username, &r))

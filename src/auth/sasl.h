@@ -15,10 +15,19 @@
 /// "*"), wire errors.
 typedef FIB enum ec sasl_ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response);
 
+/// What the store counts a session as, from the moment its password was right: front/seat.h gives it back.
+struct seat {
+	uint64_t account; // 0 = nobody's yet
+	uint64_t epoch;   // client_epoch of the connection that knows it
+};
+
 struct sasl_login {
 	struct client *store;
 	enum service service;
 	const uint8_t *peer_ip; // 16 octets
+	uint64_t session;       // see the verb login; the same for `most`
+	uint32_t most;
+	struct seat *seat; // out: written where the store took the password, also where the exchange fails after that
 	sasl_ask *ask;
 	void *arg;
 	bool may_plain;    // PLAIN and LOGIN allowed (session_may_login); SCRAM is allowed under the same rule here
@@ -40,9 +49,9 @@ struct sl sasl_mechanisms(bool no_scram);
 ///
 /// out:    *out on E_OK.
 /// yields: yes. errors: E_UNSUPPORTED (mechanism unknown or not offered), E_AUTH (wrong credentials; also an authzid
-/// that is not the user), E_DENIED (right, but this service is switched off for the user), E_LIMIT (too many wrong ones
-/// lately: not looked at), E_SYNTAX (client's message is not well formed), E_STATE (may_plain is false), E_CANCELED
-/// ("*"), E_TEMP, wire errors.
+/// that is not the user), E_DENIED (right, but this service is switched off for the user), E_QUOTA (right, but the user
+/// has `most` sessions from there), E_LIMIT (too many wrong ones lately: not looked at), E_SYNTAX (client's message is
+/// not well formed), E_STATE (may_plain is false), E_CANCELED ("*"), E_TEMP, wire errors.
 FIB enum ec sasl_run(
 	struct cx *cx, const struct sasl_login *l, struct sl mechanism, struct sl initial, struct sasl_result *out);
 /// The LOGIN command of IMAP, USER/PASS of POP3: a plain check.

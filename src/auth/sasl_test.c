@@ -121,6 +121,11 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 	return E_UNSUPPORTED;
 }
 
+uint64_t client_epoch(const struct client *)
+{
+	return 3;
+}
+
 bool client_is_up(const struct client *)
 {
 	return store.up;
@@ -194,14 +199,17 @@ FIB static enum ec ask(struct cx *cx, void *arg, struct sl challenge, struct buf
 	return E_OK;
 }
 
+static struct seat seat; // what the last run took
+
 static enum ec run(const char *mechanism, struct sl initial, struct script *s, struct sasl_result *r)
 {
 	static const uint8_t ip[16] = { 0 };
 	struct cx cx = { 0 };
-	struct sasl_login l = { .peer_ip = ip, .ask = ask, .arg = s, .may_plain = true };
+	struct sasl_login l = { .peer_ip = ip, .seat = &seat, .ask = ask, .arg = s, .may_plain = true };
 	enum ec e;
 
 	s->server_said = BUF(256);
+	seat = (struct seat){ 0 };
 	*r = (struct sasl_result){ .address_octets = 999 };
 	e = sasl_run(&cx, &l, sl_cstr(mechanism), initial, r);
 	buf_free(&s->server_said);
@@ -224,11 +232,13 @@ static const struct {
 	struct sl answer[2];
 	size_t n;
 	enum ec want;
+	bool proved; // the password was right all the same: a seat is taken
 } plain_cases[] = {
 	{ "initial", "PLAIN", SL_INIT("\0user@example.org\0pencil"), { { 0 } }, 0, E_OK },
 	{ "asked", "plain", NO_INITIAL, { SL_INIT("\0user@example.org\0pencil") }, 1, E_OK },
 	{ "authzid the same", "PLAIN", SL_INIT("User@example.org\0user@example.org\0pencil"), { { 0 } }, 0, E_OK },
-	{ "authzid another", "PLAIN", SL_INIT("root@example.org\0user@example.org\0pencil"), { { 0 } }, 0, E_AUTH },
+	{ "authzid another", "PLAIN", SL_INIT("root@example.org\0user@example.org\0pencil"), { { 0 } }, 0, E_AUTH,
+		true },
 	{ "wrong", "PLAIN", SL_INIT("\0user@example.org\0pen"), { { 0 } }, 0, E_AUTH },
 	{ "unknown", "PLAIN", SL_INIT("\0nobody@example.org\0pencil"), { { 0 } }, 0, E_AUTH },
 	{ "empty initial", "PLAIN", SL_INIT(""), { { 0 } }, 0, E_SYNTAX },
@@ -269,6 +279,8 @@ static void test_plain_and_login(void **)
 			initial = heap_copy(initial);
 		CHECK(run(plain_cases[i].mechanism, initial, &s, &r) == plain_cases[i].want, plain_cases[i].name);
 		CHECK(plain_cases[i].want == E_OK ? is_user(&r) : r.address_octets == 999, plain_cases[i].name);
+		bool taken = plain_cases[i].want == E_OK || plain_cases[i].proved;
+		CHECK(seat.account == (taken ? 5 : 0) && seat.epoch == (taken ? 3 : 0), plain_cases[i].name);
 		free((void *)(uintptr_t)initial.p);
 	}
 }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "auth/sasl.h"
 #include "base/arena.h"
 #include "base/cx.h"
 #include "base/log.h"
@@ -80,12 +81,6 @@ struct front {
 	bool stopping;
 };
 
-/// A session counted by the store: front/seat.h.
-struct seat {
-	uint64_t account; // 0 = nobody's yet
-	uint64_t epoch;   // of the connection that knows it; 0 = none
-};
-
 /// What every session has. The structs of the protocols hold a pointer to it.
 struct session {
 	struct session *next, **prev;
@@ -94,8 +89,8 @@ struct session {
 	struct cx *cx;
 	struct io *io;
 	enum port_kind kind;
-	struct seat seat;
-	bool at_rest; // waits for a command: may be woken and ended without breaking an answer
+	struct seat seat; // how the store counts it: front/seat.h
+	bool at_rest;     // waits for a command: may be woken and ended without breaking an answer
 };
 
 /// Sets f->room by f->conf; before the first session. A reload does it too.

@@ -40,7 +40,10 @@ void login_log(struct cx *cx, const struct session *s, struct sl mechanism, stru
 	user = sl_head(user, LOGGED_MAX); // so that a line is never too long for what stands behind them
 	mechanism = sl_head(mechanism, LOGGED_MECHANISM_MAX);
 	addr_print(&ip, io_peer(s->io));
-	if (e == E_OK)
+	if (e == E_QUOTA)
+		LOG(cx, LOG_NOTICE, "login.crowded", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
+			kv_word("proto", port_name(s->kind)));
+	else if (e == E_OK)
 		LOG(cx, LOG_INFO, "auth.ok", kv_sl("user", user), kv_sl("ip", buf_sl(&ip)),
 			kv_word("proto", port_name(s->kind)), kv_sl("mech", mechanism));
 	else
@@ -87,4 +90,21 @@ FIB enum ec login_ask(struct cx *cx, void *arg, struct sl challenge, struct buf 
 	if (e != E_OK && e != E_TOOBIG)
 		a->wire = e;
 	return e == E_OK ? decode(a->memory, line, response) : e;
+}
+
+FIB struct sasl_login login_ready(
+	struct cx *cx, struct session *s, enum service service, struct login_asking *a, struct buf *tried)
+{
+	seat_leave(cx, s);
+	return (struct sasl_login){ .store = s->front->store,
+		.service = service,
+		.peer_ip = io_peer(s->io)->ip,
+		.session = cx->sid,
+		.most = s->conf->sessions_user_ip_max,
+		.seat = &s->seat,
+		.ask = login_ask,
+		.arg = a,
+		.may_plain = session_may_login(s),
+		.no_scram = s->conf->no_scram,
+		.tried = tried };
 }

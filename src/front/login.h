@@ -13,11 +13,12 @@ FIB void login_renew(struct cx *cx, struct client *store, struct handle *handle)
 /// What a session does with its login before each command: renews its handle, keeps its seat.
 FIB void login_keep(struct cx *cx, struct session *s, struct handle *handle);
 
-/// Logs `auth.ok user= ip= proto= mech=` (E_OK) or `auth.failed user= ip= proto= mech= why=`, why being the error's
-/// name. The line is steady: operators' filters read it (docs/OPERATING.md).
+/// Logs `auth.ok user= ip= proto= mech=` (E_OK), `login.crowded user= ip= proto=` (E_QUOTA: a right login was refused,
+/// its user has sessions_user_ip_max from there) or `auth.failed user= ip= proto= mech= why=`, why being the error's
+/// name. The lines are steady: operators' filters read them (docs/OPERATING.md).
 void login_log(struct cx *cx, const struct session *s, struct sl mechanism, struct sl user, enum ec e);
 
-/// One exchange: pass it as sasl_login's `arg` with login_ask.
+/// One exchange: login_ready passes it as sasl_login's `arg` with login_ask.
 struct login_asking {
 	struct io *io;
 	struct sl prefix;     // "+ " or "334 "
@@ -31,3 +32,9 @@ struct login_asking {
 /// errors: E_TOOBIG and E_SYNTAX of the line; those of the wire, noted in `wire` as well.
 /// source: RFC 4954 §4, RFC 5034 §4, RFC 9051 §6.2.2.
 FIB enum ec login_ask(struct cx *cx, void *arg, struct sl challenge, struct buf *response);
+/// What a login by this session needs: its limits, its place in the store's count. A seat that it had is given back.
+///
+/// in:     a — NULL where no mechanism is run; tried — as sasl_login's. Both borrowed while the login is used.
+/// yields: until the seat is given back.
+FIB struct sasl_login login_ready(
+	struct cx *cx, struct session *s, enum service service, struct login_asking *a, struct buf *tried);

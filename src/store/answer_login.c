@@ -52,13 +52,26 @@ static const struct credentials *credentials_of(const struct candidate *c)
 	return c->id ? &c->a.cred : NULL;
 }
 
+/// Where a login is used and what it counts as.
+struct place {
+	uint8_t service;
+	uint64_t session;
+	uint32_t most;
+};
+
 /// The password was right.
-static enum ec log_in(const struct request *r, const struct candidate *c, uint8_t service, struct handle *out)
+static enum ec log_in(const struct request *r, const struct candidate *c, const uint8_t who[FAIR_WHO],
+	const struct place *at, struct handle *out)
 {
-	uint32_t bit = 1u << service;
+	struct seat_place seat = { .account = c->id, .session = at->session };
+	uint32_t bit = 1u << at->service;
 
 	if (!(c->a.services & bit))
 		return E_DENIED;
+	memcpy(seat.who, who, sizeof seat.who);
+	enum ec e = seat_take(r->s->seats, r->peer, &seat, at->most);
+	if (e != E_OK)
+		return e == E_LIMIT ? E_QUOTA : e;
 	handle_make(&r->s->key, r->peer->by, c->id, &c->a, bit, clock_steady_s(), out);
 	return E_OK;
 }
@@ -79,7 +92,7 @@ static void login_done(struct password_work *w, enum ec e)
 	if (e == E_LIMIT)
 		e = E_TEMP; // too many wait for their hash: the front asks again
 	if (e == E_OK)
-		e = log_in(r, &l->c, q->service, &a->handle);
+		e = log_in(r, &l->c, l->w.turn.who, &(struct place){ q->service, q->session, q->most }, &a->handle);
 	brake_end(r->s->brake, &l->attempt, clock_steady_s(), e);
 	if (e == E_OK)
 		e = field_set(a->address, account_address(&l->c.a));
@@ -169,7 +182,7 @@ static enum ec end_scram(struct cx *cx, struct request *r, struct view *v)
 	if (e == E_AUTH)
 		password_count_failure(r->s->passwords);
 	if (e == E_OK)
-		e = log_in(r, &c, q->service, &a->handle);
+		e = log_in(r, &c, who, &(struct place){ q->service, q->session, q->most }, &a->handle);
 	brake_end(r->s->brake, &attempt, clock_steady_s(), e);
 	return e == E_OK ? field_set(a->address, account_address(&c.a)) : e;
 }

@@ -232,7 +232,7 @@ void brake_end(struct brake *b, const struct brake_try *t, int64_t now_s, enum e
 		settle(&b->tried, t->pair, now_s, wrong);
 		settle(&b->wide, t->wide, now_s, wrong);
 	}
-	if (e == E_OK || e == E_DENIED)
+	if (e == E_OK || e == E_DENIED || e == E_QUOTA)
 		prove(b, t, now_s);
 	pthread_mutex_unlock(&b->lock);
 }

@@ -121,7 +121,7 @@ static void honest_turn(struct world *w)
 
 static struct handle log_in(struct client *c, struct sl user, struct sl password)
 {
-	struct req_login q = { 0 };
+	struct req_login q = { .most = UINT32_MAX };
 	struct ans_login a;
 
 	must(field_set(q.user, user) == E_OK && field_set(q.password, password) == E_OK &&

@@ -47,7 +47,7 @@ static void test_passwords_wiped(void **state)
 	struct req_domain_add domain = { 0 };
 	struct req_user_add add = { 0 };
 	struct req_user_passwd passwd = { 0 };
-	struct req_login login = { .service = SERVICE_IMAP };
+	struct req_login login = { .service = SERVICE_IMAP, .most = UINT32_MAX };
 	struct sl secret = { (const uint8_t *)needle, sizeof needle - 1 };
 
 	(void)state;

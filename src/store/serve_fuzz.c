@@ -25,7 +25,7 @@ static void world_make(struct world *w)
 	struct req_domain_add d = { 0 };
 	struct req_user_add u = { .quota_octets = 1 << 16 };
 	struct req_admin_login al = { 0 };
-	struct req_login l = { 0 };
+	struct req_login l = { .most = 1 };
 	struct ans_domain_add da;
 	struct ans_user_add ua;
 	struct ans_admin_login aa;

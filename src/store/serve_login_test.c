@@ -17,9 +17,15 @@ static void from(uint8_t n, uint8_t ip[16])
 	ip[15] = n;
 }
 
+/// What the logins below ask a seat for.
+static struct {
+	uint64_t session;
+	uint32_t most;
+} place = { 1, UINT32_MAX };
+
 static enum ec by_password(struct client *c, struct sl user, uint8_t n, struct sl password)
 {
-	struct req_login q = { .service = SERVICE_IMAP };
+	struct req_login q = { .service = SERVICE_IMAP, .session = place.session, .most = place.most };
 	struct ans_login a = { 0 };
 
 	must(field_set(q.user, user), "user");
@@ -32,7 +38,7 @@ static enum ec by_scram(struct client *c, struct sl user, uint8_t n, struct sl p
 {
 	struct req_scram_begin b = { 0 };
 	struct ans_scram_begin begun = { 0 };
-	struct req_scram_end q = { .service = SERVICE_IMAP };
+	struct req_scram_end q = { .service = SERVICE_IMAP, .session = place.session, .most = place.most };
 	struct ans_scram_end a = { 0 };
 	struct scram_challenge ch;
 	uint8_t server[32];
@@ -233,6 +239,34 @@ static void test_seats(void **)
 	town_end(t);
 }
 
+/// A login takes a seat, by whatever way; where none is left, a right password is no guess, and a wrong one no seat.
+static void test_seats_by_login(void **)
+{
+	struct sl alice = SL("alice@example.org"), right = SL("pw");
+	struct town *t = town_new();
+
+	for (size_t i = 0; i < ARRAY_N(ways); i++) {
+		struct handle h = login_as(&t->user, alice);
+		place.most = 2;
+		for (place.session = 1; place.session <= 2; place.session++)
+			must(ways[i](&t->user, alice, 1, right), "free seats");
+		place.session = 2;
+		must(ways[i](&t->user, alice, 1, right), "its own seat");
+		place.session = 3;
+		for (unsigned guess = 0; guess <= GUESSES; guess++)
+			assert_int_equal(ways[i](&t->user, alice, 1, right), E_QUOTA);
+		assert_int_equal(ways[i](&t->user, alice, 1, SL("wrong")), E_AUTH);
+		must(ways[i](&t->user, alice, 2, right), "from another address");
+		assert_int_equal(figure(t, "sessions"), 3);
+		for (uint64_t session = 1; session <= 3; session++)
+			leave(&t->user, &h, session, session < 3 ? 1 : 2);
+		assert_int_equal(figure(t, "sessions"), 0);
+	}
+	place.session = 1;
+	place.most = UINT32_MAX;
+	town_end(t);
+}
+
 /// Seats end with their connection; what a front takes again on a new one is its own still, and counts once.
 static void test_seats_end(void **)
 {
@@ -268,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_same_work),
 		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_seats),
+		cmocka_unit_test(test_seats_by_login),
 		cmocka_unit_test(test_seats_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -582,7 +582,7 @@ static void test_takes_over(void **state)
 static void test_end_in_flight(void **state)
 {
 	struct town *t = town_new();
-	struct req_login q = { .service = SERVICE_IMAP };
+	struct req_login q = { .service = SERVICE_IMAP, .most = UINT32_MAX };
 
 	(void)state;
 	must(field_set(q.user, SL("ghost@example.org")), "user");

@@ -48,6 +48,7 @@ struct fake {
 	enum ec fail_code;
 	int64_t handle_age_s; // of the handle that a login gives
 	bool full;            // users have as many sessions as they may
+	bool up;              // the store answers, also to what is asked only then
 	uint64_t epoch;       // of the connection to the store
 	unsigned fail_after;  // calls of fail_verb that go well before the one that fails
 	// what happened

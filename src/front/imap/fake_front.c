@@ -341,6 +341,9 @@ FIB enum ec sasl_password(
 		return fail(cx, E_LIMIT, "too many wrong ones");
 	if (!sl_eq(user, SL("ann")) || !sl_eq(password, SL("secret")))
 		return fail(cx, E_AUTH, "wrong");
+	if (st->full)
+		return fail(cx, E_QUOTA, "too many sessions");
+	*l->seat = (struct seat){ 7, client_epoch(l->store) };
 	*out = (struct sasl_result){
 		.handle = { .account = 7, .expires_s = expires_s }, .address = "ann@example.test", .address_octets = 16
 	};

@@ -1,10 +1,8 @@
 /// login — see the header. A failed login is answered in the same words whoever was named, after a delay that grows.
 #include "front/imap/login.h"
 
-#include "auth/sasl.h"
 #include "base/num.h"
 #include "front/login.h"
-#include "front/seat.h"
 #include "proto/imap_print.h"
 #include "proto/sasl_msg.h"
 
@@ -103,18 +101,15 @@ FIB static enum ec login_failed(struct cx *cx, struct imap *im, enum ec e)
 		return imap_refuse(im, e, "AUTHORIZATIONFAILED", "IMAP is switched off for this account");
 	if (e == E_LIMIT) // RFC 5530 §3: a failure that passes, so that clients keep the password
 		return imap_refuse(im, e, "UNAVAILABLE", "Too many failed logins, try again later");
+	if (e == E_QUOTA)
+		return imap_refuse(im, e, "LIMIT", "Too many sessions of this user from your address");
 	return e;
 }
 
 FIB static enum ec login_done(struct cx *cx, struct imap *im, struct sl mechanism, const struct sasl_result *r)
 {
 	struct sl address = { r->address, r->address_octets };
-	enum ec e = seat_sit(cx, im->s, &r->handle, address);
 
-	if (e == E_LIMIT) {
-		e = pause_failed(cx, im);
-		return e ? e : imap_refuse(im, E_LIMIT, "LIMIT", "Too many sessions of this user from your address");
-	}
 	im->address = arena_copy(&im->memory, address);
 	if (!im->address.p)
 		return fail(cx, E_TEMP, "no memory for a session");
@@ -134,23 +129,9 @@ FIB static enum ec finish(
 	if (e == E_OK)
 		return login_done(cx, im, mechanism, r);
 	login_log(cx, im->s, mechanism, user, e);
-	if (e != E_AUTH && e != E_DENIED && e != E_LIMIT)
+	if (e != E_AUTH && e != E_DENIED && e != E_LIMIT && e != E_QUOTA)
 		return e;
 	return login_failed(cx, im, e);
-}
-
-static struct sasl_login sasl_of(struct imap *im, struct login_asking *asking, struct buf *tried)
-{
-	return (struct sasl_login){
-		.store = im->store,
-		.service = SERVICE_IMAP,
-		.peer_ip = io_peer(im->io)->ip,
-		.ask = login_ask,
-		.arg = asking,
-		.may_plain = session_may_login(im->s),
-		.no_scram = im->s->conf->no_scram,
-		.tried = tried,
-	};
 }
 
 static enum ec refuse_plain(struct imap *im)
@@ -160,11 +141,11 @@ static enum ec refuse_plain(struct imap *im)
 
 FIB enum ec imap_login_run(struct cx *cx, struct imap *im, const struct imap_command *cmd)
 {
-	struct sasl_login l = sasl_of(im, NULL, NULL);
 	struct sasl_result r;
 
 	if (!session_may_login(im->s))
 		return refuse_plain(im);
+	struct sasl_login l = login_ready(cx, im->s, SERVICE_IMAP, NULL, NULL);
 	enum ec e = sasl_password(cx, &l, cmd->login.user, cmd->login.password, &r);
 	return finish(cx, im, e, SL("LOGIN"), cmd->login.user, &r);
 }
@@ -174,7 +155,7 @@ FIB static enum ec authenticate(struct cx *cx, struct imap *im, const struct ima
 	struct login_asking a = {
 		.io = im->io, .prefix = SL("+ "), .line_max = RESPONSE_MAX, .wait_ms = IMAP_LOGIN_MS, .memory = &im->cmd
 	};
-	struct sasl_login l = sasl_of(im, &a, tried);
+	struct sasl_login l = login_ready(cx, im->s, SERVICE_IMAP, &a, tried);
 	struct sasl_result r;
 	struct sl initial = { 0 };
 	enum ec e = auth->has_initial ? sasl_decode_response(auth->initial, &im->cmd, &initial) : E_OK;

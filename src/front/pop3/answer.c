@@ -19,11 +19,11 @@ struct pop3_words pop3_words_login(enum ec e)
 	case E_TOOBIG: return (struct pop3_words){ NULL, "The login message is too long" };
 	case E_CANCELED: return (struct pop3_words){ NULL, "Login cancelled" };
 	case E_LIMIT: return (struct pop3_words){ "SYS/TEMP", "Too many failed logins, try again later" };
+	case E_QUOTA: return (struct pop3_words){ "SYS/TEMP", "Too many sessions of this user from your address" };
 	case E_OK:
 	case E_NOTFOUND:
 	case E_EXISTS:
 	case E_RANGE:
-	case E_QUOTA:
 	case E_TEMP:
 	case E_FULL:
 	case E_IO:

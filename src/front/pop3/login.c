@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "auth/sasl.h"
 #include "base/log.h"
 #include "front/login.h"
 #include "front/seat.h"
@@ -50,13 +49,7 @@ FIB static enum ec logged_in(struct cx *cx, struct pop3 *p, const struct sasl_re
 	memcpy(p->user, r->address, r->address_octets);
 	p->user_octets = r->address_octets;
 	p->handle = r->handle;
-	enum ec e = seat_sit(cx, p->s, &p->handle, (struct sl){ p->user, p->user_octets });
-	if (e == E_LIMIT) {
-		pause_failed(cx, p);
-		return pop3_err(
-			cx, p, (struct pop3_words){ "SYS/TEMP", "Too many sessions of this user from your address" });
-	}
-	e = open_drop(cx, p);
+	enum ec e = open_drop(cx, p);
 	if (e != E_OK) {
 		log_failure(cx, LOG_WARN, "pop3.open.failed", e);
 		pop3_unlock(cx, p);
@@ -72,7 +65,7 @@ FIB static enum ec logged_in(struct cx *cx, struct pop3 *p, const struct sasl_re
 FIB static enum ec answer_failed(struct cx *cx, struct pop3 *p, enum ec e)
 {
 	p->has_user = false;
-	if (e == E_AUTH || e == E_LIMIT)
+	if (e == E_AUTH || e == E_LIMIT || e == E_QUOTA)
 		pause_failed(cx, p);
 	return pop3_err(cx, p, pop3_words_login(e));
 }
@@ -90,18 +83,8 @@ FIB enum ec pop3_do_user(struct cx *cx, struct pop3 *p, const struct pop3_comman
 	return pop3_ok(cx, p, "Now the password");
 }
 
-static struct sasl_login login_of(struct pop3 *p)
-{
-	return (struct sasl_login){ .store = p->store,
-		.service = SERVICE_POP3,
-		.peer_ip = io_peer(p->io)->ip,
-		.may_plain = true,
-		.no_scram = p->s->conf->no_scram };
-}
-
 FIB enum ec pop3_do_pass(struct cx *cx, struct pop3 *p, const struct pop3_command *c)
 {
-	struct sasl_login l = login_of(p);
 	struct sl user = { p->user, p->user_octets };
 	struct sasl_result r;
 
@@ -109,6 +92,7 @@ FIB enum ec pop3_do_pass(struct cx *cx, struct pop3 *p, const struct pop3_comman
 		return pop3_err(cx, p, pop3_words_login(E_STATE));
 	if (!p->has_user)
 		return pop3_bad(cx, p, "Send USER first");
+	struct sasl_login l = login_ready(cx, p->s, SERVICE_POP3, NULL, NULL);
 	enum ec e = sasl_password(cx, &l, user, c->password, &r);
 	login_log(cx, p->s, SL("PASS"), user, e);
 	return e == E_OK ? logged_in(cx, p, &r) : answer_failed(cx, p, e);
@@ -135,7 +119,6 @@ FIB enum ec pop3_do_auth(struct cx *cx, struct pop3 *p, const struct pop3_comman
 		.line_max = POP3_AUTH_LINE_MAX - 2,
 		.wait_ms = POP3_IDLE_MS,
 		.memory = &p->memory };
-	struct sasl_login l = login_of(p);
 	struct buf tried = BUF(POP3_USER_MAX);
 	struct sl initial = { 0 };
 	struct sasl_result r;
@@ -145,9 +128,7 @@ FIB enum ec pop3_do_auth(struct cx *cx, struct pop3 *p, const struct pop3_comman
 		return pop3_err(cx, p, pop3_words_login(E_STATE));
 	if (c->auth.mechanism.n == 0)
 		return list_mechanisms(cx, p);
-	l.ask = login_ask;
-	l.arg = &a;
-	l.tried = &tried;
+	struct sasl_login l = login_ready(cx, p->s, SERVICE_POP3, &a, &tried);
 	struct sl mechanism = arena_copy(&p->memory, c->auth.mechanism); // the line goes with the next read
 	if (!mechanism.p)
 		return pop3_err(cx, p, pop3_words_login(E_TEMP));

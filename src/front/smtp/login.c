@@ -5,9 +5,7 @@
 
 #include <string.h>
 
-#include "auth/sasl.h"
 #include "front/login.h"
-#include "front/seat.h"
 #include "proto/sasl_msg.h"
 
 enum { USER_LOG_MAX = 320 };
@@ -31,14 +29,7 @@ FIB static enum ec exchange(
 		.line_max = SMTP_AUTH_LINE_MAX - 2,
 		.wait_ms = SMTP_COMMAND_MS,
 		.memory = &m->memory };
-	struct sasl_login l = { .store = m->store,
-		.service = SERVICE_SUBMISSION,
-		.peer_ip = io_peer(m->io)->ip,
-		.ask = login_ask,
-		.arg = &a,
-		.may_plain = true,
-		.no_scram = m->s->conf->no_scram,
-		.tried = tried };
+	struct sasl_login l = login_ready(cx, m->s, SERVICE_SUBMISSION, &a, tried);
 	struct sasl_result r;
 	struct sl mechanism, initial = { 0 };
 	enum ec e = E_OK;
@@ -64,16 +55,6 @@ FIB static enum ec exchange(
 	return e;
 }
 
-FIB static enum ec logged_in(struct cx *cx, struct smtp *m)
-{
-	static const struct smtp_words crowded = { 454, "4.7.0", "Too many sessions of this user from your address" };
-
-	if (seat_sit(cx, m->s, &m->handle, (struct sl){ m->user, m->user_octets }) == E_LIMIT)
-		return answer_failed(cx, m, crowded);
-	m->authed = true;
-	return smtp_say(cx, m, smtp_words_login(E_OK));
-}
-
 /// source: RFC 4954 §4.
 FIB enum ec smtp_do_auth(struct cx *cx, struct smtp *m, const struct smtp_command *c)
 {
@@ -88,8 +69,7 @@ FIB enum ec smtp_do_auth(struct cx *cx, struct smtp *m, const struct smtp_comman
 	buf_free(&tried);
 	if (wire != E_OK)
 		return wire;
-	if (e == E_OK)
-		return logged_in(cx, m);
 	struct smtp_words words = smtp_words_login(e);
-	return e == E_AUTH || e == E_LIMIT ? answer_failed(cx, m, words) : smtp_say(cx, m, words);
+	m->authed = e == E_OK;
+	return e == E_AUTH || e == E_LIMIT || e == E_QUOTA ? answer_failed(cx, m, words) : smtp_say(cx, m, words);
 }

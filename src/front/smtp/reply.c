@@ -86,10 +86,10 @@ struct smtp_words smtp_words_login(enum ec e)
 	case E_TOOBIG: return (struct smtp_words){ 500, "5.5.6", "The login message is too long" };
 	case E_CANCELED: return (struct smtp_words){ 501, "5.7.0", "Login cancelled" };
 	case E_LIMIT: return (struct smtp_words){ 454, "4.7.0", "Too many failed logins, try again later" };
+	case E_QUOTA: return (struct smtp_words){ 454, "4.7.0", "Too many sessions of this user from your address" };
 	case E_NOTFOUND:
 	case E_EXISTS:
 	case E_RANGE:
-	case E_QUOTA:
 	case E_CONFLICT:
 	case E_TEMP:
 	case E_FULL:
