@@ -26,8 +26,9 @@ static enum ec mend(struct cx *cx, struct store *s)
 	uint32_t mended, damaged = 0;
 	enum ec e = mend_damaged(cx, s, &mended, &damaged);
 
-	if (e == E_OK && damaged)
-		LOG(cx, LOG_ERROR, "store.damaged", kv_u("cells", damaged), kv_u("mended", mended));
+	if (e == E_OK && (damaged || store_damage(s)))
+		LOG(cx, LOG_ERROR, "store.damaged", kv_u("places", store_damage(s)), kv_u("cells", damaged),
+			kv_u("mended", mended));
 	return e;
 }
 

@@ -1,6 +1,6 @@
 /// account — the head of cell {account,0}, and accounts from birth to removal.
 ///
-/// Order of making (all in one batch; should it stop between, a later try goes over what was left):
+/// Order of making (all in one batch):
 /// 1 the mailboxes' cells · 2 the account's cell · 3 the name in the directory. Removing goes the other way.
 #include "store/account.h"
 
@@ -94,6 +94,19 @@ static enum ec head_commit(struct cx *cx, struct txn *t, uint64_t id, const stru
 	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
 }
 
+/// The next id that no account has. The directory may have lost that it gave one away: mend.h leaps behind all of
+/// them, this makes sure that nobody gets what another one left.
+static enum ec free_id(struct cx *cx, struct txn *t, uint64_t *id)
+{
+	uint64_t version;
+	struct sl head;
+	enum ec e = directory_next_account(cx, txn_view(t), id);
+
+	while (e == E_OK && (e = cell_head(cx, txn_view(t), account_cell(*id), &version, &head)) == E_OK)
+		++*id;
+	return e == E_NOTFOUND ? E_OK : e;
+}
+
 enum ec account_create(struct cx *cx, struct txn *t, const struct account_new *n, uint64_t *id)
 {
 	struct account a = { .credential_version = 1,
@@ -103,26 +116,21 @@ enum ec account_create(struct cx *cx, struct txn *t, const struct account_new *n
 		.next_id = 1,
 		.cred = n->cred };
 	struct address addr;
-	struct sl old;
 	uint64_t account, version;
 	enum ec e = directory_user_free(cx, txn_view(t), n->address);
 
 	if (e == E_OK)
 		e = address_parse(n->address, &addr);
 	if (e == E_OK)
-		e = directory_next_account(cx, txn_view(t), &account);
+		e = free_id(cx, t, &account);
 	if (e != E_OK)
 		return e;
 	a.address_octets = (uint16_t)address_text(&addr).n;
 	memcpy(a.address, addr.text, a.address_octets);
 	e = tree_plant_cells(cx, t, account, &a, n->now_s);
-	if (e == E_OK) { // a cell there already is what an unfinished try left
-		e = cell_head(cx, txn_view(t), account_cell(account), &a.version, &old);
-		e = e == E_NOTFOUND ? E_OK : e;
-	}
 	if (e != E_OK)
 		return e;
-	struct change *c = change_begin(t, account_cell(account), a.version);
+	struct change *c = change_begin(t, account_cell(account), 0);
 	tree_plant_rows(c, &a);
 	account_put(c, &a);
 	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
@@ -211,5 +219,16 @@ enum ec account_set(struct cx *cx, struct txn *t, uint64_t id, uint32_t which, c
 	}
 	if (which & SET_POP3_RETR)
 		a.pop3_retr = s->pop3_retr;
+	return head_commit(cx, t, id, &a);
+}
+
+enum ec account_leap(struct cx *cx, struct txn *t, uint64_t id, uint64_t least)
+{
+	struct account a;
+	enum ec e = account_load(cx, txn_view(t), id, &a);
+
+	if (e)
+		return e;
+	a.next_id = (a.next_id > least ? a.next_id : least) + LEAP_IDS;
 	return head_commit(cx, t, id, &a);
 }

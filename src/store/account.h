@@ -65,3 +65,6 @@ struct account_new {
 	struct cx *cx, struct txn *t, uint64_t id, const struct credentials *cred);
 /// Changes the settings that `which` (bits: enum user_setting) names to those in *s.
 [[nodiscard]] enum ec account_set(struct cx *cx, struct txn *t, uint64_t id, uint32_t which, const struct account *s);
+/// Leaves out ids of mailboxes and nodes that may have been given away by changes that are lost: none below `least`,
+/// and none of the next LEAP_IDS, is given out again. errors: as account_load.
+[[nodiscard]] enum ec account_leap(struct cx *cx, struct txn *t, uint64_t id, uint64_t least);

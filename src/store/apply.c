@@ -7,7 +7,7 @@
 #include "base/num.h"
 #include "store/segment.h"
 
-enum { INDEX_FORM = 2, APPLIED_OCTETS = 48, EXPIRE_MAX = 64 };
+enum { INDEX_FORM = 3, APPLIED_OCTETS = 56, EXPIRE_MAX = 64 };
 
 struct commit commit_of(const struct rec *r, struct sl payload)
 {
@@ -444,7 +444,8 @@ enum ec applied_put(struct cx *cx, struct itxn *t, const struct applied *a)
 	put_le64(row + 20, a->pos.chain);
 	put_le64(row + 28, a->durable_lsn);
 	put_le64(row + 36, a->bodies);
-	put_le32(row + 44, INDEX_FORM);
+	put_le64(row + 44, a->damaged);
+	put_le32(row + 52, INDEX_FORM);
 	return index_put(cx, t, T_META, SL("applied"), (struct sl){ row, sizeof row });
 }
 
@@ -455,12 +456,13 @@ enum ec applied_get(struct cx *cx, struct itxn *t, struct applied *out)
 
 	if (e)
 		return e;
-	if (row.n != APPLIED_OCTETS || get_le32(row.p + 44) != INDEX_FORM)
+	if (row.n != APPLIED_OCTETS || get_le32(row.p + 52) != INDEX_FORM)
 		return fail(cx, E_CORRUPT, "index: of another form, %zu octets", row.n);
 	*out = (struct applied){
 		.pos = { get_le32(row.p), get_le64(row.p + 4), get_le64(row.p + 12), get_le64(row.p + 20) },
 		.durable_lsn = get_le64(row.p + 28),
 		.bodies = get_le64(row.p + 36),
+		.damaged = get_le64(row.p + 44),
 	};
 	return E_OK;
 }

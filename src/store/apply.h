@@ -28,6 +28,7 @@ struct applied {
 	struct journal_pos pos;
 	uint64_t durable_lsn; // known when it was written
 	uint64_t bodies;      // stored so far
+	uint64_t damaged;     // places of the log that starts passed over: what stood there is lost
 };
 
 /// One part of a cell's image as logged.

@@ -29,15 +29,6 @@ void bulk_end(struct bulk *b)
 	pthread_mutex_destroy(&b->lock);
 }
 
-/// Writes both copies of the header and flushes the folder.
-static enum ec write_head(struct cx *cx, struct bulk *b, struct bulk_file *f)
-{
-	enum ec e = segfile_write_head(cx, b->disk, f->fd, &f->head);
-	int rc = e ? 0 : b->disk->fsync_dir(b->disk->arg, b->dir);
-
-	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : e;
-}
-
 /// Makes the file of a new segment.
 static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file *f)
 {
@@ -49,7 +40,7 @@ static enum ec make(struct cx *cx, struct bulk *b, struct bulk_file *f)
 	f->fd = b->disk->open(b->disk->arg, b->dir, name, O_RDWR | O_CREAT | O_EXCL);
 	if (f->fd < 0)
 		return disk_error(cx, f->fd, "making a bulk segment");
-	enum ec e = write_head(cx, b, f);
+	enum ec e = segfile_new_head(cx, b->disk, b->dir, f->fd, &f->head);
 	if (e) {
 		(void)b->disk->unlink(b->disk->arg, b->dir, name); // start removes what no log record names
 		close(f->fd);

@@ -100,8 +100,12 @@ typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, stru
 /// Verifies the whole body against its CRCs. errors as blob_get.
 [[nodiscard]] enum ec blob_check(struct cx *cx, struct store *s, struct body_ref ref);
 
-/// What whoever tells versions to clients adds to them. It grows by 2^20 with each unclean stop of the machine, which
-/// may have lost the newest changes that were not flushed yet: no version told before it is told again for another one.
+/// How many places of the log starts found damaged or missing, and files named .lost: the newest changes of any cell
+/// may have stood there. The same number after the same log was read anew.
+uint64_t store_damage(const struct store *s);
+/// What whoever tells versions to clients adds to them. It grows by 2^20 with each start after an unclean stop of the
+/// machine, which may have lost the newest changes that were not flushed yet, and with each that passes over damage: no
+/// version told before it is told again for another one.
 uint64_t store_version_raise(const struct store *s);
 /// Whether the log came from a backup: clients may know of changes that it does not hold.
 bool store_is_restored(const struct store *s);

@@ -402,6 +402,28 @@ static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl
 	return true;
 }
 
+/// M14: what start passed over.
+static bool see_gap(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	struct checker *k = arg;
+
+	(void)version, (void)head;
+	k->at = id;
+	fault(k, 14, "changes are lost");
+	return true;
+}
+
+static void check_damage(struct checker *k)
+{
+	uint64_t places = store_damage(k->s);
+
+	k->at = DIRECTORY_CELL;
+	if (places)
+		fault(k, 14, "the log is damaged in %llu place(s): the newest changes of anybody may be lost",
+			(unsigned long long)places);
+	k->err = store_damaged_cells(k->cx, k->v, see_gap, k);
+}
+
 // ---- steps
 
 /// One step; moves the position on. False where all is done.
@@ -409,7 +431,9 @@ static bool step(struct checker *k)
 {
 	k->at = (struct cell_id){ k->account, ACCOUNT_NAME };
 	if (k->account >= k->next_account) {
-		k->err = cell_scan_cells(k->cx, k->v, check_cell, k);
+		check_damage(k);
+		if (k->err == E_OK)
+			k->err = cell_scan_cells(k->cx, k->v, check_cell, k);
 		return false;
 	}
 	if (k->account == 0) {

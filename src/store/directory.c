@@ -266,6 +266,32 @@ enum ec directory_next_account(struct cx *cx, struct view *v, uint64_t *account)
 	return e;
 }
 
+enum ec directory_mended(struct cx *cx, struct view *v, uint64_t *damage)
+{
+	struct sl row;
+	enum ec e = cell_get(cx, v, DIRECTORY_CELL, SL("D"), &row);
+
+	if (e == E_OK && row.n != 8)
+		return fail(cx, E_CORRUPT, "the directory's row of damage has %zu octets", row.n);
+	if (e == E_OK || e == E_NOTFOUND)
+		*damage = e == E_OK ? get_le64(row.p) : 0;
+	return e == E_NOTFOUND ? E_OK : e;
+}
+
+enum ec directory_set_mended(struct cx *cx, struct txn *t, uint64_t damage, uint64_t least_account)
+{
+	struct key k = key_of('D');
+	struct dir_head h;
+	uint8_t row[8];
+	enum ec e = head_load(cx, txn_view(t), &h);
+
+	if (e)
+		return e;
+	h.next_account = (h.next_account > least_account ? h.next_account : least_account) + LEAP_IDS;
+	put_le64(row, damage);
+	return commit_row(cx, t, &h, &k, &(struct sl){ row, sizeof row });
+}
+
 /// E_OK where neither a user nor (with `aliases`) an alias has this address, in a domain of ours that is no alias.
 static enum ec person_free(struct cx *cx, struct view *v, const struct address *a, bool aliases)
 {

@@ -14,6 +14,7 @@ enum {
 	ALIAS_TARGETS_MAX = 1000,
 	ALIAS_OCTETS_MAX = 60000, // the targets of one alias are one value
 	ALIAS_DEPTH_MAX = 10,
+	LEAP_IDS = 1 << 16,  // left out where changes are lost that may have given ids away
 	RESOLVE_MAX = 10000, // accounts one address may mean, and aliases looked at for it
 };
 /// The directory's own cell.
@@ -50,6 +51,10 @@ static inline struct sl address_text(const struct address *a)
 
 /// The id that the next new account gets; used by account_create before directory_user_add.
 [[nodiscard]] enum ec directory_next_account(struct cx *cx, struct view *v, uint64_t *account);
+/// The store_damage for which everything was mended (mend.h). errors: E_CORRUPT, E_IO.
+[[nodiscard]] enum ec directory_mended(struct cx *cx, struct view *v, uint64_t *damage);
+/// Notes that, and leaves out ids of accounts as account_leap does.
+[[nodiscard]] enum ec directory_set_mended(struct cx *cx, struct txn *t, uint64_t damage, uint64_t least_account);
 /// Names an account. The first user of all becomes postmaster.
 /// errors: E_EXISTS (a user or alias of that address), E_NOTFOUND (domain), E_STATE (domain is an alias), E_SYNTAX.
 [[nodiscard]] enum ec directory_user_add(struct cx *cx, struct txn *t, struct sl address, uint64_t account);

@@ -93,7 +93,8 @@ struct store {
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
-	uint64_t damaged_batches; // found at start
+	uint64_t damaged_batches; // found by this start
+	uint64_t damage;          // store_damage
 	enum store_start start;   // what this start went on from
 	struct index *index;
 	struct journal journal;

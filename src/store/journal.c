@@ -75,14 +75,6 @@ static enum ec take_reserve(struct cx *cx, struct journal *j, const char *name, 
 	return E_OK;
 }
 
-static enum ec write_head(struct cx *cx, struct journal *j, int fd, const struct seg_head *h)
-{
-	enum ec e = segfile_write_head(cx, j->disk, fd, h);
-	int rc = e ? 0 : j->disk->fsync_dir(j->disk->arg, j->dir);
-
-	return rc < 0 ? disk_error(cx, rc, "fsync of the log's folder") : e;
-}
-
 /// Makes the segment that follows `last` and leaves it in j->fd.
 static enum ec make_segment(struct cx *cx, struct journal *j, struct journal_pos last, bool reserve)
 {
@@ -106,7 +98,7 @@ static enum ec make_segment(struct cx *cx, struct journal *j, struct journal_pos
 		e = take_reserve(cx, j, name, &fd);
 	if (e)
 		return e;
-	e = write_head(cx, j, fd, &h);
+	e = segfile_new_head(cx, j->disk, j->dir, fd, &h);
 	if (e) {
 		close(fd);
 		(void)j->disk->unlink(

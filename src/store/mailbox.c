@@ -45,9 +45,9 @@ enum ec mailbox_make(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t u
 	uint64_t version = 0;
 	enum ec e = cell_head(cx, txn_view(t), mbox_cell(m), &version, &old);
 
-	if (e != E_OK && e != E_NOTFOUND)
-		return e;
-	struct change *c = change_begin(t, mbox_cell(m), e == E_OK ? version : 0);
+	if (e != E_NOTFOUND)
+		return e == E_OK ? fail(cx, E_EXISTS, "a mailbox has that id") : e;
+	struct change *c = change_begin(t, mbox_cell(m), 0);
 	mbox_head_put(c, &h);
 	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
 }

@@ -56,7 +56,7 @@ struct mbox_message {
 	uint8_t flags;
 };
 
-/// Makes the cell of a new mailbox (over an unfinished earlier try of the same id, if there is one).
+/// Makes the cell of a new mailbox. errors: E_EXISTS (that id has a cell: it keeps what it has).
 [[nodiscard]] enum ec mailbox_make(struct cx *cx, struct txn *t, struct mbox_ref m, uint32_t uidvalidity);
 /// Drops the cell of a mailbox, a deleted one too; one that is gone already is fine.
 [[nodiscard]] enum ec mailbox_drop(struct cx *cx, struct txn *t, struct mbox_ref m);

@@ -6,6 +6,8 @@
 
 #include "base/buf.h"
 #include "base/num.h"
+#include "store/account.h"
+#include "store/directory.h"
 #include "store/keys.h"
 #include "store/mbox_rows.h"
 
@@ -13,8 +15,8 @@ enum { DAMAGED_MAX = 16 << 20 };
 
 struct gap {
 	struct cell_id id;
-	uint64_t version; // behind the newest missing commit
-	bool restored;    // nothing is missing within: the log ends early
+	uint64_t version; // behind the newest missing commit; of an account: the least id that it may give out
+	bool restored;    // nothing is missing within: its newest changes may be
 	bool mended;
 };
 
@@ -164,39 +166,98 @@ static enum ec mend_run(struct cx *cx, struct txn *t, struct job *job)
 	return e;
 }
 
-/// A restored mailbox's versions and UIDs go on behind what clients may have seen since.
-static bool collect_restored(void *arg, struct cell_id id, uint64_t version, struct sl head)
+/// An account's ids go on behind all that it may have given away.
+static enum ec leap_run(struct cx *cx, struct txn *t, struct job *job)
 {
+	const struct gap *g = job->arg;
+	enum ec e = account_leap(cx, t, g->id.account, g->version);
+
+	return e == E_NOTFOUND || e == E_CORRUPT ? E_OK : e; // removed since; `hongyan store check` reports it
+}
+
+// ---- everything
+
+/// What the loss of anybody's newest changes asks for.
+struct all {
+	struct buf *gaps;
+	size_t account_at; // in gaps: the account whose mailboxes come now
+	uint64_t account;  // the highest with a cell
+	uint64_t damage;
+};
+
+/// Cells come in order: an account, its mailboxes, the next account. A mailbox's versions and UIDs go on behind what
+/// clients may have seen.
+static bool collect_all(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	struct all *all = arg;
+	struct gap g = { .id = id, .version = version + 1, .restored = true }, last;
+
 	(void)head;
-	return id.account == 0 || note_gap(arg, (struct gap){ .id = id, .version = version + 1, .restored = true });
+	if (id.account == 0)
+		return true;
+	all->account = id.account;
+	if (id.name == ACCOUNT_NAME) {
+		all->account_at = all->gaps->n;
+		g.version = 0; // the least id that it may give out
+		return note_gap(all->gaps, g);
+	}
+	if (all->account_at < all->gaps->n) {
+		memcpy(&last, all->gaps->p + all->account_at, sizeof last);
+		last.version = last.id.account == id.account ? id.name + 1 : last.version;
+		memcpy(all->gaps->p + all->account_at, &last, sizeof last);
+	}
+	return note_gap(all->gaps, g);
+}
+
+static enum ec all_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	const struct all *all = job->arg;
+
+	return directory_set_mended(cx, t, all->damage, all->account + 1);
+}
+
+/// The work there is. out: *gaps — of damaged cells first; *gaps_n — how many those are; *whole — all are to be mended.
+static enum ec look(struct cx *cx, struct store *s, struct all *all, size_t *gaps_n, bool *whole)
+{
+	uint64_t mended = 0;
+	struct view *v;
+	enum ec e = view_open(cx, s, &v);
+
+	if (e)
+		return e;
+	e = store_damaged_cells(cx, v, collect, all->gaps);
+	*gaps_n = all->gaps->n / sizeof(struct gap);
+	if (e == E_OK)
+		e = directory_mended(cx, v, &mended);
+	*whole = store_is_restored(s) || all->damage != mended;
+	all->account_at = SIZE_MAX;
+	if (e == E_OK && *whole)
+		e = cell_scan_cells(cx, v, collect_all, all);
+	view_close(v);
+	return e ? e : all->gaps->err;
 }
 
 enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged)
 {
 	struct buf gaps = BUF((size_t)DAMAGED_MAX * sizeof(struct gap));
-	bool restored = store_is_restored(s);
-	struct view *v;
+	struct all all = { .gaps = &gaps, .damage = store_damage(s) };
 	uint32_t n = 0;
 	size_t gaps_n = 0;
-	enum ec e = view_open(cx, s, &v);
+	bool whole = false;
+	enum ec e = look(cx, s, &all, &gaps_n, &whole);
 
-	if (e)
-		return e;
-	e = store_damaged_cells(cx, v, collect, &gaps);
-	gaps_n = gaps.n / sizeof(struct gap);
-	if (e == E_OK && restored)
-		e = cell_scan_cells(cx, v, collect_restored, &gaps);
-	view_close(v);
-	if (e == E_OK)
-		e = gaps.err;
 	for (size_t at = 0; e == E_OK && at < gaps.n; at += sizeof(struct gap)) {
 		struct gap g;
 		memcpy(&g, gaps.p + at, sizeof g);
 		if (g.id.name != ACCOUNT_NAME)
 			e = store_do(cx, s, true, mend_run, &g);
+		else if (g.restored)
+			e = store_do(cx, s, true, leap_run, &g);
 		n += g.mended;
 	}
-	if (e == E_OK && restored)
+	if (e == E_OK && whole) // last: whatever ended before this is done again
+		e = store_do(cx, s, true, all_run, &all);
+	if (e == E_OK && whole && store_is_restored(s))
 		e = store_restored_done(cx, s);
 	if (e == E_OK) {
 		*mended = n;

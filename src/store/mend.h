@@ -4,7 +4,12 @@
 /// A mailbox with missing commits may have given out UIDs and taken messages away that nobody knows of now. Its UIDNEXT
 /// goes up, so that no UID stands for another message, and it says to every sync from before that it does not know what
 /// is gone; what its summaries and its head count is counted anew, so that a lost append leaves no shadow of a message.
-/// Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md). UIDNEXT and syncs: after a restore in all mailboxes.
+/// Once for each gap: row 'D' of its cell (docs/FORMAT-MAIL.md).
+///
+/// A cell's newest commits can be lost without a gap that shows it. So where the log has lost anything (store_damage),
+/// and after a restore, UIDNEXT and syncs of all mailboxes are treated so, and accounts and the directory leap behind
+/// all ids that they may have given away: no id, and nobody's mail behind it, is ever given to another. Once for each
+/// store_damage: row 'D' of the directory.
 #include "store/cell.h"
 
 enum { MEND_UIDS = 1 << 16 };

@@ -5,6 +5,7 @@
 
 #include "store/engine.h"
 #include "store/mailbed.h"
+#include "store/walk.h"
 
 /// Damages the octet before `at`, counted from the end of a record, in the newest log segment.
 static void damage(const struct mailbed *b, uint32_t segment, uint64_t at)
@@ -75,18 +76,18 @@ static void test_mend(void **state)
 	assert_int_equal(b->s->damaged_batches, 1);
 	for (int round = 0; round < 3; round++) { // once, whatever happens to the index
 		assert_int_equal(mend_damaged(&b->cx, b->s, &mended, &damaged), E_OK);
-		assert_true(mended == (round == 0) && damaged == 1);
-		assert_int_equal(bed_status(b, m).uidnext, 4 + MEND_UIDS);
+		assert_true((round ? mended == 0 : mended > 6) && damaged == 1); // it, and all of them
+		assert_int_equal(bed_status(b, m).uidnext, 4 + 2 * MEND_UIDS);
 		check_sound(b, m, 2);
 		reopen(b, round == 1);
 	}
 	struct view *v = bed_view(b);
 	assert_int_equal(mailbox_gone(&b->cx, v, m, modseq, &out, &count, &unknown), E_OK);
 	assert_true(unknown);
-	assert_int_equal(mailbox_gone(&b->cx, v, m, modseq + 1, &out, &count, &unknown), E_OK);
+	assert_int_equal(mailbox_gone(&b->cx, v, m, bed_status(b, m).modseq, &out, &count, &unknown), E_OK);
 	assert_false(unknown);
 	view_close(v);
-	assert_int_equal(bed_append(b, m, SL("four"), 0), 4 + MEND_UIDS);
+	assert_int_equal(bed_append(b, m, SL("four"), 0), 4 + 2 * MEND_UIDS);
 	mailbed_free(b);
 }
 
@@ -114,11 +115,132 @@ static void test_restored(void **state)
 	mailbed_free(b);
 }
 
+struct commits {
+	uint64_t account, at[64];
+	uint32_t n;
+};
+
+static enum ec note_commit(struct cx *, void *arg, const struct rec *r, struct sl)
+{
+	struct commits *c = arg;
+
+	if (r->type == REC_COMMIT && r->arg[COMMIT_ACCOUNT] != c->account && c->n < ARRAY_N(c->at))
+		c->at[c->n++] = r->at;
+	return E_OK;
+}
+
+/// Damages all commits of the segment but those of one account.
+static void damage_commits(const struct mailbed *b, uint32_t segment, uint64_t but, bool headers)
+{
+	struct commits c = { .account = but };
+	struct segfile f;
+	char path[128];
+	uint64_t bad = 0;
+
+	snprintf(path, sizeof path, "%s/log", b->dir);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(segfile_open(NULL, dir, segment, &f), E_OK);
+	struct walk w = { .f = &f, .limit = f.size };
+	assert_int_equal(walk_records(NULL, &w, SEG_DATA, f.size, 0, note_commit, &c, &bad), E_OK);
+	segfile_close(&f);
+	close(dir);
+	assert_true(c.n > 0);
+	for (uint32_t i = 0; i < c.n; i++)
+		damage(b, segment, c.at[i] + (headers ? 40 : REC_HEAD));
+}
+
+static uint64_t next_account(struct mailbed *b)
+{
+	struct view *v = bed_view(b);
+	uint64_t id;
+
+	assert_int_equal(directory_next_account(&b->cx, v, &id), E_OK);
+	view_close(v);
+	return id;
+}
+
+static uint64_t next_id(struct mailbed *b, uint64_t account)
+{
+	struct view *v = bed_view(b);
+	struct account a;
+
+	assert_int_equal(account_load(&b->cx, v, account, &a), E_OK);
+	view_close(v);
+	return a.next_id;
+}
+
+/// What the newest commits of this and that said is lost, and no later one shows the gap.
+enum newest { NEWEST_LETTER, NEWEST_MAILBOX, NEWEST_USER, NEWEST_CASES };
+
+static void make_newest(struct mailbed *b, enum newest what, struct mbox_ref inbox)
+{
+	uint64_t mbox;
+
+	switch (what) {
+	case NEWEST_LETTER: assert_int_equal(bed_append(b, inbox, SL("lost"), 0), 2); break;
+	case NEWEST_MAILBOX: assert_int_equal(bed_create(b, inbox.account, SL("Newest"), &mbox), E_OK); break;
+	case NEWEST_USER: (void)bed_user(b, SL("carol@example.org"), 0); break;
+	case NEWEST_CASES: break;
+	}
+}
+
+/// No UID, no mailbox id and no account id is given out again, whatever was lost with the index: by a commit of which
+/// nothing or only its header is left, by a whole segment, or by one that was moved away.
+static void test_newest(void **state)
+{
+	(void)state;
+	enum { PAYLOAD, HEADER, SEGMENT, AWAY, WAYS };
+	for (unsigned at = 0; at < NEWEST_CASES * WAYS; at++) {
+		struct mailbed *b = mailbed_new();
+		uint32_t mended, damaged;
+		char path[160], to[176], name[SEG_NAME];
+		assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+		struct mbox_ref inbox = { .account = bed_user(b, SL("bob@example.org"), 0) };
+		inbox.mbox = bed_mbox(b, inbox.account, SL("INBOX"));
+		struct mbox_ref other = { .account = bed_user(b, SL("ann@example.org"), 0) };
+		other.mbox = bed_mbox(b, other.account, SL("INBOX"));
+		assert_int_equal(bed_append(b, inbox, SL("one"), 0), 1);
+		store_close(b->s);
+		bed_open_store(b); // a segment of its own
+		make_newest(b, at / WAYS, inbox);
+		struct journal_pos end = b->s->journal.end;
+		bool only = at % WAYS == SEGMENT || at % WAYS == AWAY;
+		if (only) {
+			store_close(b->s);
+			bed_open_store(b);
+		}
+		assert_int_equal(bed_append(b, other, SL("behind it all is well"), 0), 1);
+		uint64_t accounts = next_account(b), ids = next_id(b, inbox.account);
+		uint64_t modseq = bed_status(b, inbox).modseq + store_version_raise(b->s);
+		store_close(b->s);
+		seg_name(end.segment, name);
+		snprintf(path, sizeof path, "%s/log/%s", b->dir, name);
+		snprintf(to, sizeof to, "%s/away", b->dir);
+		if (at % WAYS == AWAY)
+			assert_int_equal(rename(path, to), 0);
+		else if (at % WAYS == SEGMENT)
+			damage(b, end.segment, 20), damage(b, end.segment, SEG_SECOND + 20);
+		else
+			damage_commits(b, end.segment, other.account, at % WAYS == HEADER);
+		bed_open_store(b);
+		reopen(b, true);
+		CHECK(store_damage(b->s) > 0, "seen");
+		assert_int_equal(mend_damaged(&b->cx, b->s, &mended, &damaged), E_OK);
+		CHECK(at % WAYS != PAYLOAD || damaged > 0, "whose commit it was");
+		CHECK(next_account(b) >= accounts, "accounts");
+		CHECK(next_id(b, inbox.account) >= ids, "mailboxes");
+		CHECK(bed_status(b, inbox).uidnext > 2, "UIDs");
+		CHECK(bed_status(b, inbox).modseq + store_version_raise(b->s) > modseq, "versions");
+		mailbed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mend),
 		cmocka_unit_test(test_restored),
+		cmocka_unit_test(test_newest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

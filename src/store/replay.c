@@ -1,5 +1,5 @@
 /// replay — start, step by step:
-///   1 which segments are the log: from the newest back along `prev`
+///   1 which segments are the log: from the newest back along `prev`; what has no header left is set aside
 ///   2 does the log hold what the index says is applied? otherwise the index is made anew (store.c)
 ///   3 batch by batch from there: check it, apply its commits
 ///   4 a batch that fails its checks: damage where it was durable (an LSN up to the highest durable one that the log or
@@ -12,24 +12,32 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/num.h"
 
 enum { RECORDS_PER_COMMIT = 4096 };
 
-/// True where no header was ever written: a crash while the segment was made.
+/// True where nothing was ever written: a crash while the segment was made. A header is flushed before anything follows
+/// it, so one that is gone while something follows was damaged.
 static bool is_unborn(int dir, const char *name)
 {
-	uint8_t octets[2 * SEG_HEAD] = { 0 };
+	enum { STEP = 64 << 10 };
 	int fd = disk_real.open(NULL, dir, name, O_RDONLY);
-	bool zeros = true;
+	uint8_t *octets = malloc(STEP);
+	bool zeros = fd >= 0 && octets;
+	off_t at = 0;
 
-	if (fd < 0)
-		return false;
-	ssize_t n = pread(fd, octets, SEG_HEAD, 0), n2 = pread(fd, octets + SEG_HEAD, SEG_HEAD, SEG_SECOND);
-	close(fd);
-	for (size_t i = 0; i < sizeof octets; i++)
-		zeros = zeros && octets[i] == 0;
-	return n >= 0 && n2 >= 0 && (zeros || n < SEG_HEAD);
+	while (zeros && (at = lseek(fd, at, SEEK_DATA)) >= 0) { // allocated octets that were never written are skipped
+		ssize_t n = pread(fd, octets, STEP, at);
+		if (n == 0)
+			break;
+		zeros = n > 0 && octets[0] == 0 && memcmp(octets, octets + 1, (size_t)n - 1) == 0;
+		at += n;
+	}
+	free(octets);
+	if (fd >= 0)
+		close(fd);
+	return zeros;
 }
 
 static enum ec add_info(struct cx *cx, struct seg_list *l, const struct seg_info *info)
@@ -46,23 +54,57 @@ static enum ec add_info(struct cx *cx, struct seg_list *l, const struct seg_info
 	return E_OK;
 }
 
-/// in: disk — NULL: unborn segments are left alone.
+static const char lost_end[] = ".lost";
+
+/// A segment that was set aside: "ID.seg.lost".
+static bool is_lost(const char *name, uint32_t *id)
+{
+	char segment[SEG_NAME] = { 0 };
+	size_t n = strlen(name), end = sizeof lost_end - 1;
+
+	if (n <= end || n - end >= sizeof segment || strcmp(name + n - end, lost_end) != 0)
+		return false;
+	memcpy(segment, name, n - end);
+	return seg_name_parse(segment, id);
+}
+
+/// A segment whose header, or map, proves itself in neither copy is set aside, so that everything else is served. One
+/// without anything in it is removed.
+static enum ec set_aside(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
+{
+	char lost[SEG_NAME + sizeof lost_end];
+
+	if (is_unborn(dir, name)) {
+		int rc = disk->unlink(disk->arg, dir, name);
+		return rc < 0 ? disk_error(cx, rc, name) : E_OK;
+	}
+	snprintf(lost, sizeof lost, "%s%s", name, lost_end);
+	log_failure(cx, LOG_ERROR, "store.segment.lost", E_CORRUPT);
+	int rc = disk->rename(disk->arg, dir, name, lost);
+	l->lost++;
+	return rc < 0 ? disk_error(cx, rc, name) : E_OK;
+}
+
+/// in: disk — NULL: nothing is removed or set aside.
 static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
 {
 	struct segfile f;
 	uint32_t id;
+	bool lost = is_lost(name, &id);
 
-	if (!seg_name_parse(name, &id))
+	l->lost += lost;
+	if (!lost && !seg_name_parse(name, &id))
+		return E_OK;
+	l->newest = id > l->newest ? id : l->newest;
+	if (lost)
 		return E_OK;
 	enum ec e = segfile_open(cx, dir, id, &f);
-	if (e == E_CORRUPT && is_unborn(dir, name)) {
-		int rc = disk ? disk->unlink(disk->arg, dir, name) : 0;
-		return rc < 0 ? disk_error(cx, rc, name) : E_OK;
-	}
-	if (e == E_NOTFOUND && !disk)
-		return E_OK; // compaction took it away just now
+	if (e == E_CORRUPT && disk)
+		return set_aside(cx, disk, dir, name, l);
+	if ((e == E_NOTFOUND || (e == E_CORRUPT && is_unborn(dir, name))) && !disk)
+		return E_OK; // compaction took it away just now, or it is just being made
 	if (e)
-		return wrap(cx, e, "move log/%s away to start without what is in it", name);
+		return e;
 	struct seg_info info = { .head = f.head, .size = f.size, .limit = UINT64_MAX, .entries = f.map.entries };
 	for (size_t i = 0; i < f.map.n; i++)
 		info.carried += f.map.sections[i].to - f.map.sections[i].from;
@@ -318,6 +360,23 @@ static enum ec apply_rec(struct cx *cx, void *arg, const struct rec *r, struct s
 	return apply_image(cx, run->t, &im);
 }
 
+/// A commit of which only the header is left: its cell misses it, also where no later commit shows the gap.
+static enum ec lose_commit(struct cx *cx, void *arg, const struct rec *r)
+{
+	struct run *run = arg;
+	struct commit c = commit_of(r, SL(""));
+	uint64_t now = 0;
+	enum ec e = apply_version(cx, run->t, c.id, &now);
+
+	return e || c.version <= now ? e : apply_gap(cx, run->t, c.id, c.version);
+}
+
+static void count_damage(struct run *run, uint64_t places)
+{
+	run->out.damaged += places;
+	run->out.applied.damaged += places;
+}
+
 /// A durable batch that fails its checks: applies what proves itself and goes on behind it.
 static enum ec salvage(struct cx *cx, struct run *run, struct walk *w)
 {
@@ -331,7 +390,7 @@ static enum ec salvage(struct cx *cx, struct run *run, struct walk *w)
 	e = walk_records(cx, w, w->pos.at, more ? begin.at : to, w->pos.lsn + 1, apply_rec, run, &bad);
 	if (e)
 		return e;
-	run->out.damaged += bad ? bad : 1;
+	count_damage(run, bad ? bad : 1);
 	w->pos.at = more ? begin.at : w->limit;
 	if (more) {
 		w->pos.lsn = begin.lsn - 1;
@@ -383,7 +442,7 @@ static void note_missing(struct run *run, const struct seg_info *s)
 	const struct journal_pos *pos = &run->out.applied.pos;
 
 	if (s->head.first_lsn != pos->lsn + 1 || s->head.prev_chain != pos->chain)
-		run->out.damaged++;
+		count_damage(run, 1);
 }
 
 static enum ec open_segment(
@@ -394,7 +453,9 @@ static enum ec open_segment(
 
 	if (e)
 		return e;
-	*w = (struct walk){ .f = f, .limit = s->limit < f->size ? s->limit : f->size, .bodies_from = UINT64_MAX };
+	*w = (struct walk){
+		.f = f, .limit = s->limit < f->size ? s->limit : f->size, .bodies_from = UINT64_MAX, .lost = lose_commit
+	};
 	w->pos = run->out.applied.pos;
 	if (w->pos.segment != s->head.id) {
 		note_missing(run, s);
@@ -423,11 +484,11 @@ static enum ec run_section(struct cx *cx, int dir, const struct seg_info *s, str
 
 	if (e)
 		return e;
-	struct walk w = { .f = &f, .limit = p->to };
+	struct walk w = { .f = &f, .limit = p->to, .lost = lose_commit };
 	note_missing(run, s);
 	e = walk_records(cx, &w, p->from, p->to, 0, apply_rec, run, &bad);
 	segfile_close(&f);
-	run->out.damaged += bad;
+	count_damage(run, bad);
 	run->out.applied.bodies += p->entries;
 	run->out.applied.pos = (struct journal_pos){ s->head.id, p->end, p->end_lsn, p->end_chain };
 	if (e == E_OK && run->since_commit >= RECORDS_PER_COMMIT)

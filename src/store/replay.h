@@ -19,15 +19,17 @@ struct seg_list {
 	size_t n, cap;
 	uint32_t *chain; // positions in `all` of the segments that are the log, oldest first
 	size_t chain_n;
+	uint32_t newest; // the highest id of all, also of those set aside: none is used again
+	uint64_t lost;   // files that were set aside: they are named ID.seg.lost
 };
 
 /// Reads the headers of all segments in the folder and the maps of packs, removes what a crash left before a header was
-/// written, and finds which of them are the log. A segment that a pack stands for is in the list, with or without a
-/// file.
-/// errors: E_CORRUPT (cx names the file), E_UNSUPPORTED, E_IO, E_TEMP.
+/// written, sets aside (ID.seg.lost, event store.segment.lost) what is damaged there, and finds which are the log. A
+/// segment that a pack stands for is in the list, with or without a file.
+/// errors: E_UNSUPPORTED (cx names the file), E_IO, E_TEMP.
 [[nodiscard]] enum ec seg_list_read(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out);
 void seg_list_free(struct seg_list *l);
-/// The same while the store is open: removes nothing, and leaves out what is just being made.
+/// The same while the store is open: changes nothing, and leaves out what is just being made. errors: also E_CORRUPT.
 [[nodiscard]] enum ec seg_list_look(struct cx *cx, int dir, struct seg_list *out);
 
 /// The entry of segment `id`; NULL where it is not listed.

@@ -158,6 +158,16 @@ enum ec segfile_write_head(struct cx *cx, const struct disk *d, int fd, const st
 	return e ? wrap(cx, e, "header of segment %08x", h->id) : E_OK;
 }
 
+enum ec segfile_new_head(struct cx *cx, const struct disk *d, int dir, int fd, const struct seg_head *h)
+{
+	enum ec e = segfile_write_head(cx, d, fd, h);
+	int rc = e ? 0 : d->fdatasync(d->arg, fd);
+
+	if (e == E_OK && rc == 0)
+		rc = d->fsync_dir(d->arg, dir);
+	return rc < 0 ? disk_error(cx, rc, "flush of a new segment") : e;
+}
+
 void segcache_init(struct segcache *c, int dir)
 {
 	*c = (struct segcache){ .dir = dir };

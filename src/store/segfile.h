@@ -40,6 +40,9 @@ void segfile_close(struct segfile *f);
 
 /// Writes both copies of a segment's header. errors: E_FULL, E_IO.
 [[nodiscard]] enum ec segfile_write_head(struct cx *cx, const struct disk *d, int fd, const struct seg_head *h);
+/// Those of a new segment, and flushes the file and its folder before anything is written behind them: so a start knows
+/// a segment without header that has something in it for damaged. errors: E_FULL, E_IO.
+[[nodiscard]] enum ec segfile_new_head(struct cx *cx, const struct disk *d, int dir, int fd, const struct seg_head *h);
 
 struct segcache {
 	pthread_mutex_t lock;

@@ -129,6 +129,7 @@ struct stop {
 	bool noted;      // `now` is on disk
 	bool machine;    // the machine went down while the store was open
 	bool died_often; // the second death within DIED_OFTEN_S
+	uint32_t lost;   // the segment where the index ends, which is nowhere; 0 = it is there
 	struct state now;
 };
 
@@ -169,14 +170,17 @@ static enum ec read_applied(struct cx *cx, struct store *s, struct applied *out)
 	return e;
 }
 
-/// What the open index has applied, where the log holds that. errors: E_NOTFOUND, E_CORRUPT, E_TEMP, E_IO.
-static enum ec known_applied(struct cx *cx, struct store *s, const struct seg_list *l, struct applied *from)
+/// What the open index has applied, where the log holds that. out: *lost — see struct stop.
+/// errors: E_NOTFOUND, E_CORRUPT, E_TEMP, E_IO.
+static enum ec known_applied(
+	struct cx *cx, struct store *s, const struct seg_list *l, struct applied *from, uint32_t *lost)
 {
 	struct applied a = { 0 };
 	enum ec e = read_applied(cx, s, &a);
 
 	if (e == E_OK)
 		e = replay_knows(cx, s->log_fd, l, &a.pos);
+	*lost = e == E_NOTFOUND && a.pos.lsn && !seg_list_find(l, a.pos.segment) ? a.pos.segment : 0;
 	if (e == E_OK)
 		*from = a;
 	return e;
@@ -193,6 +197,7 @@ static enum ec use_snapshot(struct cx *cx, struct store *s, const struct seg_lis
 	struct snapshot snap[SNAPSHOTS_KEPT];
 	size_t n = 0;
 	enum ec found = E_NOTFOUND, e = snapshot_list(cx, s, snap, &n);
+	uint32_t lost;
 
 	for (size_t i = 0; e == E_OK && i < n && untrusted(found); i++) {
 		e = remove_index(cx, s);
@@ -201,7 +206,7 @@ static enum ec use_snapshot(struct cx *cx, struct store *s, const struct seg_lis
 		if (e == E_OK && found == E_OK)
 			found = open_index(cx, s);
 		if (e == E_OK && found == E_OK)
-			found = known_applied(cx, s, l, from);
+			found = known_applied(cx, s, l, from, &lost);
 	}
 	return e ? e : untrusted(found) ? E_NOTFOUND : found;
 }
@@ -213,13 +218,13 @@ static bool has_file(const struct store *s, const char *name)
 
 /// The index where it can be trusted, else the newest snapshot, else an empty one. out: *from — what it has applied.
 static enum ec trusted_index(
-	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
+	struct cx *cx, struct store *s, const struct seg_list *l, struct stop *stop, struct applied *from)
 {
 	bool alone = has_file(s, "rebuild");
 	enum ec e = alone ? E_NOTFOUND : stop->machine || stop->died_often ? E_CORRUPT : open_index(cx, s);
 
 	if (e == E_OK)
-		e = known_applied(cx, s, l, from);
+		e = known_applied(cx, s, l, from, &stop->lost);
 	s->start = START_INDEX;
 	if (untrusted(e) && !alone) {
 		s->start = START_SNAPSHOT;
@@ -235,7 +240,7 @@ static enum ec trusted_index(
 
 /// Brings the index up; where its map is too small it grows, and replay goes on from what is applied by then.
 static enum ec bring_up(
-	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct replayed *out)
+	struct cx *cx, struct store *s, const struct seg_list *l, struct stop *stop, struct replayed *out)
 {
 	struct applied from;
 	enum ec e = trusted_index(cx, s, l, stop, &from);
@@ -373,19 +378,17 @@ static enum ec take_places(struct cx *cx, struct store *s, const struct seg_list
 	return e;
 }
 
-static void take_numbers(struct store *s, const struct seg_list *l, const struct stop *stop)
+static void take_numbers(struct store *s, const struct seg_list *l, bool raised, uint32_t lost)
 {
-	uint32_t newest = 0;
 	uint64_t files = 0;
 
 	for (size_t i = 0; i < l->n; i++) {
 		files += !l->all[i].stale && (l->all[i].head.kind == SEG_PACK || !l->all[i].pack);
-		newest = l->all[i].head.id > newest ? l->all[i].head.id : newest;
 		s->raise = l->all[i].head.raise > s->raise ? l->all[i].head.raise : s->raise;
 	}
-	if (stop->machine)
+	if (raised)
 		s->raise += RAISE_STEP;
-	atomic_store(&s->next_id, newest + 1);
+	atomic_store(&s->next_id, (lost > l->newest ? lost : l->newest) + 1);
 	atomic_store(&s->segments, files);
 }
 
@@ -420,14 +423,18 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 		e = bring_up(cx, s, l, &stop, &r);
 	if (e)
 		return e;
-	take_numbers(s, l, &stop);
+	r.damaged += stop.lost > 0;
+	r.applied.damaged += stop.lost > 0;
+	bool raised = stop.machine || r.damaged; // clients may have been told versions that are lost
+	take_numbers(s, l, raised, stop.lost);
 	s->damaged_batches = r.damaged;
+	s->damage = r.applied.damaged + l->lost;
 	if (l->chain_n)
 		e = cut_tail(cx, s, l, &r);
 	if (e == E_OK)
 		e = r.damaged ? name_bulk(cx, s, l) : drop_unnamed(cx, s, l);
 	if (e == E_OK)
-		e = open_log(cx, s, &r, stop.machine);
+		e = open_log(cx, s, &r, raised);
 	if (e == E_OK && r.damaged == 0 && has_file(s, "rebuild"))
 		snapshot_remove_all(s); // of the index that was not trusted
 	if (e == E_OK)
@@ -558,6 +565,11 @@ enum ec store_restored_done(struct cx *cx, struct store *s)
 {
 	int rc = s->disk->unlink(s->disk->arg, s->dir_fd, "restored");
 	return rc < 0 ? disk_error(cx, rc, "removing the mark of a restored backup") : E_OK;
+}
+
+uint64_t store_damage(const struct store *s)
+{
+	return s->damage;
 }
 
 uint64_t store_version_raise(const struct store *s)

@@ -265,8 +265,15 @@ static uint32_t next_uidvalidity(struct account *a, int64_t now_s)
 static enum ec new_mailbox(
 	struct cx *cx, struct txn *t, uint64_t account, struct account *a, int64_t now_s, uint64_t *mbox)
 {
-	*mbox = a->next_id++;
-	return mailbox_make(cx, t, (struct mbox_ref){ account, *mbox }, next_uidvalidity(a, now_s));
+	enum ec e;
+
+	do { // an account may have lost that it gave an id away; mend.h leaps behind all, this makes sure
+		*mbox = a->next_id++;
+		e = mailbox_make(cx, t, (struct mbox_ref){ account, *mbox }, next_uidvalidity(a, now_s));
+		if (e == E_EXISTS)
+			cx_forget(cx);
+	} while (e == E_EXISTS);
+	return e;
 }
 
 /// Gives the missing parts of a path node ids, and mailboxes to those before the last.
@@ -627,11 +634,10 @@ static const struct plant {
 enum ec tree_plant_cells(struct cx *cx, struct txn *t, uint64_t account, struct account *a, int64_t now_s)
 {
 	enum ec e = E_OK;
-	uint64_t mbox;
 
 	for (size_t i = 0; e == E_OK && i < ARRAY_N(plants); i++) {
-		e = new_mailbox(cx, t, account, a, now_s, &mbox);
-		a->next_id++;
+		e = mailbox_make(cx, t, (struct mbox_ref){ account, a->next_id }, next_uidvalidity(a, now_s));
+		a->next_id += 2;
 		a->mailboxes++;
 		a->subscriptions++;
 	}

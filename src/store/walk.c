@@ -25,6 +25,7 @@ static enum ec read_rec(
 	struct cx *cx, struct walk *w, uint64_t at, uint64_t limit, bool body, struct rec *r, struct sl *payload)
 {
 	*payload = (struct sl){ 0 };
+	*r = (struct rec){ 0 }; // of no type, until its header proves itself
 	if (at > limit || limit - at < REC_HEAD)
 		return E_CORRUPT;
 	enum ec e = segfile_rec(cx, w->f, at, r);
@@ -131,6 +132,9 @@ enum ec walk_records(struct cx *cx, struct walk *w, uint64_t from, uint64_t to, 
 		if (e != E_OK && e != E_CORRUPT)
 			return e;
 		++*bad;
+		e = w->lost && r.type == REC_COMMIT && r.lsn >= lsn_from ? w->lost(cx, arg, &r) : E_OK;
+		if (e)
+			return e;
 		e = next_candidate(cx, w, at + 1, to, &at);
 		if (e)
 			return e == E_NOTFOUND ? E_OK : e;

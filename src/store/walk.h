@@ -8,11 +8,15 @@
 #include "store/journal.h"
 #include "store/segfile.h"
 
+/// A record whose header proves itself and whose payload does not.
+typedef enum ec walk_lost(struct cx *cx, void *arg, const struct rec *r);
+
 struct walk {
 	struct segfile *f;
 	uint64_t limit;         // octets from here on are not part of the log
 	struct journal_pos pos; // before the next batch
 	uint64_t bodies_from;   // bodies in batches from this LSN on are checked too
+	walk_lost *lost;        // NULL, or told by walk_records, with its `arg`, before it goes on
 };
 
 /// One record with its payload (COMMIT and IMAGE only; borrowed until the next reading of the segment).
@@ -22,7 +26,7 @@ typedef enum ec walk_each(struct cx *cx, void *arg, const struct rec *r, struct 
 /// errors: E_NOTFOUND (the segment ends here), E_CORRUPT (torn or damaged), E_UNSUPPORTED, E_IO, E_TEMP.
 [[nodiscard]] enum ec walk_batch(struct cx *cx, struct walk *w, struct journal_pos *next);
 /// Gives `each` every record that proves itself between `from` and `to`; after one that does not, looks octet by octet
-/// for the next. *bad counts the places that did not. Stops at the first error of `each`.
+/// for the next (w->lost). *bad counts the places that did not. Stops at the first error of `each` or w->lost.
 [[nodiscard]] enum ec walk_records(struct cx *cx, struct walk *w, uint64_t from, uint64_t to, uint64_t lsn_from,
 	walk_each *each, void *arg, uint64_t *bad);
 /// Finds the next BEGIN at or behind `from` whose batch has at least number `lsn`.
