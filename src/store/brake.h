@@ -23,8 +23,8 @@
 #include <stdint.h>
 
 #include "base/ec.h"
+#include "base/fair.h"
 #include "base/sl.h"
-#include "store/fair.h"
 
 enum {
 	BRAKE_SLIPS = 5,

@@ -14,6 +14,7 @@
 #include <sys/uio.h>
 
 #include "base/cx.h"
+#include "base/fair.h"
 #include "base/sl.h"
 
 enum {
@@ -132,6 +133,7 @@ void blob_free(struct blob *b); // accepts NULL; a blob already put stays stored
 
 /// A unit of work for the writer. The struct lives on the heap of the submitter until `done` was called.
 struct job {
+	struct fair_node turn; // the writer's own
 	/// Runs on the writer's thread inside a batch; reads through txn_view(t), commits cells with change_…. It
 	/// must be repeatable: where the log write of its batch fails it is run again in a new one. Its result goes to
 	/// `done`. Where it fails, nothing of what it did in the batch stays.
@@ -143,6 +145,7 @@ struct job {
 	void *arg;
 	bool durable; // flushed before `done`; otherwise within flush_lazy_ms
 	bool frees;   // allowed on the reserve when the disk is full (expunge)
+	uint64_t who; // whoever keeps the writer busy takes turns behind the others (burden.h); 0 = nobody
 	// below: the writer's own
 	struct job *next;
 	enum ec result;

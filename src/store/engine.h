@@ -9,6 +9,7 @@
 #include "store/apply.h"
 #include "store/batch.h"
 #include "store/bulk.h"
+#include "store/burden.h"
 #include "store/cell.h"
 #include "store/index.h"
 #include "store/journal.h"
@@ -77,6 +78,8 @@ struct writer {
 	bool bodies_refused;
 	struct applied applied;
 	uint64_t jobs, batches;
+	struct burdens burdens;
+	struct fair later; // jobs of those who keep the writer busy
 };
 
 /// What a start goes on from, in this order of preference.

@@ -7,8 +7,8 @@
 /// Threads: all functions from any thread; `done` is called on a helper thread, or at once on the caller's where the
 /// cache knows the answer.
 /// source: RFC 9106 (argon2).
+#include "base/fair.h"
 #include "store/account.h"
-#include "store/fair.h"
 
 enum {
 	ARGON2_PASSES = 2,

@@ -72,7 +72,12 @@ static void job_done(struct job *job, enum ec e)
 
 void request_submit(struct request *r, struct request_job how)
 {
-	r->job = (struct job){ .run = job_run, .done = job_done, .arg = r, .durable = how.durable, .frees = how.frees };
+	r->job = (struct job){ .run = job_run,
+		.done = job_done,
+		.arg = r,
+		.durable = how.durable,
+		.frees = how.frees,
+		.who = r->account };
 	store_submit(r->s->store, &r->job);
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/ec.h"
-#include "store/fair.h"
+#include "base/fair.h"
 
 enum { SEATS_MAX = 1 << 20 }; // of one connection: more than a front has sessions
 

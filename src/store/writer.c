@@ -1,7 +1,8 @@
 /// writer — the one thread that changes a store.
 ///
 /// A batch becomes durable in this order (DESIGN: Commit):
-///   1 take waiting jobs, at most BATCH_JOBS; jobs that come later gather for the next batch
+///   1 take waiting jobs, at most BATCH_JOBS; jobs that come later gather for the next batch. Jobs of accounts that
+///     keep the writer busy are put aside, and come in turns in a batch behind each batch of the others
 ///   2 run each job, until half of what a batch may hold is used (the rest are the next batch): it reads through the
 ///     batch's own index transaction and commits cells into it and into the batch
 ///   3 flush the bulk segments that the batch names
@@ -18,7 +19,6 @@
 /// start finds in the log behind `applied` it applies, operation ids too, so who asks again hears that it was done.
 /// A job is all or nothing: where its run fails after it has put something into the batch, the batch is built anew
 /// without it. Such failures are rare (jobs check before they change), so this needs no means to undo a part.
-#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,7 +30,8 @@
 #include "store/image.h"
 
 enum {
-	TRIES = 3, // to build a batch
+	TRIES = 3,          // to build a batch
+	TURNS_NS = 5000000, // what several jobs that were put aside may take together in a batch
 	EXPIRE_AT_LEAST = 4,
 	TICK_NS = 1000000000,
 	DURABLE_WAIT_MS = 10000,
@@ -89,10 +90,13 @@ static void run_job(struct cx *cx, struct writer *w, struct job *job)
 		job->result = E_FULL;
 		return;
 	}
+	int64_t began_ns = clock_mono_ns();
 	t->job = job;
 	cx_forget(cx);
 	job->result = job->run(cx, t, job);
 	txn_end_job(t);
+	int64_t now_ns = clock_mono_ns();
+	burden_add(&w->burdens, job->who, now_ns - began_ns, now_ns);
 }
 
 static void update_stats(struct writer *w)
@@ -579,7 +583,47 @@ static int64_t wake_at(const struct writer *w)
 	return w->flush_at_ns;
 }
 
-/// Waits for jobs and takes a batch of them. Returns 0 at a timer, or at the end (*stop).
+/// Puts a job aside until it is its account's turn.
+static void put_aside(struct writer *w, struct job *job)
+{
+	struct fair_node *nobody;
+
+	put_le64(job->turn.who, job->who);
+	fair_add(&w->later, &job->turn, &nobody);
+}
+
+/// Leaves the jobs of those who do not keep the writer busy; returns how many.
+static unsigned sort_out(struct writer *w, struct job **jobs, unsigned n)
+{
+	int64_t now_ns = clock_mono_ns(), job_ns;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (burden_is_heavy(&w->burdens, jobs[i]->who, now_ns, &job_ns))
+			put_aside(w, jobs[i]);
+		else
+			jobs[kept++] = jobs[i];
+	}
+	return kept;
+}
+
+/// Takes jobs that were put aside: one, or more where their accounts' last ones took little.
+static unsigned take_turns(struct writer *w, struct job **jobs)
+{
+	int64_t now_ns = clock_mono_ns(), all_ns = 0, job_ns;
+	unsigned n = 0;
+
+	while (n < BATCH_JOBS && all_ns < TURNS_NS && w->later.n) {
+		struct job *job = (struct job *)fair_take(&w->later); // its first member
+		jobs[n++] = job;
+		(void)burden_is_heavy(&w->burdens, job->who, now_ns, &job_ns);
+		all_ns += job_ns;
+	}
+	return n;
+}
+
+/// Waits for jobs and takes a batch of them. Returns 0 at a timer, where all that came were put aside, or at the end
+/// (*stop).
 static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
 {
 	unsigned n = 0;
@@ -587,17 +631,28 @@ static unsigned take_jobs(struct writer *w, struct job **jobs, bool *stop)
 
 	doing(NULL);
 	pthread_mutex_lock(&w->lock);
-	while (!w->waiting.head && !w->stop && rc == 0) {
+	while (!w->waiting.head && !w->later.n && !w->stop && rc == 0) {
 		int64_t at = wake_at(w);
 		struct timespec until = { at / 1000000000, at % 1000000000 };
 		rc = at ? pthread_cond_timedwait(&w->wake, &w->lock, &until) : pthread_cond_wait(&w->wake, &w->lock);
 	}
 	while (n < BATCH_JOBS && (jobs[n] = list_take(&w->waiting)))
 		n++;
-	*stop = n == 0 && w->stop;
+	*stop = n == 0 && w->later.n == 0 && w->stop;
 	pthread_mutex_unlock(&w->lock);
 	figure_less(FIG_WRITER_QUEUE, 0, n);
-	return n;
+	return sort_out(w, jobs, n);
+}
+
+/// Does jobs as far as the disk allows it.
+static void do_jobs(struct cx *cx, struct writer *w, struct job **jobs, unsigned n)
+{
+	if (n && w->refuse == E_FULL && !w->redo)
+		n = keep_freeing(jobs, n); // these may go on in the reserve
+	else if (n && w->refuse != E_OK)
+		n = refuse_all(jobs, n, w->refuse);
+	if (n)
+		do_batch(cx, w, jobs, n);
 }
 
 static void *writer_main(void *arg)
@@ -614,12 +669,8 @@ static void *writer_main(void *arg)
 		int64_t now = clock_mono_ns();
 		if (now >= w->tick_at_ns && !stop)
 			tick(&cx, w);
-		if (n && w->refuse == E_FULL && !w->redo)
-			n = keep_freeing(jobs, n); // these may go on in the reserve
-		else if (n && w->refuse != E_OK)
-			n = refuse_all(jobs, n, w->refuse);
-		if (n)
-			do_batch(&cx, w, jobs, n);
+		do_jobs(&cx, w, jobs, n);
+		do_jobs(&cx, w, jobs, take_turns(w, jobs));
 		if (w->flush_at_ns && w->refuse == E_OK && clock_mono_ns() >= w->flush_at_ns)
 			flush_lazy(&cx, w);
 	}
@@ -643,6 +694,7 @@ void writer_init(struct writer *w)
 	pthread_condattr_destroy(&attr);
 	list_init(&w->waiting);
 	list_init(&w->held);
+	w->later = (struct fair){ .max = UINT32_MAX };
 }
 
 void writer_end(struct writer *w)
@@ -697,54 +749,6 @@ enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn)
 		usleep(DURABLE_STEP_MS * 1000);
 	}
 	return fail(cx, E_TEMP, "the log does not become durable");
-}
-
-struct waiting {
-	struct job job; // first: the job's address is the address of all
-	struct cx *cx;
-	enum ec (*run)(struct cx *, struct txn *, struct job *);
-	sem_t over;
-	enum ec result;
-};
-
-/// The submitter sleeps, so its cx can carry the story of a failure.
-static enum ec run_waiting(struct cx *cx, struct txn *t, struct job *job)
-{
-	struct waiting *w = (struct waiting *)job;
-
-	(void)cx;
-	return w->run(w->cx, t, job);
-}
-
-static void done_waiting(struct job *job, enum ec e)
-{
-	struct waiting *w = (struct waiting *)job;
-
-	w->result = e;
-	sem_post(&w->over);
-}
-
-static enum ec do_and_wait(struct store *s, struct waiting w)
-{
-	w.job.run = run_waiting;
-	w.job.done = done_waiting;
-	sem_init(&w.over, 0, 0);
-	store_submit(s, &w.job);
-	while (sem_wait(&w.over)) // only EINTR
-		;
-	sem_destroy(&w.over);
-	return w.result;
-}
-
-enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
-	void *arg)
-{
-	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .durable = durable }, .cx = cx, .run = run });
-}
-
-enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
-{
-	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .frees = true }, .cx = cx, .run = run });
 }
 
 void store_set_watch(struct store *s, store_watch *fn, void *arg)

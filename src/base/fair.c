@@ -1,6 +1,6 @@
 /// fair — a list sorted by rank and round. A newcomer's round is the present one of its rank, or the one behind its own
 /// last.
-#include "store/fair.h"
+#include "base/fair.h"
 
 #include <stddef.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "store/fair.h"
+#include "base/fair.h"
 
 #include <stdlib.h>
 #include <string.h>
