@@ -140,7 +140,7 @@ struct job {
 	enum ec (*run)(struct cx *cx, struct txn *t, struct job *job);
 	/// Called on the writer's thread once the batch is in the log (flushed where any job in it was durable) and
 	/// committed to the index, or has failed and is in neither. Must not block. Where the index cannot be committed
-	/// for minutes (a full disk) an E_OK comes before views show the change.
+	/// for 10 seconds (a full disk) an E_OK comes before views show the change.
 	void (*done)(struct job *job, enum ec e);
 	void *arg;
 	bool durable; // flushed before `done`; otherwise within flush_lazy_ms

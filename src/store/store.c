@@ -26,7 +26,7 @@
 
 enum {
 	RAISE_STEP = 1 << 20,
-	HOLD_MS = 240000, // senders wait 10 minutes for the answer to a message (RFC 5321 §4.5.3.2.6)
+	HOLD_MS = 10000, // as long as fronts wait for a store that is away
 };
 static const uint64_t segment_default = 256ull << 20, segment_max = 2048ull << 20;
 
