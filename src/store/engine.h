@@ -122,6 +122,8 @@ struct store {
 uint64_t store_room(const struct store *s);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.
 bool store_is_low(const struct store *s);
+/// True where `e`, which the index gave, says that the disk is full: a write of which a part had room fails with E_IO.
+bool store_is_full(const struct store *s, enum ec e);
 /// Begins without a thread, and ends without one: between, its figures may be asked for (store_get_stats).
 void writer_init(struct writer *w);
 void writer_end(struct writer *w);

@@ -126,11 +126,22 @@ static void leave_segment(struct journal *j)
 	j->fd = -1;
 }
 
+void journal_init(
+	struct journal *j, const struct disk *disk, int dir, uint64_t segment_octets, _Atomic uint32_t *next_id)
+{
+	*j = (struct journal){
+		.disk = disk,
+		.dir = dir,
+		.segment_octets = segment_octets,
+		.next_id = next_id,
+		.fd = -1,
+		.kept = BUF(JOURNAL_KEPT_MAX),
+	};
+	find_reserve(j);
+}
+
 enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last)
 {
-	j->fd = -1;
-	j->kept = BUF(JOURNAL_KEPT_MAX);
-	find_reserve(j);
 	j->durable = last;
 	return make_segment(cx, j, last, true);
 }

@@ -48,6 +48,9 @@ struct journal_batch {
 	struct sl small; // the same octets, for a batch without bodies; only these may be written without a flush
 };
 
+/// A log that is not open yet, whose reserve can be given already.
+void journal_init(
+	struct journal *j, const struct disk *disk, int dir, uint64_t segment_octets, _Atomic uint32_t *next_id);
 /// Begins a new segment behind `last`, on a full disk in the reserve of an earlier run. errors: E_FULL, E_IO, E_TEMP.
 [[nodiscard]] enum ec journal_open(struct cx *cx, struct journal *j, struct journal_pos last);
 /// Writes a batch and, where `flush`, everything up to it through to the disk. After an error journal_restart is due.

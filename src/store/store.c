@@ -28,7 +28,8 @@ enum {
 	RAISE_STEP = 1 << 20,
 	HOLD_MS = 10000, // as long as fronts wait for a store that is away
 };
-static const uint64_t segment_default = 256ull << 20, segment_max = 2048ull << 20;
+static const uint64_t segment_default = 256ull << 20, segment_max = 2048ull << 20,
+		      room_full = 16ull << 20; // more than one write of the index takes
 
 /// Makes the folder where missing and opens it.
 static enum ec open_folder(struct cx *cx, int at, const char *path, int *out)
@@ -58,7 +59,8 @@ static enum ec take_lock(struct cx *cx, struct store *s)
 		return fail(cx, E_EXISTS, "the store is open in process %.*s", (int)(n > 0 ? n : 0), pid);
 	}
 	int n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
-	if (ftruncate(s->lock_fd, 0) || pwrite(s->lock_fd, pid, (size_t)n, 0) != n)
+	bool told = ftruncate(s->lock_fd, 0) == 0 && pwrite(s->lock_fd, pid, (size_t)n, 0) == n;
+	if (!told && errno != ENOSPC && errno != EDQUOT) // a full disk need not know who holds the lock
 		return disk_error(cx, -errno, "writing the lock file");
 	return E_OK;
 }
@@ -238,16 +240,37 @@ static enum ec trusted_index(
 	return e ? e : open_index(cx, s);
 }
 
-/// Brings the index up; where its map is too small it grows, and replay goes on from what is applied by then.
+/// Where the disk has no room for the index: gives it a reserve segment's, if there is one yet.
+static bool give_reserve(struct store *s, enum ec e)
+{
+	return store_is_full(s, e) && journal_give_reserve(&s->journal);
+}
+
+/// An index to begin with, also on a full disk.
+static enum ec some_index(
+	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
+{
+	enum ec e;
+
+	do {
+		index_close(s->index);
+		s->index = NULL;
+		e = trusted_index(cx, s, l, stop, from);
+	} while (give_reserve(s, e));
+	return e;
+}
+
+/// Brings the index up; where its map or the disk is too small for it that is mended, and replay goes on from what is
+/// applied by then.
 static enum ec bring_up(
 	struct cx *cx, struct store *s, const struct seg_list *l, struct stop *stop, struct replayed *out)
 {
 	struct applied from;
-	enum ec e = trusted_index(cx, s, l, stop, &from);
+	enum ec e = some_index(cx, s, l, stop, &from);
 
 	while (e == E_OK) {
 		e = replay(cx, s->log_fd, l, s->index, &from, out);
-		if (e != E_FULL || !index_is_map_full(s->index))
+		if (e == E_OK || !(index_is_map_full(s->index) || give_reserve(s, e)))
 			return e;
 		e = index_mend(cx, s->index);
 		if (e == E_OK)
@@ -332,10 +355,11 @@ static enum ec name_bulk(struct cx *cx, struct store *s, const struct seg_list *
 {
 	enum ec e = try_name_bulk(cx, s, l);
 
-	if (e == E_FULL && index_is_map_full(s->index)) {
+	while (e && (index_is_map_full(s->index) || give_reserve(s, e))) {
 		e = index_mend(cx, s->index);
-		if (e == E_OK)
-			e = try_name_bulk(cx, s, l);
+		if (e)
+			break;
+		e = try_name_bulk(cx, s, l);
 	}
 	return e;
 }
@@ -343,14 +367,7 @@ static enum ec name_bulk(struct cx *cx, struct store *s, const struct seg_list *
 /// Opens the log behind what was replayed. out: a new raise is on disk before anybody can see it.
 static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r, bool raised)
 {
-	s->journal = (struct journal){
-		.disk = s->disk,
-		.dir = s->log_fd,
-		.segment_octets = s->segment_octets,
-		.next_id = &s->next_id,
-		.raise = s->raise,
-		.fd = -1,
-	};
+	s->journal.raise = s->raise;
 	enum ec e = journal_open(cx, &s->journal, r->applied.pos);
 	if (e == E_OK && raised)
 		e = journal_flush(cx, &s->journal);
@@ -417,6 +434,7 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	struct replayed r = { 0 };
 	enum ec e = judge_stop(cx, s, l, &stop);
 
+	journal_init(&s->journal, s->disk, s->log_fd, s->segment_octets, &s->next_id);
 	if (e == E_OK)
 		e = unmark_clean(cx, s, &stop);
 	if (e == E_OK)
@@ -465,6 +483,14 @@ static void release(struct store *s)
 	free(s);
 }
 
+/// A start that finds no room for what it must write, and no reserve to take it from.
+static enum ec too_full(struct cx *cx, const struct store *s)
+{
+	return wrap(cx, E_FULL,
+		"the disk is full and its reserve is used up: make room (%llu MiB) and start again; no mail is lost",
+		(unsigned long long)(2 * s->segment_octets >> 20) + 1);
+}
+
 enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out)
 {
 	struct store *s = calloc(1, sizeof *s);
@@ -487,6 +513,8 @@ enum ec store_open_on(struct cx *cx, const struct store_conf *conf, const struct
 		e = take_places(cx, s, &l);
 	if (e == E_OK)
 		e = start(cx, s, &l);
+	if (store_is_full(s, e))
+		e = too_full(cx, s);
 	if (e == E_OK && conf->keep)
 		e = keeper_start(cx, &s->keeper);
 	seg_list_free(&l);
@@ -554,6 +582,11 @@ uint64_t store_room(const struct store *s)
 bool store_is_low(const struct store *s)
 {
 	return store_room(s) < s->free_min_octets;
+}
+
+bool store_is_full(const struct store *s, enum ec e)
+{
+	return e == E_FULL || (e == E_IO && store_room(s) < room_full);
 }
 
 bool store_is_restored(const struct store *s)

@@ -196,16 +196,17 @@ static enum ec redo_once(struct cx *cx, struct writer *w)
 	return commit_index(cx, w, &w->applied, 0);
 }
 
-/// The disk has no room for the index: it gets a reserve segment's.
-static bool give_reserve(struct writer *w)
+/// Where the disk has no room for the index: gives it a reserve segment's.
+static bool give_reserve(struct writer *w, enum ec e)
 {
-	bool given = journal_give_reserve(&w->txn.s->journal);
+	struct store *s = w->txn.s;
+	bool given = store_is_full(s, e) && journal_give_reserve(&s->journal);
 
 	w->on_reserve |= given;
 	return given;
 }
 
-/// Step 6 until it succeeds or nothing more can be done for it now.
+/// Step 6 until it succeeds or nothing more can be done for it now. errors: E_FULL also where the index says E_IO.
 static enum ec redo(struct cx *cx, struct writer *w)
 {
 	struct store *s = w->txn.s;
@@ -214,11 +215,11 @@ static enum ec redo(struct cx *cx, struct writer *w)
 	do {
 		e = index_mend(cx, s->index);
 		if (e)
-			return e;
+			break;
 		e = redo_once(cx, w);
 		w->redo = e != E_OK;
-	} while (e && (index_is_map_full(s->index) || (e == E_FULL && give_reserve(w))));
-	return e;
+	} while (e && (index_is_map_full(s->index) || give_reserve(w, e)));
+	return store_is_full(s, e) ? E_FULL : e;
 }
 
 /// Steps 3 to 5.
