@@ -15,6 +15,7 @@
 enum {
 	SAMPLE_MAX = 1 << 20, // bodies looked at to judge segments
 	GROUP_MAX = 64,       // segments in one pack
+	FULL_MAX = 3,         // segments that may find no room for what is alive in them, before a run ends
 	SMALL_MANY = 16,      // so many small segments are worth one larger
 	SMALL_PART = 8,       // small: below this part of a segment
 };
@@ -35,6 +36,7 @@ struct compacting {
 	struct victim *all;
 	size_t n;
 	uint64_t done, total; // octets, for progress
+	unsigned full;        // segments left alone because there was no room
 };
 
 // ---- judging
@@ -283,12 +285,24 @@ static enum ec replace(
 	return E_OK;
 }
 
+/// Where the disk is full a pack must give more than it takes: otherwise the spare would not come back.
+static bool is_worth(const struct group *g, const struct pack *p)
+{
+	uint64_t octets = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		octets += g->all[i].octets;
+	return !p->spare || p->at < octets;
+}
+
 static enum ec finish(
 	struct cx *cx, struct compacting *c, const struct group *g, const struct births *b, struct pack *p)
 {
 	enum ec e = pack_finish(cx, p);
 	uint64_t octets = p->at;
 
+	if (e == E_OK && !is_worth(g, p))
+		return E_OK;
 	if (e == E_OK)
 		e = wait_durable(cx, c->s);
 	if (e == E_OK)
@@ -305,6 +319,15 @@ static enum ec finish(
 	return E_OK;
 }
 
+/// What a pack is written into: on a disk that is nearly full the spare, so that the writer keeps what room there is.
+static const struct spare *spare_for(struct compacting *c)
+{
+	struct store *s = c->s;
+
+	spare_fill(&s->spare, store_room(s));
+	return s->spare.octets && store_room(s) < 2 * s->segment_octets ? &s->spare : NULL;
+}
+
 static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *g)
 {
 	struct births b;
@@ -316,13 +339,15 @@ static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *
 		return e;
 	e = mark_walk(cx, c->s, &m);
 	if (e == E_OK)
-		e = pack_new(cx, c->s->disk, c->s->log_fd, atomic_fetch_add(&c->s->next_id, 1), &p);
+		e = pack_new(cx, c->s->disk, c->s->log_fd, atomic_fetch_add(&c->s->next_id, 1), spare_for(c), &p);
 	if (e == E_OK) {
 		struct section_maker maker = { c->s, &c->segs, &p, &m, (uint64_t)clock_now_s() };
 		e = fill(cx, c, g, &maker);
 		if (e == E_OK)
 			e = finish(cx, c, g, &b, &p);
 		pack_end(&p);
+		if (p.spare)
+			spare_look(&c->s->spare);
 	}
 	buf_free(&m.bodies);
 	free(b.all);
@@ -354,6 +379,23 @@ static struct group next_group(const struct compacting *c, size_t from)
 	return g;
 }
 
+/// A group, in halves where there is no room for its pack: the emptier one makes room for the other.
+static enum ec compact_in_parts(struct cx *cx, struct compacting *c, struct group g)
+{
+	enum ec e;
+
+	do {
+		e = g.n ? compact_group(cx, c, &g) : E_OK;
+	} while (e == E_CORRUPT && drop_damaged(c, &g));
+	if (e != E_FULL)
+		return e;
+	if (g.n == 1) // where others find room it is no failure
+		return ++c->full < FULL_MAX ? E_OK : e;
+	struct group first = { g.all, g.n / 2 }, rest = { g.all + g.n / 2, g.n - g.n / 2 };
+	e = compact_in_parts(cx, c, first);
+	return e ? e : compact_in_parts(cx, c, rest);
+}
+
 static enum ec compact_all(struct cx *cx, struct compacting *c)
 {
 	enum ec e = E_OK;
@@ -361,10 +403,11 @@ static enum ec compact_all(struct cx *cx, struct compacting *c)
 	for (size_t i = 0; e == E_OK && i < c->n;) {
 		struct group g = next_group(c, i);
 		i += g.n;
-		do {
-			e = g.n ? compact_group(cx, c, &g) : E_OK;
-		} while (e == E_CORRUPT && drop_damaged(c, &g));
+		e = compact_in_parts(cx, c, g);
 	}
+	spare_fill(&c->s->spare, store_room(c->s));
+	if (e == E_FULL || (e == E_OK && c->full))
+		e = c->out->segments ? E_OK : wrap(cx, E_FULL, "no room for what is alive in a segment");
 	return e;
 }
 

@@ -16,6 +16,7 @@
 #include "store/keeper.h"
 #include "store/places.h"
 #include "store/segfile.h"
+#include "store/spare.h"
 
 enum {
 	STORE_PATH_MAX = 1024,
@@ -104,6 +105,7 @@ struct store {
 	struct bulk bulk;
 	struct segcache cache;
 	struct places places;
+	struct spare spare;
 	struct writer writer;
 	struct keeper keeper;
 	atomic_uint_least64_t segments;

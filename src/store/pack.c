@@ -20,18 +20,24 @@ enum {
 static const uint64_t pack_octets_max = 0x7fff'0000;
 static const char suffix[] = ".pack.new";
 
-static void new_name(uint32_t id, char out[static 32])
+/// What the pack is called until it is finished.
+static void new_name(const struct pack *p, char out[static 32])
 {
-	snprintf(out, 32, "%08x%s", id, suffix);
+	if (p->spare)
+		snprintf(out, 32, "%s", SPARE_NAME);
+	else
+		snprintf(out, 32, "%08x%s", p->head.id, suffix);
 }
 
-enum ec pack_new(struct cx *cx, const struct disk *disk, int dir, uint32_t id, struct pack *out)
+enum ec pack_new(
+	struct cx *cx, const struct disk *disk, int dir, uint32_t id, const struct spare *spare, struct pack *out)
 {
 	char name[32];
 	struct pack p = {
 		.disk = disk,
 		.dir = dir,
 		.at = SEG_DATA,
+		.spare = spare ? spare->octets : 0,
 		.head = { .kind = SEG_PACK, .id = id, .made_s = (uint64_t)clock_now_s() },
 		.sections = BUF(PACK_SECTIONS_MAX * sizeof(struct pack_section)),
 		.entries = BUF((size_t)PACK_ENTRIES_MAX * ENTRY_OCTETS),
@@ -40,8 +46,8 @@ enum ec pack_new(struct cx *cx, const struct disk *disk, int dir, uint32_t id, s
 	};
 
 	random_octets(&p.head.nonce, sizeof p.head.nonce);
-	new_name(id, name);
-	p.fd = disk->open(disk->arg, dir, name, O_RDWR | O_CREAT | O_EXCL);
+	new_name(&p, name);
+	p.fd = disk->open(disk->arg, dir, name, p.spare ? O_RDWR : O_RDWR | O_CREAT | O_EXCL);
 	if (p.fd < 0 || !p.zstd) {
 		enum ec e = p.zstd ? disk_error(cx, p.fd, "making a pack") : fail(cx, E_TEMP, "no memory to compress");
 		ZSTD_freeCCtx(p.zstd);
@@ -65,6 +71,9 @@ static enum ec send(struct cx *cx, struct pack *p)
 
 static enum ec add(struct cx *cx, struct pack *p, struct sl octets)
 {
+	if (p->spare && p->at + octets.n > p->spare)
+		return fail(cx, E_FULL, "the room kept for compaction holds no more than %llu KiB",
+			(unsigned long long)(p->spare >> 10));
 	if (p->at + octets.n > pack_octets_max)
 		return fail(cx, E_TOOBIG, "pack %08x is full", p->head.id);
 	buf_add(&p->waiting, octets);
@@ -267,7 +276,9 @@ enum ec pack_finish(struct cx *cx, struct pack *p)
 		e = send(cx, p);
 	if (e == E_OK)
 		e = segfile_write_head(cx, p->disk, p->fd, &p->head);
-	int rc = e ? 0 : p->disk->fdatasync(p->disk->arg, p->fd);
+	int rc = e || !p->spare ? 0 : p->disk->ftruncate(p->disk->arg, p->fd, p->at);
+	if (e == E_OK && rc == 0)
+		rc = p->disk->fdatasync(p->disk->arg, p->fd);
 	return rc < 0 ? disk_error(cx, rc, "flush of a pack") : e;
 }
 
@@ -275,7 +286,7 @@ enum ec pack_name(struct cx *cx, struct pack *p)
 {
 	char from[32], to[SEG_NAME];
 
-	new_name(p->head.id, from);
+	new_name(p, from);
 	seg_name(p->head.id, to);
 	int rc = p->disk->rename(p->disk->arg, p->dir, from, to);
 	if (rc < 0)
@@ -291,9 +302,10 @@ void pack_end(struct pack *p)
 	char name[32];
 
 	if (p->fd >= 0) {
-		new_name(p->head.id, name);
+		new_name(p, name);
 		close(p->fd);
-		(void)p->disk->unlink(p->disk->arg, p->dir, name); // pack_clean tries again at the next start
+		if (!p->spare) // pack_clean tries again at the next start
+			(void)p->disk->unlink(p->disk->arg, p->dir, name);
 	}
 	ZSTD_freeCCtx(p->zstd);
 	buf_free(&p->sections);

@@ -14,10 +14,12 @@
 #include "store/disk.h"
 #include "store/packmap.h"
 #include "store/segfile.h"
+#include "store/spare.h"
 
 struct pack {
 	const struct disk *disk;
 	int dir, fd;
+	uint64_t spare; // octets of the spare that it is written into; 0 = a file of its own
 	struct seg_head head;
 	uint64_t at;          // where the next record goes
 	struct buf sections;  // struct pack_section
@@ -27,8 +29,10 @@ struct pack {
 	void *zstd;
 };
 
-/// Begins a pack under a temporary name. errors: E_TEMP, E_FULL, E_IO.
-[[nodiscard]] enum ec pack_new(struct cx *cx, const struct disk *disk, int dir, uint32_t id, struct pack *out);
+/// Begins a pack under a temporary name. in: spare — what it is written into, and must fit; NULL: a file of its own.
+/// errors: E_TEMP, E_FULL, E_IO.
+[[nodiscard]] enum ec pack_new(
+	struct cx *cx, const struct disk *disk, int dir, uint32_t id, const struct spare *spare, struct pack *out);
 /// Begins the section of a segment; its records come first, then its bodies in order of their place.
 [[nodiscard]] enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s);
 /// Carries a record over. errors: E_TEMP, E_FULL, E_IO, E_TOOBIG (the pack is full).
@@ -41,7 +45,7 @@ struct pack {
 [[nodiscard]] enum ec pack_finish(struct cx *cx, struct pack *p);
 /// Gives a finished pack its name, durably. errors: E_IO.
 [[nodiscard]] enum ec pack_name(struct cx *cx, struct pack *p);
-/// Ends it; without pack_name the file goes.
+/// Ends it; without pack_name the file goes, unless it is the spare.
 void pack_end(struct pack *p);
 /// Removes what a crash left of unfinished packs. errors: E_IO (the folder cannot be read).
 [[nodiscard]] enum ec pack_clean(struct cx *cx, const struct disk *disk, int dir);

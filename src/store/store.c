@@ -2,7 +2,8 @@
 ///
 ///   DIR/lock          held by the process that has the store open; its pid
 ///   DIR/state         how the store stopped (state.h)
-///   DIR/log/*.seg     segments; reserve-0, reserve-1: room kept back for work that frees space
+///   DIR/log/*.seg     segments; reserve-0, reserve-1: room kept back for work that frees space; reserve-pack: for
+///                     compaction
 ///   DIR/index/        LMDB
 ///   DIR/snapshot/     flushed copies of the index (snapshot.h)
 ///   DIR/rebuild       the operator wants the index made from the log alone
@@ -374,6 +375,7 @@ static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r
 	if (e)
 		return e;
 	journal_fill_reserve(&s->journal);
+	spare_fill(&s->spare, store_room(s));
 	s->writer.on_reserve = s->journal.reserves < JOURNAL_RESERVES; // a full disk: only what frees space
 	s->writer.applied = r->applied;
 	return E_OK;
@@ -435,6 +437,7 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	enum ec e = judge_stop(cx, s, l, &stop);
 
 	journal_init(&s->journal, s->disk, s->log_fd, s->segment_octets, &s->next_id);
+	spare_init(&s->spare, s->disk, s->log_fd, s->segment_octets);
 	if (e == E_OK)
 		e = unmark_clean(cx, s, &stop);
 	if (e == E_OK)
