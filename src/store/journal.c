@@ -17,6 +17,8 @@
 #include "base/num.h"
 #include "store/segfile.h"
 
+enum { LITTLE_PART = 16 }; // of a segment: room for one where there is no more
+
 static void reserve_name(unsigned i, char out[static SEG_NAME])
 {
 	snprintf(out, SEG_NAME, "reserve-%c", (char)('0' + i % JOURNAL_RESERVES));
@@ -35,15 +37,15 @@ static void find_reserve(struct journal *j)
 	}
 }
 
-/// Opens a new file of segment_octets under `name`. errors as disk_error; nothing is left behind then.
-static enum ec allocate(struct cx *cx, struct journal *j, const char *name, int *out)
+/// Opens a new file under `name`, with room for so many octets. errors as disk_error; nothing is left behind then.
+static enum ec allocate(struct cx *cx, struct journal *j, const char *name, uint64_t octets, int *out)
 {
 	const struct disk *d = j->disk;
 	int fd = d->open(d->arg, j->dir, name, O_RDWR | O_CREAT | O_EXCL);
 
 	if (fd < 0)
 		return disk_error(cx, fd, "making a segment");
-	int rc = d->fallocate(d->arg, fd, j->segment_octets);
+	int rc = d->fallocate(d->arg, fd, octets);
 	if (rc < 0 && rc != -EOPNOTSUPP && rc != -ENOSYS && rc != -EINVAL) {
 		enum ec e = disk_error(cx, rc, "fallocate");
 		close(fd);
@@ -93,7 +95,9 @@ static enum ec make_segment(struct cx *cx, struct journal *j, struct journal_pos
 
 	random_octets(&h.nonce, sizeof h.nonce);
 	seg_name(h.id, name);
-	enum ec e = allocate(cx, j, name, &fd);
+	enum ec e = allocate(cx, j, name, j->segment_octets, &fd);
+	if (e == E_FULL && reserve && j->reserves == 0) // what compaction gave is better than nothing
+		e = allocate(NULL, j, name, j->segment_octets / LITTLE_PART, &fd);
 	if (e == E_FULL && reserve)
 		e = take_reserve(cx, j, name, &fd);
 	if (e)
@@ -309,7 +313,7 @@ void journal_fill_reserve(struct journal *j)
 		int fd = -1;
 		reserve_name(j->reserves, name);
 		(void)j->disk->unlink(j->disk->arg, j->dir, name);
-		if (allocate(NULL, j, name, &fd))
+		if (allocate(NULL, j, name, j->segment_octets, &fd))
 			return;
 		close(fd);
 		j->reserves++;
