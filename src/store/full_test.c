@@ -4,7 +4,10 @@
 /// disk with room for some of it, LMDB's own writes included. It is above all files but the index; a reserve that is
 /// given up raises it.
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 
 #include "store/testbed.h"
@@ -333,13 +336,77 @@ static void test_start(void **state)
 		start_full(&cases[i]);
 }
 
+/// The readers' table of the index has its room on the disk: it is written through a map.
+static void test_readers_have_room(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	char path[128];
+	struct stat st;
+
+	b.conf.readers_max = 1000;
+	struct store *s = bed_open(&b);
+	snprintf(path, sizeof path, "%s/index/lock.mdb", b.dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_size >= 1000 * 64 && (off_t)st.st_blocks * 512 >= st.st_size);
+	store_close(s);
+	bed_remove(&b);
+}
+
+/// Fills a file system up, to the last octet.
+static void fill(const struct bed *b)
+{
+	static const uint8_t zeros[4096];
+	char path[128];
+
+	snprintf(path, sizeof path, "%s/filler", b->dir);
+	int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	while (write(fd, zeros, sizeof zeros) > 0)
+		;
+	close(fd);
+}
+
+/// A file system without room in earnest, where this may mount one: the process dies, the index is lost, and the next
+/// start reads all the same.
+static void test_real_disk(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct full f = { .b = b };
+	char path[128];
+
+	if (unshare(CLONE_NEWNS) || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		mount("tmpfs", b.dir, "tmpfs", 0, "size=8m")) {
+		bed_remove(&b);
+		skip();
+	}
+	f.b.conf.segment_octets = 512 << 10;
+	f.s = bed_open(&f.b);
+	for (unsigned i = 0; i < ROWS; i += 10)
+		assert_int_equal(change_rows(&f, i, 10, false), E_OK);
+	bed_crash(f.s);
+	index_path(&f, "data.mdb", path);
+	assert_int_equal(unlink(path), 0);
+	index_path(&f, "lock.mdb", path);
+	assert_int_equal(unlink(path), 0);
+	fill(&b);
+	f.s = bed_open(&f.b);
+	assert_true(has_row(&f, 0) && has_row(&f, ROWS - 1) && f.s->journal.reserves < JOURNAL_RESERVES);
+	assert_int_equal(change_rows(&f, 0, 1, true), E_OK);
+	assert_true(!has_row(&f, 0));
+	store_close(f.s);
+	assert_int_equal(umount(b.dir), 0);
+	bed_remove(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_short_write),
-		cmocka_unit_test(test_no_reserve_for_other_errors),
-		cmocka_unit_test(test_nothing_left),
-		cmocka_unit_test(test_start),
+		cmocka_unit_test(test_short_write), cmocka_unit_test(test_no_reserve_for_other_errors),
+		cmocka_unit_test(test_nothing_left), cmocka_unit_test(test_start),
+		cmocka_unit_test(test_readers_have_room),
+		cmocka_unit_test(test_real_disk), // last: it has its own mounts from there on
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,13 +5,21 @@
 /// map can grow only while none is open.
 #include "store/index.h"
 
-#include <lmdb.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <lmdb.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/num.h"
+
+enum {
+	INDEX_PATH_MAX = 1200,
+	READER_OCTETS = 64, // of one in lock.mdb; its head is not longer than three
+};
 
 struct index {
 	MDB_env *env; // NULL: it could not be opened anew; index_mend tries again
@@ -91,10 +99,27 @@ static void env_close(struct index *ix)
 	ix->env = NULL;
 }
 
+/// LMDB writes into lock.mdb through a map: where the disk has no room for it the process would end there, so it gets
+/// its room before.
+static int readers_allocate(const struct index *ix)
+{
+	char path[INDEX_PATH_MAX];
+
+	if ((size_t)snprintf(path, sizeof path, "%s/lock.mdb", ix->path) >= sizeof path)
+		return ENAMETOOLONG;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int rc = fd < 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (ix->readers_max + 4L) * READER_OCTETS) ? errno : 0;
+	if (fd >= 0)
+		close(fd); // LMDB has no lock on it yet, which this would give up
+	return rc == EOPNOTSUPP || rc == ENOSYS ? 0 : rc;
+}
+
 static enum ec env_open(struct cx *cx, struct index *ix)
 {
-	int rc = mdb_env_create(&ix->env);
+	int rc = readers_allocate(ix);
 
+	if (!rc)
+		rc = mdb_env_create(&ix->env);
 	if (!rc)
 		rc = mdb_env_set_mapsize(ix->env, ix->map_octets);
 	if (!rc)
