@@ -249,7 +249,7 @@ static bool give_reserve(struct store *s, enum ec e)
 
 /// An index to begin with, also on a full disk.
 static enum ec some_index(
-	struct cx *cx, struct store *s, const struct seg_list *l, const struct stop *stop, struct applied *from)
+	struct cx *cx, struct store *s, const struct seg_list *l, struct stop *stop, struct applied *from)
 {
 	enum ec e;
 
