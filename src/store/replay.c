@@ -306,6 +306,7 @@ struct run {
 	struct itxn *t;
 	uint64_t now_s, since_commit;
 	uint64_t durable_lsn;
+	uint64_t damaged; // what of out.damaged is behind the last commit, for good
 	struct replayed out;
 };
 
@@ -320,7 +321,10 @@ static enum ec next_txn(struct cx *cx, struct run *run)
 	run->t = NULL;
 	e = itxn_commit(cx, t);
 	run->since_commit = 0;
-	return e ? e : index_write(cx, run->ix, &run->t);
+	if (e)
+		return e;
+	run->damaged = run->out.damaged;
+	return index_write(cx, run->ix, &run->t);
 }
 
 static enum ec apply_rec_commit(struct cx *cx, struct run *run, const struct rec *r, struct sl payload)
@@ -505,12 +509,21 @@ static bool count_gap(void *arg, struct sl key, struct sl value)
 	return true;
 }
 
+/// Where in the chain to go on: a section of a pack is applied as a whole or not at all.
+static size_t first_to_run(const struct seg_list *l, const struct journal_pos *applied)
+{
+	size_t i = seg_list_place(l, applied->segment);
+
+	if (i == l->chain_n)
+		return 0;
+	return chain_at(l, i)->pack ? i + 1 : i;
+}
+
 static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct run *run)
 {
-	size_t first = seg_list_place(l, run->out.applied.pos.segment);
 	enum ec e = index_write(cx, run->ix, &run->t);
 
-	for (size_t i = first < l->chain_n ? first : 0; e == E_OK && i < l->chain_n; i++) {
+	for (size_t i = first_to_run(l, &run->out.applied.pos); e == E_OK && i < l->chain_n; i++) {
 		struct segfile f;
 		struct walk w;
 		bool last = i + 1 == l->chain_n;
@@ -546,11 +559,14 @@ enum ec replay(struct cx *cx, int dir, const struct seg_list *l, struct index *i
 		.ix = ix,
 		.now_s = (uint64_t)clock_now_s(),
 		.durable_lsn = from->durable_lsn,
-		.out = { .applied = *from, .torn_at = UINT64_MAX },
+		.damaged = out->damaged,
+		.out = { .applied = *from, .damaged = out->damaged, .torn_at = UINT64_MAX },
 	};
 	enum ec e = run_all(cx, dir, l, &run);
 
 	if (e == E_OK)
 		*out = run.out;
+	else
+		out->damaged = run.damaged;
 	return e;
 }

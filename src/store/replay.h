@@ -47,7 +47,8 @@ struct replayed {
 
 /// Whether the log holds what the index says is applied (S10). errors: E_NOTFOUND (it does not), E_IO, E_TEMP.
 [[nodiscard]] enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const struct journal_pos *pos);
-/// Applies everything behind `from` (all zero: everything) to the index. errors: E_FULL (also: map full), E_IO, E_TEMP,
-/// E_UNSUPPORTED.
+/// Applies everything behind `from` (all zero: everything) to the index.
+/// in: out->damaged — what an earlier try found before `from`. out: after an error, too, out->damaged is what was found
+/// before what the index has applied by then. errors: E_FULL (also: map full), E_IO, E_TEMP, E_UNSUPPORTED.
 [[nodiscard]] enum ec replay(struct cx *cx, int dir, const struct seg_list *l, struct index *ix,
 	const struct applied *from, struct replayed *out);

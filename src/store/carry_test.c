@@ -1,0 +1,184 @@
+/// carry_test — what packs carry beside bodies: commits that are still needed and sections, as few as there can be.
+#include "store/compact_bed.h"
+
+#include <errno.h>
+
+static const struct compact_conf any_dead = { .dead_percent = 1 };
+
+/// A cell without bodies: one of its keys is written.
+struct plain {
+	struct cell_id id;
+	unsigned key;
+	uint32_t octets;
+};
+
+static enum ec plain_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct plain *p = job->arg;
+	uint64_t version = 0;
+	struct sl head;
+	uint8_t key[4];
+	enum ec e = cell_head(cx, txn_view(t), p->id, &version, &head);
+
+	if (e != E_OK && e != E_NOTFOUND)
+		return e;
+	struct change *c = change_begin(t, p->id, version);
+	struct sl value = bed_octets(p->octets, p->key + (uint32_t)p->id.name * 77 + (uint32_t)version);
+	put_be32(key, p->key);
+	change_put(c, (struct sl){ key, sizeof key }, value);
+	e = change_commit(cx, c, NULL, SL(""), &version);
+	sl_free(value);
+	return e;
+}
+
+static void plain(struct town *t, uint64_t name, unsigned key, uint32_t octets)
+{
+	struct plain p = { { 9, name }, key, octets };
+
+	assert_int_equal(store_do(NULL, t->s, false, plain_run, &p), E_OK);
+}
+
+/// Seals what is there, and is behind it.
+static void roll(struct town *t)
+{
+	assert_int_equal(store_roll(NULL, t->s), E_OK);
+	plain(t, 1, 1, 10);
+}
+
+static struct compact_result compact(struct town *t, const struct compact_conf *conf)
+{
+	struct compact_result r;
+	struct cx cx = { 0 };
+	char story[1024] = "";
+	enum ec e = compact_run(&cx, t->s, conf, &r);
+
+	cx_story(&cx, story, sizeof story);
+	if (e)
+		print_error("%s: %s\n", ec_name(e), story);
+	assert_int_equal(e, E_OK);
+	cx_end(&cx);
+	return r;
+}
+
+/// What the folder of the log holds.
+struct folder {
+	uint64_t octets;
+	size_t files, packs, log, bulk; // log, bulk: sections
+	size_t chain;
+};
+
+static struct folder look(const struct town *t)
+{
+	struct folder f = { 0 };
+	struct seg_list l;
+
+	assert_int_equal(seg_list_look(NULL, t->s->log_fd, &l), E_OK);
+	for (size_t i = 0; i < l.n; i++) {
+		const struct seg_info *s = &l.all[i];
+		f.octets += s->size;
+		f.files += s->size > 0;
+		f.packs += s->head.kind == SEG_PACK;
+		f.log += s->head.kind == SEG_LOG && s->pack;
+		f.bulk += s->head.kind == SEG_BULK && s->pack;
+	}
+	f.chain = l.chain_n;
+	seg_list_free(&l);
+	return f;
+}
+
+/// Starts, and backups that begin, do not make segments of nothing.
+static void test_nothing_new(void **state)
+{
+	(void)state;
+	struct town *t = town_new(6);
+	struct store_held held;
+
+	assert_int_equal(town_live(t, 20), E_OK);
+	town_restart(t, false);
+	struct folder before = look(t), now;
+	for (unsigned i = 0; i < 6; i++) {
+		if (i % 2) {
+			bed_crash(t->s);
+			t->s = bed_open(&t->bed);
+		} else {
+			town_restart(t, i == 2);
+		}
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(store_hold(NULL, t->s, true, &held), E_OK);
+		now = look(t);
+		assert_true(now.chain == before.chain && now.files == before.files);
+	}
+	town_same(t);
+	town_free(t);
+}
+
+/// Cells enough for an index that outgrows a small map, in packs and behind them.
+static struct town *town_large(void)
+{
+	struct town *t = town_new(7);
+
+	for (unsigned part = 0; part < 3; part++) {
+		assert_int_equal(town_live(t, 30), E_OK);
+		for (uint64_t name = 0; name < 2500; name++)
+			plain(t, 2000 + name, part, 700);
+		assert_int_equal(store_roll(NULL, t->s), E_OK);
+	}
+	roll(t);
+	compact(t, &any_dead);
+	return t;
+}
+
+static void open_small(struct town *t, uint64_t map_octets)
+{
+	char command[200];
+
+	store_close(t->s);
+	snprintf(command, sizeof command, "rm -f %s/index/* %s/snapshot/*", t->bed.dir, t->bed.dir);
+	assert_int_equal(system(command), 0);
+	t->bed.conf.map_octets = map_octets;
+	t->s = bed_open(&t->bed);
+	assert_int_equal(t->s->start, START_LOG);
+}
+
+/// The map of the index grows while packs are replayed: each section counts once, and what is damaged is not forgotten.
+static void test_map_grows(void **state)
+{
+	(void)state;
+	struct town *t = town_large();
+	struct seg_list l;
+	char path[128], name[SEG_NAME];
+	uint8_t octet = 0x55;
+
+	open_small(t, 256 << 20);
+	assert_int_equal(t->s->damaged_batches, 0);
+	uint64_t bodies = t->s->writer.applied.bodies;
+	assert_true(bodies > 0);
+	for (uint64_t map = 1 << 20; map <= 4 << 20; map *= 2) {
+		open_small(t, map);
+		assert_int_equal(t->s->damaged_batches, 0);
+		assert_int_equal(t->s->writer.applied.bodies, bodies);
+	}
+	assert_int_equal(seg_list_look(NULL, t->s->log_fd, &l), E_OK);
+	const struct seg_info *first = &l.all[l.chain[0]];
+	assert_true(first->pack && first->section.to > first->section.from);
+	seg_name(first->pack, name);
+	snprintf(path, sizeof path, "%s/log/%s", t->bed.dir, name);
+	int fd = open(path, O_RDWR);
+	assert_int_equal(pwrite(fd, &octet, 1, (off_t)first->section.from + 20), 1);
+	close(fd);
+	seg_list_free(&l);
+	open_small(t, 256 << 20);
+	uint64_t damaged = t->s->damaged_batches;
+	open_small(t, 1 << 20);
+	assert_true(damaged > 0 && t->s->damaged_batches == damaged);
+	town_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_nothing_new),
+		cmocka_unit_test(test_map_grows),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
