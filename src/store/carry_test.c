@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
-static const struct compact_conf any_dead = { .dead_percent = 1 };
+enum { PLAIN_CELLS = 120 };
+
+static const struct compact_conf hourly = { .dead_percent = 33 }, any_dead = { .dead_percent = 1 };
 
 /// A cell without bodies: one of its keys is written.
 struct plain {
@@ -84,6 +86,101 @@ static struct folder look(const struct town *t)
 	f.chain = l.chain_n;
 	seg_list_free(&l);
 	return f;
+}
+
+/// Commits that were carried into a pack and are covered by images later are given back.
+static void test_given_back(void **state)
+{
+	(void)state;
+	struct town *t = town_new(1);
+	uint64_t living = PLAIN_CELLS * 3000ull;
+
+	for (unsigned round = 0; round < 12; round++)
+		for (uint64_t name = 0; name < PLAIN_CELLS; name++)
+			plain(t, 1000 + name, 1, 3000);
+	roll(t);
+	compact(t, &any_dead);
+	assert_true(look(t).packs > 0 && look(t).octets > 10 * living); // no image: all are needed
+	for (uint64_t name = 0; name < PLAIN_CELLS; name++)
+		assert_int_equal(image_write(NULL, t->s, (struct cell_id){ 9, 1000 + name }, true), E_OK);
+	roll(t);
+	struct compact_result r = compact(t, &hourly);
+	assert_true(r.octets_gone > 10 * living && r.octets_gone > r.octets_new);
+	compact(t, &any_dead);
+	assert_true(look(t).octets < 2 * living + t->bed.conf.segment_octets);
+	town_restart(t, true);
+	town_free(t);
+}
+
+/// Segments of commits that are still needed are full, whatever they hold of bodies: nothing is to be won there.
+static void test_needed_are_living(void **state)
+{
+	(void)state;
+	struct town *t = town_new(2);
+
+	for (uint64_t name = 0; name < 60; name++)
+		plain(t, 1000 + name, 1, 50000);
+	roll(t);
+	size_t files = look(t).files;
+	assert_true(files > 10);
+	struct compact_result r = compact(t, &hourly);
+	assert_int_equal(r.segments, 0);
+	for (uint64_t name = 0; name < 60; name++)
+		assert_int_equal(image_write(NULL, t->s, (struct cell_id){ 9, 1000 + name }, true), E_OK);
+	r = compact(t, &hourly);
+	assert_true(r.segments >= files - 2 && r.packs < r.segments);
+	town_restart(t, true);
+	town_free(t);
+}
+
+/// However little one pack can hold: what has room goes into some pack, what has none stays, and no run fails.
+static void test_small_packs(void **state)
+{
+	(void)state;
+	static const uint64_t most[] = { 9000, 20 << 10, 64 << 10, 100 << 10, 150 << 10, 260 << 10, 1 << 20 };
+	uint64_t gone = 0;
+
+	for (size_t i = 0; i < ARRAY_N(most); i++) {
+		struct compact_conf conf = { .dead_percent = 1, .pack_max = most[i] };
+		struct town *t = town_new(30 + (unsigned)i);
+		for (unsigned round = 0; round < 3; round++) {
+			assert_int_equal(town_live(t, 250), E_OK);
+			for (uint64_t name = 0; name < 20; name++)
+				plain(t, 1000 + name, round, 900);
+			roll(t);
+			struct compact_result r = compact(t, &conf);
+			assert_int_equal(r.damaged, 0);
+			assert_true(r.octets_new <= r.packs * most[i]);
+			gone += r.segments;
+			town_same(t);
+		}
+		town_restart(t, i % 2);
+		town_same(t);
+		town_free(t);
+	}
+	assert_true(gone > 100);
+}
+
+/// A group that does not fit is made smaller until it does, and what is behind it has its turn.
+static void test_halves(void **state)
+{
+	(void)state;
+	struct town *t = town_new(3);
+	struct compact_conf conf = { .dead_percent = 1, .pack_max = 104000 };
+
+	for (unsigned i = 0; i < 24; i++) { // 24 segments with 20,000 living octets each
+		assert_int_equal(town_put(t, i % TOWN_CELLS, i / TOWN_CELLS, 19999), E_OK);
+		for (unsigned k = 0; k < 3; k++)
+			assert_int_equal(town_put(t, 0, 30, 20000), E_OK);
+		assert_int_equal(store_roll(NULL, t->s), E_OK);
+	}
+	roll(t);
+	struct compact_result r = compact(t, &conf);
+	assert_true(r.segments == 24 && r.packs > 6 && r.packs < 24); // by fours there were 6
+	town_same(t);
+	town_restart(t, true);
+	town_same(t);
+	town_free(t);
 }
 
 /// Starts, and backups that begin, do not make segments of nothing.
@@ -177,6 +274,10 @@ static void test_map_grows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_given_back),
+		cmocka_unit_test(test_needed_are_living),
+		cmocka_unit_test(test_small_packs),
+		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_nothing_new),
 		cmocka_unit_test(test_map_grows),
 	};

@@ -23,8 +23,11 @@ enum {
 /// A segment's file that may go.
 struct victim {
 	const struct seg_info *info;
-	uint64_t octets;        // of the file
-	uint64_t living, named; // octets and bodies that rows name, about
+	const struct seg_info **parts; // segments that it stands for: itself, or a pack's
+	size_t parts_n;
+	uint64_t octets; // of the file
+	uint64_t living; // octets that are still needed, about
+	uint64_t named;  // bodies that rows name, about
 	bool damaged;
 };
 
@@ -34,7 +37,9 @@ struct compacting {
 	struct compact_result *out;
 	struct seg_list segs;
 	struct victim *all;
-	size_t n;
+	size_t n, small_n;             // small_n: how many of them are small
+	const struct seg_info **parts; // of all victims
+	uint64_t pack_max, now_s;
 	uint64_t done, total; // octets, for progress
 	unsigned full;        // segments left alone because there was no room
 };
@@ -54,6 +59,7 @@ static bool wants_sample(void *arg, struct body_ref ref)
 	return sa->rate == 1 || crc32c(0, (struct sl){ octets, sizeof octets }) % sa->rate == 0;
 }
 
+/// The victim whose file has the bodies of this segment; NULL where none has.
 static struct victim *find_victim(struct compacting *c, uint32_t segment)
 {
 	uint32_t file = places_find(&c->s->places, segment);
@@ -76,13 +82,47 @@ static void judge_pack(struct victim *v)
 {
 	uint64_t entries = v->info->entries, bodies = v->octets - v->info->carried;
 
-	v->living = v->octets;
+	v->living = bodies;
 	if (v->named < entries)
 		v->living -= bodies / entries * (entries - v->named);
 }
 
+static bool is_small(const struct compacting *c, const struct victim *v)
+{
+	return v->octets < c->s->segment_octets / SMALL_PART;
+}
+
+static bool is_worth_it(const struct compacting *c, const struct victim *v)
+{
+	uint64_t dead = v->octets > v->living ? v->octets - v->living : 0;
+
+	return dead * 100 >= v->octets * c->conf->dead_percent || (c->small_n >= SMALL_MANY && is_small(c, v));
+}
+
+static enum ec must_stop(struct cx *cx, const struct compacting *c)
+{
+	bool stop = c->conf->stop && atomic_load(c->conf->stop);
+
+	return stop ? fail(cx, E_CANCELED, "compaction was told to stop") : E_OK;
+}
+
+/// Adds the records that a start still needs, by reading all of them.
+static enum ec judge_records(struct cx *cx, struct compacting *c, struct victim *v)
+{
+	struct section_maker m = { .s = c->s, .segs = &c->segs, .now_s = c->now_s };
+	struct segfile f;
+	enum ec e = segfile_open(cx, c->s->log_fd, v->info->head.id, &f);
+
+	if (e)
+		return e;
+	for (size_t i = 0; e == E_OK && i < v->parts_n; i++)
+		e = section_count(cx, &m, v->parts[i], &f, &v->living);
+	segfile_close(&f);
+	return e == E_CORRUPT ? E_OK : e; // whoever copies it finds that, too
+}
+
 /// About how much of each segment rows still name.
-static enum ec judge(struct cx *cx, struct compacting *c)
+static enum ec judge_bodies(struct cx *cx, struct compacting *c)
 {
 	struct store_stats stats;
 	size_t n;
@@ -108,6 +148,19 @@ static enum ec judge(struct cx *cx, struct compacting *c)
 	return E_OK;
 }
 
+/// About how much of each segment is needed. Only where the bodies leave it open are its records read.
+static enum ec judge(struct cx *cx, struct compacting *c)
+{
+	enum ec e = judge_bodies(cx, c);
+
+	for (size_t i = 0; e == E_OK && i < c->n; i++) {
+		e = must_stop(cx, c);
+		if (e == E_OK && is_worth_it(c, &c->all[i]))
+			e = judge_records(cx, c, &c->all[i]);
+	}
+	return e;
+}
+
 /// The log segment before which all is applied, also in the newest snapshot: a start from it must find what follows.
 static enum ec find_applied(struct cx *cx, struct store *s, uint32_t *out)
 {
@@ -125,11 +178,11 @@ static enum ec find_applied(struct cx *cx, struct store *s, uint32_t *out)
 }
 
 /// Whether a segment may go at all: sealed, applied, old enough, and its file is what counts.
-static bool may_go(const struct compacting *c, const struct seg_info *i, uint32_t applied, uint64_t now_s)
+static bool may_go(const struct compacting *c, const struct seg_info *i, uint32_t applied)
 {
 	if (i->stale || (i->pack && i->head.kind != SEG_PACK))
 		return false;
-	if (i->head.made_s <= now_s && now_s - i->head.made_s < c->conf->cool_s)
+	if (i->head.made_s <= c->now_s && c->now_s - i->head.made_s < c->conf->cool_s)
 		return false; // one of the future was made before the clock was set back: nobody knows when
 	switch (i->head.kind) {
 	case SEG_LOG: // one that no other continues may be left from a failed write, or what was before it moved away
@@ -140,9 +193,45 @@ static bool may_go(const struct compacting *c, const struct seg_info *i, uint32_
 	return false;
 }
 
+/// The file that has what is left of a segment.
+static uint32_t file_of(const struct seg_info *i)
+{
+	return i->pack ? i->pack : i->head.id;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct seg_info *const *x = a, *const *y = b;
+	uint32_t fx = file_of(*x), fy = file_of(*y);
+
+	if (fx != fy)
+		return fx < fy ? -1 : 1;
+	return (*x)->head.id < (*y)->head.id ? -1 : (*x)->head.id > (*y)->head.id;
+}
+
+/// Gives each victim its parts.
+static void find_parts(struct compacting *c)
+{
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < c->segs.n; i++)
+		if (c->segs.all[i].head.kind != SEG_PACK)
+			c->parts[n++] = &c->segs.all[i];
+	if (n)
+		qsort(c->parts, n, sizeof *c->parts, by_file);
+	for (size_t i = 0; i < c->n; i++) {
+		struct victim *v = &c->all[i];
+		while (at < n && file_of(c->parts[at]) < v->info->head.id)
+			at++;
+		v->parts = &c->parts[at];
+		while (at < n && file_of(c->parts[at]) == v->info->head.id)
+			at++;
+		v->parts_n = (size_t)(&c->parts[at] - v->parts);
+	}
+}
+
 static enum ec list_victims(struct cx *cx, struct compacting *c)
 {
-	uint64_t now_s = (uint64_t)clock_now_s();
 	uint32_t applied = 0;
 
 	enum ec e = find_applied(cx, c->s, &applied);
@@ -151,39 +240,39 @@ static enum ec list_victims(struct cx *cx, struct compacting *c)
 	if (e)
 		return e;
 	c->all = calloc(c->segs.n + 1, sizeof *c->all);
-	if (!c->all)
+	c->parts = calloc(c->segs.n + 1, sizeof *c->parts);
+	if (!c->all || !c->parts)
 		return fail(cx, E_TEMP, "no memory to compact");
-	for (size_t i = 0; i < c->segs.n; i++)
-		if (may_go(c, &c->segs.all[i], applied, now_s))
-			c->all[c->n++] = (struct victim){
-				.info = &c->segs.all[i],
-				.octets = c->segs.all[i].size,
-			};
+	for (size_t i = 0; i < c->segs.n; i++) {
+		struct victim v = { .info = &c->segs.all[i], .octets = c->segs.all[i].size };
+		if (!may_go(c, v.info, applied))
+			continue;
+		c->small_n += is_small(c, &v);
+		c->all[c->n++] = v;
+	}
+	find_parts(c);
 	return E_OK;
 }
 
-/// Leaves those that are worth it, the emptiest first.
 static int by_living(const void *a, const void *b)
 {
 	const struct victim *x = a, *y = b;
 
-	return x->living < y->living ? -1 : x->living > y->living;
+	if (x->living != y->living)
+		return x->living < y->living ? -1 : 1;
+	return x->info->head.id < y->info->head.id ? -1 : x->info->head.id > y->info->head.id;
 }
 
+/// Leaves those that are worth it, the emptiest first.
 static void choose(struct compacting *c)
 {
-	uint64_t small = c->s->segment_octets / SMALL_PART;
-	size_t kept = 0, smalls = 0;
+	size_t kept = 0;
 
-	for (size_t i = 0; i < c->n; i++)
-		smalls += c->all[i].octets < small;
 	for (size_t i = 0; i < c->n; i++) {
-		const struct victim *v = &c->all[i];
-		uint64_t dead = v->octets > v->living ? v->octets - v->living : 0;
-		if (dead * 100 < v->octets * c->conf->dead_percent && (smalls < SMALL_MANY || v->octets >= small))
+		if (!is_worth_it(c, &c->all[i]))
 			continue;
-		c->total += v->octets;
-		c->all[kept++] = *v;
+		c->total += c->all[i].octets;
+		c->all[kept++] = c->all[i];
 	}
 	c->n = kept;
 	if (kept)
@@ -196,27 +285,38 @@ static void choose(struct compacting *c)
 struct group {
 	struct victim *all;
 	size_t n;
+	uint64_t octets;
+	struct segfile *files; // while the pack is filled
+	size_t opened;
+};
+
+/// A segment of the group, and who has it.
+struct birth {
+	const struct seg_info *info;
+	struct victim *owner;
 };
 
 static int by_segment(const void *a, const void *b)
 {
-	const uint32_t *x = a, *y = b;
+	const struct birth *x = a, *y = b;
+	uint32_t ix = x->info->head.id, iy = y->info->head.id;
 
-	return *x < *y ? -1 : *x > *y;
+	return ix < iy ? -1 : ix > iy;
 }
 
 /// The segments whose bodies are in the group's files, in order.
 struct births {
-	uint32_t *all;
+	struct birth *all;
 	size_t n;
 };
 
 static bool wants_birth(void *arg, struct body_ref ref)
 {
 	const struct births *b = arg;
-	uint32_t id = (uint32_t)(ref.at >> 32);
+	struct seg_info info = { .head = { .id = (uint32_t)(ref.at >> 32) } };
+	struct birth key = { .info = &info };
 
-	return b->n && bsearch(&id, b->all, b->n, sizeof id, by_segment);
+	return b->n && bsearch(&key, b->all, b->n, sizeof key, by_segment);
 }
 
 static enum ec find_births(struct cx *cx, const struct compacting *c, const struct group *g, struct births *out)
@@ -225,32 +325,59 @@ static enum ec find_births(struct cx *cx, const struct compacting *c, const stru
 
 	if (!b.all)
 		return fail(cx, E_TEMP, "no memory to compact");
-	for (size_t i = 0; i < c->segs.n; i++)
-		for (size_t k = 0; k < g->n; k++) {
-			const struct seg_info *s = &c->segs.all[i], *v = g->all[k].info;
-			if (s->head.kind != SEG_PACK && (s->pack == v->head.id || (s == v && !s->pack)))
-				b.all[b.n++] = s->head.id;
-		}
+	for (size_t i = 0; i < g->n; i++)
+		for (size_t k = 0; k < g->all[i].parts_n; k++)
+			b.all[b.n++] = (struct birth){ g->all[i].parts[k], &g->all[i] };
 	if (b.n)
 		qsort(b.all, b.n, sizeof *b.all, by_segment);
 	*out = b;
 	return E_OK;
 }
 
-/// Fills the pack. A damaged segment is marked as such, and the pack is void.
-static enum ec fill(struct cx *cx, struct compacting *c, struct group *g, struct section_maker *m)
+static enum ec open_group(struct cx *cx, const struct compacting *c, struct group *g)
 {
-	enum ec e = E_OK;
+	g->files = calloc(g->n, sizeof *g->files);
+	enum ec e = g->files ? E_OK : fail(cx, E_TEMP, "no memory to compact");
 
 	for (size_t i = 0; e == E_OK && i < g->n; i++) {
-		e = section_make(cx, m, g->all[i].info);
-		if (e == E_CORRUPT)
-			g->all[i].damaged = true;
-		if (e == E_OK && c->conf->stop && atomic_load(c->conf->stop))
-			e = fail(cx, E_CANCELED, "compaction was told to stop");
-		if (e == E_OK && c->conf->progress)
-			c->conf->progress(c->conf->arg, c->done += g->all[i].octets, c->total);
+		e = segfile_open(cx, c->s->log_fd, g->all[i].info->head.id, &g->files[i]);
+		g->opened += e == E_OK;
+		g->all[i].damaged = e == E_CORRUPT;
 	}
+	return e;
+}
+
+static void close_group(struct group *g)
+{
+	while (g->opened)
+		segfile_close(&g->files[--g->opened]);
+	free(g->files);
+	g->files = NULL;
+}
+
+/// One section. A damaged segment is marked as such, and the pack is void.
+static enum ec fill_one(
+	struct cx *cx, struct compacting *c, struct group *g, const struct birth *b, struct section_maker *m)
+{
+	enum ec e = section_make(cx, m, b->info, &g->files[b->owner - g->all]);
+
+	if (e == E_CORRUPT)
+		b->owner->damaged = true;
+	return e ? e : must_stop(cx, c);
+}
+
+/// Fills the pack.
+static enum ec fill(
+	struct cx *cx, struct compacting *c, struct group *g, const struct births *b, struct section_maker *m)
+{
+	enum ec e = open_group(cx, c, g);
+
+	for (size_t i = 0; e == E_OK && i < b->n; i++) {
+		e = fill_one(cx, c, g, &b->all[i], m);
+		if (e == E_OK && c->conf->progress)
+			c->conf->progress(c->conf->arg, c->done + g->octets * (i + 1) / b->n, c->total);
+	}
+	close_group(g);
 	return e;
 }
 
@@ -271,7 +398,7 @@ static enum ec replace(
 	enum ec e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < b->n; i++)
-		e = places_put(cx, &s->places, b->all[i], pack);
+		e = places_put(cx, &s->places, b->all[i].info->head.id, pack);
 	if (e)
 		return e; // who is not told of the pack reads what is still there; the next start does the rest
 	for (size_t i = 0; i < g->n; i++) {
@@ -341,8 +468,9 @@ static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *
 	if (e == E_OK)
 		e = pack_new(cx, c->s->disk, c->s->log_fd, atomic_fetch_add(&c->s->next_id, 1), spare_for(c), &p);
 	if (e == E_OK) {
-		struct section_maker maker = { c->s, &c->segs, &p, &m, (uint64_t)clock_now_s() };
-		e = fill(cx, c, g, &maker);
+		struct section_maker maker = { c->s, &c->segs, &p, &m, c->now_s };
+		p.octets_max = c->pack_max;
+		e = fill(cx, c, g, &b, &maker);
 		if (e == E_OK)
 			e = finish(cx, c, g, &b, &p);
 		pack_end(&p);
@@ -354,56 +482,96 @@ static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *
 	return e;
 }
 
+/// Takes a victim of the group off the list.
+static void leave(struct compacting *c, struct group *g, size_t i)
+{
+	struct victim *v = &g->all[i];
+
+	memmove(v, v + 1, (size_t)(c->all + c->n - v - 1) * sizeof *v);
+	c->n--;
+	g->n--;
+}
+
 /// Leaves out what turned out to be damaged. Returns whether there was any.
 static bool drop_damaged(struct compacting *c, struct group *g)
 {
-	size_t kept = 0;
+	size_t before = g->n;
 
-	for (size_t i = 0; i < g->n; i++)
-		if (!g->all[i].damaged)
-			g->all[kept++] = g->all[i];
-	c->out->damaged += g->n - kept;
-	bool any = kept < g->n;
-	g->n = kept;
-	return any;
+	for (size_t i = 0; i < g->n;)
+		if (g->all[i].damaged)
+			leave(c, g, i);
+		else
+			i++;
+	c->out->damaged += before - g->n;
+	return g->n < before;
+}
+
+/// What does not fit into one pack: half of it, and the rest comes with the next group. One alone is left as it is.
+static bool halve(struct compacting *c, struct group *g)
+{
+	if (g->n > 1)
+		g->n /= 2;
+	else
+		leave(c, g, 0);
+	return true;
 }
 
 /// The next victims that make one pack.
-static struct group next_group(const struct compacting *c, size_t from)
+static void next_group(const struct compacting *c, size_t from, struct group *g)
 {
-	struct group g = { .all = &c->all[from] };
 	uint64_t living = 0;
+	size_t sections = 0;
 
-	while (from + g.n < c->n && g.n < GROUP_MAX && (g.n == 0 || living < c->s->segment_octets))
-		living += c->all[from + g.n++].living;
-	return g;
+	*g = (struct group){ .all = &c->all[from] };
+	for (const struct victim *v = g->all; from + g->n < c->n && g->n < GROUP_MAX; v++, g->n++) {
+		living += v->living;
+		sections += v->parts_n;
+		if (g->n && (living - v->living >= c->s->segment_octets || living > c->pack_max ||
+				    sections > PACK_SECTIONS_MAX))
+			break;
+	}
 }
 
-/// A group, in halves where there is no room for its pack: the emptier one makes room for the other.
-static enum ec compact_in_parts(struct cx *cx, struct compacting *c, struct group g)
+static uint64_t group_octets(const struct group *g)
 {
-	enum ec e;
+	uint64_t octets = 0;
 
-	do {
-		e = g.n ? compact_group(cx, c, &g) : E_OK;
-	} while (e == E_CORRUPT && drop_damaged(c, &g));
-	if (e != E_FULL)
-		return e;
-	if (g.n == 1) // where others find room it is no failure
-		return ++c->full < FULL_MAX ? E_OK : e;
-	struct group first = { g.all, g.n / 2 }, rest = { g.all + g.n / 2, g.n - g.n / 2 };
-	e = compact_in_parts(cx, c, first);
-	return e ? e : compact_in_parts(cx, c, rest);
+	for (size_t i = 0; i < g->n; i++)
+		octets += g->all[i].octets;
+	return octets;
+}
+
+/// One segment that finds no room is left as it is, where others may find some; a few such end the run.
+static bool leave_full(struct compacting *c, struct group *g)
+{
+	if (++c->full == FULL_MAX)
+		return false;
+	leave(c, g, 0);
+	return true;
+}
+
+/// After a group failed: makes another one of it that may do. False where nothing more can be done.
+static bool change_group(struct compacting *c, struct group *g, enum ec e)
+{
+	if (e == E_CORRUPT)
+		return drop_damaged(c, g);
+	if (e == E_FULL && g->n == 1)
+		return leave_full(c, g);
+	return (e == E_TOOBIG || e == E_FULL) && halve(c, g); // the emptier half makes room for the other
 }
 
 static enum ec compact_all(struct cx *cx, struct compacting *c)
 {
+	struct group g;
 	enum ec e = E_OK;
 
-	for (size_t i = 0; e == E_OK && i < c->n;) {
-		struct group g = next_group(c, i);
-		i += g.n;
-		e = compact_in_parts(cx, c, g);
+	for (size_t i = 0; e == E_OK && i < c->n; i += g.n) {
+		next_group(c, i, &g);
+		do {
+			g.octets = group_octets(&g);
+			e = g.n ? compact_group(cx, c, &g) : E_OK;
+		} while (e && change_group(c, &g, e));
+		c->done += g.octets;
 	}
 	spare_fill(&c->s->spare, store_room(c->s));
 	if (e == E_FULL || (e == E_OK && c->full))
@@ -413,7 +581,13 @@ static enum ec compact_all(struct cx *cx, struct compacting *c)
 
 enum ec compact_run(struct cx *cx, struct store *s, const struct compact_conf *conf, struct compact_result *out)
 {
-	struct compacting c = { .s = s, .conf = conf, .out = out };
+	struct compacting c = {
+		.s = s,
+		.conf = conf,
+		.out = out,
+		.pack_max = conf->pack_max ? conf->pack_max : PACK_OCTETS_MAX,
+		.now_s = (uint64_t)clock_now_s(),
+	};
 
 	*out = (struct compact_result){ 0 };
 	enum ec e = list_victims(cx, &c);
@@ -424,6 +598,7 @@ enum ec compact_run(struct cx *cx, struct store *s, const struct compact_conf *c
 		e = compact_all(cx, &c);
 	}
 	free(c.all);
+	free(c.parts);
 	seg_list_free(&c.segs);
 	return e ? wrap(cx, e, "compaction") : E_OK;
 }

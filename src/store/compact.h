@@ -6,7 +6,7 @@
 /// ends: 1 mark what is named · 2 copy it, checked · 3 flush the pack · 4 wait until the log is durable as far as the
 /// index that was asked · 5 give the pack its name, flush the folder · 6 readers go to the pack · 7 unlink the
 /// segments.
-/// A segment in which anything fails its checks is left as it is.
+/// A segment in which anything fails its checks is left as it is, and so is one whose rest no pack has room for.
 /// By one thread at a time, beside writer and readers; it waits for the disk only.
 #include <stdatomic.h>
 
@@ -15,6 +15,7 @@
 struct compact_conf {
 	unsigned dead_percent;   // of a segment, before it is worth the work
 	unsigned cool_s;         // younger ones are left alone
+	uint64_t pack_max;       // octets of one pack; 0 = as many as one can hold
 	const atomic_bool *stop; // NULL, or: end early where it becomes true
 	/// Called now and then; NULL: not.
 	void (*progress)(void *arg, uint64_t done, uint64_t total);

@@ -17,7 +17,6 @@ enum {
 	COMPRESS_AT_LEAST = 256, // octets of a body
 	COMPRESS_AT_MOST = 64 << 20,
 };
-static const uint64_t pack_octets_max = 0x7fff'0000;
 static const char suffix[] = ".pack.new";
 
 /// What the pack is called until it is finished.
@@ -38,6 +37,7 @@ enum ec pack_new(
 		.dir = dir,
 		.at = SEG_DATA,
 		.spare = spare ? spare->octets : 0,
+		.octets_max = PACK_OCTETS_MAX,
 		.head = { .kind = SEG_PACK, .id = id, .made_s = (uint64_t)clock_now_s() },
 		.sections = BUF(PACK_SECTIONS_MAX * sizeof(struct pack_section)),
 		.entries = BUF((size_t)PACK_ENTRIES_MAX * ENTRY_OCTETS),
@@ -74,7 +74,7 @@ static enum ec add(struct cx *cx, struct pack *p, struct sl octets)
 	if (p->spare && p->at + octets.n > p->spare)
 		return fail(cx, E_FULL, "the room kept for compaction holds no more than %llu KiB",
 			(unsigned long long)(p->spare >> 10));
-	if (p->at + octets.n > pack_octets_max)
+	if (p->at + octets.n > p->octets_max)
 		return fail(cx, E_TOOBIG, "pack %08x is full", p->head.id);
 	buf_add(&p->waiting, octets);
 	if (p->waiting.err)
@@ -96,7 +96,9 @@ enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s)
 	mine.first = (uint32_t)(p->entries.n / ENTRY_OCTETS);
 	mine.entries = 0;
 	buf_add(&p->sections, (struct sl){ (const uint8_t *)&mine, sizeof mine });
-	return p->sections.err ? fail(cx, E_TOOBIG, "pack %08x has too many sections", p->head.id) : E_OK;
+	if (p->sections.err)
+		return fail(cx, p->sections.err, "pack %08x: no room for another section", p->head.id);
+	return E_OK;
 }
 
 static enum ec add_head(struct cx *cx, struct pack *p, struct rec *r)
@@ -121,14 +123,17 @@ enum ec pack_record(struct cx *cx, struct pack *p, const struct rec *r, struct s
 
 // ---- bodies
 
-static void note(struct pack *p, uint64_t birth, uint64_t at)
+static enum ec note(struct cx *cx, struct pack *p, uint64_t birth, uint64_t at)
 {
 	uint8_t entry[ENTRY_OCTETS];
 
 	put_le32(entry, (uint32_t)birth);
 	put_le32(entry + 4, (uint32_t)at);
 	buf_add(&p->entries, (struct sl){ entry, sizeof entry });
+	if (p->entries.err)
+		return fail(cx, p->entries.err, "pack %08x: no room for another body", p->head.id);
 	last_section(p)->entries++;
+	return E_OK;
 }
 
 /// A record that is carried as it is, compressed or raw: header anew, payload octet by octet.
@@ -147,9 +152,7 @@ static enum ec carry_body(struct cx *cx, struct pack *p, struct segfile *from, c
 		if (e == E_OK)
 			e = add(cx, p, part);
 	}
-	if (e == E_OK)
-		note(p, birth, at);
-	return e;
+	return e ? e : note(cx, p, birth, at);
 }
 
 /// Compresses a body into `small`: its frames, one behind the other, their lengths into `lengths`.
@@ -205,9 +208,7 @@ static enum ec add_compressed(struct cx *cx, struct pack *p, struct segfile *fro
 	}
 	if (e == E_OK)
 		e = add(cx, p, table);
-	if (e == E_OK)
-		note(p, birth, at);
-	return e;
+	return e ? e : note(cx, p, birth, at);
 }
 
 enum ec pack_body(struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth)

@@ -1,7 +1,6 @@
 #pragma once
 /// pack — what compaction leaves of segments: one section for each, with the bodies that rows still name and the
-/// records
-/// that a start from the log still needs; behind them a map, twice.
+/// records that a start from the log still needs; behind them a map, twice.
 ///
 /// A pack is written under a name of its own, flushed, and gets its segment's name only when it is complete: from
 /// then on
@@ -16,12 +15,15 @@
 #include "store/segfile.h"
 #include "store/spare.h"
 
+enum { PACK_OCTETS_MAX = 0x7fff'0000 };
+
 struct pack {
 	const struct disk *disk;
 	int dir, fd;
 	uint64_t spare; // octets of the spare that it is written into; 0 = a file of its own
 	struct seg_head head;
 	uint64_t at;          // where the next record goes
+	uint64_t octets_max;  // at most PACK_OCTETS_MAX; may be made smaller while the pack is empty
 	struct buf sections;  // struct pack_section
 	struct buf entries;   // as in the map
 	struct buf waiting;   // octets on their way to the file
@@ -33,7 +35,7 @@ struct pack {
 /// errors: E_TEMP, E_FULL, E_IO.
 [[nodiscard]] enum ec pack_new(
 	struct cx *cx, const struct disk *disk, int dir, uint32_t id, const struct spare *spare, struct pack *out);
-/// Begins the section of a segment; its records come first, then its bodies in order of their place.
+/// Begins a section; its records come first, then its bodies in order of their place. errors: E_TOOBIG, E_TEMP.
 [[nodiscard]] enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s);
 /// Carries a record over. errors: E_TEMP, E_FULL, E_IO, E_TOOBIG (the pack is full).
 [[nodiscard]] enum ec pack_record(struct cx *cx, struct pack *p, const struct rec *r, struct sl payload);
@@ -41,7 +43,7 @@ struct pack {
 /// in: birth — its address. errors: E_CORRUPT (it does not prove itself), others as pack_record.
 [[nodiscard]] enum ec pack_body(
 	struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth);
-/// Writes map and header and flushes everything. errors: E_FULL, E_IO, E_TEMP.
+/// Writes map and header and flushes everything. errors: E_FULL, E_IO, E_TEMP, E_TOOBIG.
 [[nodiscard]] enum ec pack_finish(struct cx *cx, struct pack *p);
 /// Gives a finished pack its name, durably. errors: E_IO.
 [[nodiscard]] enum ec pack_name(struct cx *cx, struct pack *p);

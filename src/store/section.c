@@ -8,7 +8,8 @@ struct section {
 	struct section_maker *m;
 	struct segfile *from; // the segment's file, or the pack that has it now
 	uint32_t id;
-	bool oldest; // no segment of the log is before it
+	bool oldest;     // no segment of the log is before it
+	uint64_t needed; // octets of records, where they are only counted
 };
 
 /// What the index says of the record's cell now.
@@ -40,6 +41,7 @@ static bool is_needed_commit(
 static enum ec is_needed(struct cx *cx, const struct section *se, const struct rec *r, struct sl payload, bool *out)
 {
 	struct cell_row row = { 0 };
+	uint32_t bulk = (uint32_t)(r->arg[BULK_AT] >> 32);
 	enum ec e = r->type == REC_COMMIT || r->type == REC_IMAGE ? row_of(cx, se->m->s, r, &row) : E_OK;
 
 	*out = false;
@@ -48,7 +50,7 @@ static enum ec is_needed(struct cx *cx, const struct section *se, const struct r
 	else if (r->type == REC_IMAGE)
 		*out = row.version && image_sums_get(r).first == row.image;
 	else if (r->type == REC_BULK)
-		*out = places_find(&se->m->s->places, (uint32_t)(r->arg[BULK_AT] >> 32)) == r->arg[BULK_AT] >> 32;
+		*out = places_find(&se->m->s->places, bulk) == bulk;
 	return e;
 }
 
@@ -61,12 +63,29 @@ static enum ec carry(struct cx *cx, void *arg, const struct rec *r, struct sl pa
 	return e == E_OK && needed ? pack_record(cx, se->m->pack, r, payload) : e;
 }
 
-static enum ec carry_records(struct cx *cx, struct section *se, uint64_t from, uint64_t to)
+static enum ec count(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
 {
-	struct walk w = { .f = se->from, .limit = to };
-	uint64_t bad = 0;
-	enum ec e = walk_records(cx, &w, from, to, 0, carry, se, &bad);
+	struct section *se = arg;
+	bool needed = false;
+	enum ec e = is_needed(cx, se, r, payload, &needed);
 
+	se->needed += needed ? REC_HEAD + r->octets : 0;
+	return e;
+}
+
+/// Goes over the records that are no bodies, of a file of its own or of the pack that has them now.
+static enum ec walk_section(struct cx *cx, struct section *se, const struct seg_info *info, walk_each *each)
+{
+	uint64_t from = SEG_DATA, to = info->limit < se->from->size ? info->limit : se->from->size, bad = 0;
+
+	if (info->head.kind != SEG_LOG)
+		return E_OK;
+	if (info->pack) {
+		from = info->section.from;
+		to = info->section.to;
+	}
+	struct walk w = { .f = se->from, .limit = to };
+	enum ec e = walk_records(cx, &w, from, to, 0, each, se, &bad);
 	return e == E_OK && bad ? fail(cx, E_CORRUPT, "segment %08x is damaged", se->id) : e;
 }
 
@@ -126,49 +145,43 @@ static void say_end(const struct seg_list *l, size_t place, struct pack_section 
 }
 
 /// The section of a segment whose own file is there.
-static enum ec make_first(struct cx *cx, struct section *se, const struct seg_info *info)
+static struct pack_section first_section(const struct seg_list *l, const struct seg_info *info)
 {
-	const struct seg_list *l = se->m->segs;
 	struct pack_section new = { .head = info->head };
-	size_t place = seg_list_place(l, se->id);
-	uint64_t to = info->limit < se->from->size ? info->limit : se->from->size;
-	bool log = info->head.kind == SEG_LOG;
 
-	if (log)
-		say_end(l, place, &new);
-	se->oldest = place == 0;
-	enum ec e = pack_begin(cx, se->m->pack, &new);
-	if (e == E_OK && log)
-		e = carry_records(cx, se, SEG_DATA, to);
-	return e ? e : carry_bodies(cx, se);
+	if (info->head.kind == SEG_LOG)
+		say_end(l, seg_list_place(l, info->head.id), &new);
+	return new;
 }
 
-/// A section of an older pack, once more.
-static enum ec make_again(struct cx *cx, struct section *se, const struct pack_section *old)
+static struct section section_of(struct section_maker *m, const struct seg_info *info, struct segfile *from)
 {
-	se->id = old->head.id;
-	se->oldest = seg_list_place(se->m->segs, se->id) == 0;
-	enum ec e = pack_begin(cx, se->m->pack, old);
+	return (struct section){
+		.m = m,
+		.from = from,
+		.id = info->head.id,
+		.oldest = seg_list_place(m->segs, info->head.id) == 0,
+	};
+}
+
+enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from)
+{
+	struct section se = section_of(m, info, from);
+	struct pack_section new = info->pack ? info->section : first_section(m->segs, info);
+	enum ec e = pack_begin(cx, m->pack, &new);
+
 	if (e == E_OK)
-		e = carry_records(cx, se, old->from, old->to);
-	return e ? e : carry_bodies(cx, se);
+		e = walk_section(cx, &se, info, carry);
+	return e ? e : carry_bodies(cx, &se);
 }
 
-enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info)
+enum ec section_count(
+	struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from, uint64_t *octets)
 {
-	struct segfile f;
-	enum ec e = segfile_open(cx, m->s->log_fd, info->head.id, &f);
+	struct section se = section_of(m, info, from);
+	enum ec e = walk_section(cx, &se, info, count);
 
-	if (e)
-		return e;
-	struct section se = { .m = m, .from = &f, .id = info->head.id };
-	if (info->head.kind != SEG_PACK)
-		e = make_first(cx, &se, info);
-	for (size_t i = 0; e == E_OK && info->head.kind == SEG_PACK && i < f.map.n; i++) {
-		const struct seg_info *of = seg_list_find(m->segs, f.map.sections[i].head.id);
-		if (of && of->pack == info->head.id) // otherwise a newer pack has it
-			e = make_again(cx, &se, &f.map.sections[i]);
-	}
-	segfile_close(&f);
+	if (e == E_OK)
+		*octets += se.needed;
 	return e;
 }

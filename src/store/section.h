@@ -12,11 +12,16 @@
 struct section_maker {
 	struct store *s;
 	const struct seg_list *segs;
-	struct pack *pack;
-	const struct mark *mark;
+	struct pack *pack;       // NULL to count only
+	const struct mark *mark; // the same
 	uint64_t now_s;
 };
 
-/// Adds the section of a segment, or all sections of a pack.
+/// Adds the section of a segment.
+/// in: from — the segment's file, or the pack that stands for it.
 /// errors: E_CORRUPT (something in it does not prove itself; the pack is void), those of pack_record.
-[[nodiscard]] enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info);
+[[nodiscard]] enum ec section_make(
+	struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from);
+/// Adds to *octets those of its records, bodies apart, that would be carried. errors: E_CORRUPT, E_IO, E_TEMP.
+[[nodiscard]] enum ec section_count(
+	struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from, uint64_t *octets);
