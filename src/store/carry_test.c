@@ -183,6 +183,86 @@ static void test_halves(void **state)
 	town_free(t);
 }
 
+/// Sections without bodies become one, whether they carry commits or nothing; each start from the log reads them, also
+/// where files that they stand for were left.
+static void test_sections(void **state)
+{
+	(void)state;
+	struct town *t = town_new(4);
+	struct folder f;
+
+	for (unsigned i = 0; i < 300; i++) {
+		assert_int_equal(town_put(t, 1, i % 5, i % 10 ? 3000 : 1100000), E_OK);
+		if (i % 3 == 0)
+			plain(t, 1000 + i, 1, 20); // needed for ever
+		roll(t);
+		if (i % 40 == 39)
+			compact(t, &any_dead);
+		if (i % 100 == 99) {
+			town_restart(t, i != 199);
+			town_same(t);
+		}
+	}
+	roll(t);
+	compact(t, &any_dead);
+	f = look(t);
+	if (f.log >= 30 || f.bulk >= 10)
+		print_error("%zu sections of the log, %zu of bulk segments\n", f.log, f.bulk);
+	assert_true(f.log < 30 && f.bulk < 10);
+	town_restart(t, true);
+	town_same(t);
+	town_free(t);
+}
+
+static int unlink_not(void *arg, int dir, const char *name)
+{
+	(void)arg, (void)dir, (void)name;
+	return -EIO;
+}
+
+/// So many segments of the log with one body each in one pack, then without.
+static void many_sections(struct town *t, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(town_put(t, i % TOWN_CELLS, i / TOWN_CELLS, 300), E_OK);
+		assert_int_equal(store_roll(NULL, t->s), E_OK);
+	}
+	roll(t);
+	compact(t, &any_dead);
+	assert_true(look(t).log >= n);
+	town_restart(t, true);
+	town_same(t);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(town_put(t, i % TOWN_CELLS, i / TOWN_CELLS, 0), E_OK);
+	roll(t);
+}
+
+/// Where the files of segments that a later one's section stands for could not be removed, the next start does.
+static void test_left_files(void **state)
+{
+	(void)state;
+	struct town *t = town_new(5);
+	struct disk left;
+
+	many_sections(t, 60);
+	store_close(t->s);
+	left = t->bed.disk;
+	left.unlink = unlink_not;
+	t->s = bed_open_on(&t->bed, &left);
+	roll(t);
+	size_t before = look(t).files;
+	assert_true(compact(t, &any_dead).packs > 0);
+	assert_true(look(t).files > before);
+	bed_crash(t->s);
+	t->s = bed_open(&t->bed);
+	struct folder f = look(t);
+	assert_true(f.log <= 3 && f.files <= f.packs + f.chain && f.files < before);
+	town_same(t);
+	town_restart(t, true);
+	town_same(t);
+	town_free(t);
+}
+
 /// Starts, and backups that begin, do not make segments of nothing.
 static void test_nothing_new(void **state)
 {
@@ -278,6 +358,8 @@ int main(void)
 		cmocka_unit_test(test_needed_are_living),
 		cmocka_unit_test(test_small_packs),
 		cmocka_unit_test(test_halves),
+		cmocka_unit_test(test_sections),
+		cmocka_unit_test(test_left_files),
 		cmocka_unit_test(test_nothing_new),
 		cmocka_unit_test(test_map_grows),
 	};

@@ -73,8 +73,7 @@ static enum ec check_bulk(struct cx *cx, struct check *c, const struct rec *name
 	uint32_t id = (uint32_t)(named->arg[BULK_AT] >> 32), at = (uint32_t)named->arg[BULK_AT];
 	struct segfile f;
 	struct rec r = { 0 };
-	const struct seg_info *info = seg_list_find(&c->segs, id);
-	if (info && info->pack)
+	if (seg_list_packed(&c->segs, id))
 		return E_OK; // the pack has those that rows name
 	enum ec e = segfile_open(cx, c->log, id, &f);
 
@@ -292,8 +291,7 @@ static bool is_compared(const struct check *c, struct sl key)
 {
 	if (c->table != T_SEGMENT)
 		return true;
-	const struct seg_info *info = key.n == 4 ? seg_list_find(&c->segs, get_be32(key.p)) : NULL;
-	return !info || !info->pack;
+	return key.n != 4 || !seg_list_packed(&c->segs, get_be32(key.p));
 }
 
 static bool compare_row(void *arg, struct sl key, struct sl value)

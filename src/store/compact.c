@@ -209,13 +209,19 @@ static int by_file(const void *a, const void *b)
 	return (*x)->head.id < (*y)->head.id ? -1 : (*x)->head.id > (*y)->head.id;
 }
 
+/// Whether it has a section of its own, or will: one that a later segment's stands for has none any more.
+static bool has_section(const struct seg_info *i)
+{
+	return i->head.kind != SEG_PACK && (!i->pack || i->section.head.id == i->head.id);
+}
+
 /// Gives each victim its parts.
 static void find_parts(struct compacting *c)
 {
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < c->segs.n; i++)
-		if (c->segs.all[i].head.kind != SEG_PACK)
+		if (has_section(&c->segs.all[i]))
 			c->parts[n++] = &c->segs.all[i];
 	if (n)
 		qsort(c->parts, n, sizeof *c->parts, by_file);
@@ -366,17 +372,21 @@ static enum ec fill_one(
 	return e ? e : must_stop(cx, c);
 }
 
-/// Fills the pack.
+/// Fills the pack: the log in order, so that its empty sections become one, then the rest.
 static enum ec fill(
 	struct cx *cx, struct compacting *c, struct group *g, const struct births *b, struct section_maker *m)
 {
 	enum ec e = open_group(cx, c, g);
+	size_t made = 0;
 
-	for (size_t i = 0; e == E_OK && i < b->n; i++) {
-		e = fill_one(cx, c, g, &b->all[i], m);
-		if (e == E_OK && c->conf->progress)
-			c->conf->progress(c->conf->arg, c->done + g->octets * (i + 1) / b->n, c->total);
-	}
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (size_t i = 0; e == E_OK && i < b->n; i++) {
+			if ((b->all[i].info->head.kind == SEG_LOG) != (pass == 0))
+				continue;
+			e = fill_one(cx, c, g, &b->all[i], m);
+			if (e == E_OK && c->conf->progress)
+				c->conf->progress(c->conf->arg, c->done + g->octets * ++made / b->n, c->total);
+		}
 	close_group(g);
 	return e;
 }

@@ -101,6 +101,31 @@ enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s)
 	return E_OK;
 }
 
+const struct pack_section *pack_joinable(const struct pack *p)
+{
+	if (p->sections.n == 0)
+		return NULL;
+	const uint8_t *at = p->sections.p + p->sections.n - sizeof(struct pack_section);
+	const struct pack_section *last = (const void *)at;
+	return last->entries == 0 && (last->to == p->at || last->from == last->to) ? last : NULL;
+}
+
+void pack_join(struct pack *p, const struct pack_section *s)
+{
+	struct pack_section *last = last_section(p), mine = *s;
+
+	mine.head.prev = last->head.prev;
+	mine.head.prev_end = last->head.prev_end;
+	mine.head.prev_chain = last->head.prev_chain;
+	mine.head.first_lsn = last->head.first_lsn;
+	mine.oldest = last->oldest;
+	mine.from = last->from == last->to ? p->at : last->from;
+	mine.to = p->at;
+	mine.first = last->first;
+	mine.entries = 0;
+	*last = mine;
+}
+
 static enum ec add_head(struct cx *cx, struct pack *p, struct rec *r)
 {
 	uint8_t octets[REC_HEAD];

@@ -1,6 +1,6 @@
 #pragma once
-/// pack — what compaction leaves of segments: one section for each, with the bodies that rows still name and the
-/// records that a start from the log still needs; behind them a map, twice.
+/// pack — what compaction leaves of segments: one section for each, or for several that left no bodies, with the bodies
+/// that rows still name and the records that a start from the log still needs; behind them a map, twice.
 ///
 /// A pack is written under a name of its own, flushed, and gets its segment's name only when it is complete: from
 /// then on
@@ -37,6 +37,11 @@ struct pack {
 	struct cx *cx, const struct disk *disk, int dir, uint32_t id, const struct spare *spare, struct pack *out);
 /// Begins a section; its records come first, then its bodies in order of their place. errors: E_TOOBIG, E_TEMP.
 [[nodiscard]] enum ec pack_begin(struct cx *cx, struct pack *p, const struct pack_section *s);
+/// The last section, where it has no bodies, so that another may take its place; NULL otherwise.
+const struct pack_section *pack_joinable(const struct pack *p);
+/// Begins a section that takes the place of the joinable one: it stands for its segments, too, and begins with its
+/// records.
+void pack_join(struct pack *p, const struct pack_section *s);
 /// Carries a record over. errors: E_TEMP, E_FULL, E_IO, E_TOOBIG (the pack is full).
 [[nodiscard]] enum ec pack_record(struct cx *cx, struct pack *p, const struct rec *r, struct sl payload);
 /// Copies the body whose record `r` stands in `from`; checks it, and compresses it where that is worth it.

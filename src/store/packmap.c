@@ -22,6 +22,7 @@ void pack_section_print(struct buf *b, const struct pack_section *s)
 	put_le32(o + 8, s->head.prev);
 	put_le32(o + 12, s->first);
 	put_le32(o + 16, s->entries);
+	put_le32(o + 20, s->oldest == s->head.id ? 0 : s->oldest);
 	put_le64(o + 24, s->head.prev_end);
 	put_le64(o + 32, s->head.prev_chain);
 	put_le64(o + 40, s->head.first_lsn);
@@ -35,13 +36,16 @@ void pack_section_print(struct buf *b, const struct pack_section *s)
 
 static struct pack_section section_read(const uint8_t *o)
 {
+	uint32_t id = get_le32(o), oldest = get_le32(o + 20);
+
 	return (struct pack_section){
-		.head = { .id = get_le32(o),
+		.head = { .id = id,
 			.kind = get_le32(o + 4) == SEG_BULK ? SEG_BULK : SEG_LOG,
 			.prev = get_le32(o + 8),
 			.prev_end = get_le64(o + 24),
 			.prev_chain = get_le64(o + 32),
 			.first_lsn = get_le64(o + 40) },
+		.oldest = oldest ? oldest : id,
 		.first = get_le32(o + 12),
 		.entries = get_le32(o + 16),
 		.end = get_le64(o + 48),
@@ -57,7 +61,8 @@ static bool sections_fit(const struct pack_map *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
 		const struct pack_section *s = &m->sections[i];
-		if (s->first > m->entries || s->entries > m->entries - s->first || s->from > s->to)
+		if (s->first > m->entries || s->entries > m->entries - s->first || s->from > s->to ||
+			s->oldest > s->head.id)
 			return false;
 	}
 	return true;

@@ -15,9 +15,10 @@ enum {
 	PACK_SPARSE = 64, // of so many entries one is kept in memory
 };
 
-/// What stands for one segment.
+/// What stands for one segment, and for those before it that left no bodies.
 struct pack_section {
-	struct seg_head head; // of that segment, without its nonce
+	struct seg_head head; // of that segment, without its nonce; what it says of the one before is of the oldest's
+	uint32_t oldest;      // it stands for all segments of its kind from this one on; its own id: for one alone
 	uint64_t end;         // log segments: where the next one takes over, with what LSN and chain
 	uint64_t end_lsn, end_chain;
 	uint64_t from, to;       // its records in the pack that are no bodies

@@ -68,48 +68,78 @@ static bool is_lost(const char *name, uint32_t *id)
 	return seg_name_parse(segment, id);
 }
 
-/// A segment whose header, or map, proves itself in neither copy is set aside, so that everything else is served. One
-/// without anything in it is removed.
-static enum ec set_aside(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
-{
-	char lost[SEG_NAME + sizeof lost_end];
+/// A section of a pack. It counts where no newer pack has one for the same segment.
+struct placed {
+	uint32_t pack;
+	struct pack_section section;
+};
 
-	if (is_unborn(dir, name)) {
-		int rc = disk->unlink(disk->arg, dir, name);
-		return rc < 0 ? disk_error(cx, rc, name) : E_OK;
+struct reading {
+	const struct disk *disk; // NULL: nothing is removed or set aside
+	int dir;
+	struct seg_list *l;
+	struct buf sections; // struct placed, of all packs
+	struct buf aside;    // uint32_t, of what is to be set aside
+};
+
+/// A segment whose header, or map, proves itself in neither copy will be set aside, so that everything else is served.
+/// One without anything in it is removed.
+static enum ec give_up(struct cx *cx, struct reading *r, const char *name, uint32_t id)
+{
+	if (!is_unborn(r->dir, name)) {
+		log_failure(cx, LOG_ERROR, "store.segment.lost", E_CORRUPT);
+		buf_add(&r->aside, (struct sl){ (const uint8_t *)&id, sizeof id });
+		return r->aside.err ? fail(cx, E_TEMP, "no memory for the names of damaged segments") : E_OK;
 	}
-	snprintf(lost, sizeof lost, "%s%s", name, lost_end);
-	log_failure(cx, LOG_ERROR, "store.segment.lost", E_CORRUPT);
-	int rc = disk->rename(disk->arg, dir, name, lost);
-	l->lost++;
+	int rc = r->disk->unlink(r->disk->arg, r->dir, name);
 	return rc < 0 ? disk_error(cx, rc, name) : E_OK;
 }
 
-/// in: disk — NULL: nothing is removed or set aside.
-static enum ec add_segment(struct cx *cx, const struct disk *disk, int dir, const char *name, struct seg_list *l)
+static enum ec set_aside(struct cx *cx, struct reading *r)
 {
+	char name[SEG_NAME], lost[SEG_NAME + sizeof lost_end];
+
+	for (size_t at = 0; at < r->aside.n; at += sizeof(uint32_t)) {
+		uint32_t id;
+		memcpy(&id, r->aside.p + at, sizeof id);
+		seg_name(id, name);
+		snprintf(lost, sizeof lost, "%s%s", name, lost_end);
+		int rc = r->disk->rename(r->disk->arg, r->dir, name, lost);
+		if (rc < 0)
+			return disk_error(cx, rc, name);
+		r->l->lost++;
+	}
+	return E_OK;
+}
+
+static enum ec read_name(struct cx *cx, void *arg, const char *name)
+{
+	struct reading *r = arg;
 	struct segfile f;
 	uint32_t id;
 	bool lost = is_lost(name, &id);
 
-	l->lost += lost;
+	r->l->lost += lost;
 	if (!lost && !seg_name_parse(name, &id))
 		return E_OK;
-	l->newest = id > l->newest ? id : l->newest;
+	r->l->newest = id > r->l->newest ? id : r->l->newest;
 	if (lost)
 		return E_OK;
-	enum ec e = segfile_open(cx, dir, id, &f);
-	if (e == E_CORRUPT && disk)
-		return set_aside(cx, disk, dir, name, l);
-	if ((e == E_NOTFOUND || (e == E_CORRUPT && is_unborn(dir, name))) && !disk)
-		return E_OK; // compaction took it away just now, or it is just being made
+	enum ec e = segfile_open(cx, r->dir, id, &f);
+	if (e == E_CORRUPT && r->disk)
+		return give_up(cx, r, name, id);
+	if (e == E_NOTFOUND || (e == E_CORRUPT && is_unborn(r->dir, name)))
+		return r->disk ? e : E_OK; // compaction took it away just now, or it is just being made
 	if (e)
 		return e;
 	struct seg_info info = { .head = f.head, .size = f.size, .limit = UINT64_MAX, .entries = f.map.entries };
-	for (size_t i = 0; i < f.map.n; i++)
-		info.carried += f.map.sections[i].to - f.map.sections[i].from;
+	for (size_t i = 0; i < f.map.n; i++) {
+		struct placed one = { id, f.map.sections[i] };
+		info.carried += one.section.to - one.section.from;
+		buf_add(&r->sections, (struct sl){ (const uint8_t *)&one, sizeof one });
+	}
 	segfile_close(&f);
-	return add_info(cx, l, &info);
+	return r->sections.err ? fail(cx, E_TEMP, "no memory for the sections of packs") : add_info(cx, r->l, &info);
 }
 
 static int by_id(const void *a, const void *b)
@@ -119,10 +149,10 @@ static int by_id(const void *a, const void *b)
 	return x->head.id < y->head.id ? -1 : x->head.id > y->head.id;
 }
 
-/// The newest log segment with an id of at most `id`; l->n where there is none.
-static size_t find_log(const struct seg_list *l, uint32_t id)
+/// The newest log segment with an id of at most `id` among the first `n`; l->n where there is none.
+static size_t find_log(const struct seg_list *l, size_t n, uint32_t id)
 {
-	for (size_t i = l->n; i-- > 0;)
+	for (size_t i = n; i-- > 0;)
 		if (l->all[i].head.kind == SEG_LOG && l->all[i].head.id <= id)
 			return i;
 	return l->n;
@@ -134,12 +164,12 @@ static enum ec find_chain(struct cx *cx, struct seg_list *l)
 	l->chain = calloc(l->n ? l->n : 1, sizeof *l->chain);
 	if (!l->chain)
 		return fail(cx, E_TEMP, "no memory for the list of segments");
-	for (size_t i = find_log(l, UINT32_MAX); i < l->n;) {
+	for (size_t i = find_log(l, l->n, UINT32_MAX); i < l->n;) {
 		const struct seg_head *h = &l->all[i].head;
 		l->chain[l->chain_n++] = (uint32_t)i;
 		if (h->prev == 0 || h->prev >= h->id)
 			break;
-		i = find_log(l, h->prev);
+		i = find_log(l, i, h->prev);
 		if (i < l->n && l->all[i].head.id == h->prev)
 			l->all[i].limit = h->prev_end;
 	}
@@ -159,79 +189,106 @@ static struct seg_info *find_info(struct seg_list *l, size_t n, uint32_t id)
 	return n ? bsearch(&key, l->all, n, sizeof *l->all, by_id) : NULL;
 }
 
-/// Puts the sections of the pack at `at` in the place of their segments, unless a newer pack already is.
-static enum ec place_sections(struct cx *cx, int dir, struct seg_list *l, size_t files, size_t at)
+static int by_kind_and_age(const void *a, const void *b)
 {
-	uint32_t pack = l->all[at].head.id;
-	struct segfile f;
-	bool needed = false;
-	enum ec e = segfile_open(cx, dir, pack, &f);
+	const struct placed *x = a, *y = b;
 
-	if (e)
-		return e;
-	for (size_t i = 0; e == E_OK && i < f.map.n; i++) {
-		const struct pack_section *s = &f.map.sections[i];
-		struct seg_info *mine = find_info(l, files, s->head.id);
-		for (size_t k = files; !mine && k < l->n; k++)
-			mine = l->all[k].head.id == s->head.id ? &l->all[k] : NULL;
-		if (mine && mine->pack)
-			continue;
-		needed = true;
-		if (mine) {
-			mine->stale = true;
-			mine->pack = pack;
-			mine->section = *s;
-		} else {
-			e = add_info(cx, l,
-				&(struct seg_info){
-					.head = s->head, .limit = UINT64_MAX, .pack = pack, .section = *s });
-		}
-	}
-	segfile_close(&f);
-	if (!needed)
-		l->all[at].stale = true;
-	return e;
+	if (x->section.head.kind != y->section.head.kind)
+		return x->section.head.kind < y->section.head.kind ? -1 : 1;
+	if (x->section.head.id != y->section.head.id)
+		return x->section.head.id > y->section.head.id ? -1 : 1;
+	return x->pack > y->pack ? -1 : x->pack < y->pack;
 }
 
-/// Newest packs first: what they stand for is what counts.
-static enum ec place_all(struct cx *cx, int dir, struct seg_list *l)
+/// Leaves the sections that count, the newest segments of each kind first. A newer pack has an older one's section
+/// whole, if perhaps as a part of a larger one.
+static void sort_placed(struct buf *sections)
+{
+	struct placed *all = (struct placed *)(void *)sections->p;
+	size_t n = sections->n / sizeof *all, kept = 0;
+
+	if (n)
+		qsort(all, n, sizeof *all, by_kind_and_age);
+	for (size_t i = 0; i < n; i++) {
+		const struct pack_section *last = kept ? &all[kept - 1].section : NULL, *s = &all[i].section;
+		if (!last || last->head.kind != s->head.kind || s->head.id < last->oldest)
+			all[kept++] = all[i];
+	}
+	buf_cut(sections, kept * sizeof *all);
+}
+
+/// The section that stands for this segment; NULL where none does.
+static const struct placed *find_placed(const struct buf *sections, const struct seg_head *h)
+{
+	const struct placed *all = (const struct placed *)(const void *)sections->p;
+	size_t n = sections->n / sizeof *all, lo = 0, hi = n;
+
+	while (lo < hi) { // the first that begins at or before it
+		size_t mid = lo + (hi - lo) / 2;
+		const struct pack_section *s = &all[mid].section;
+		if (s->head.kind < h->kind || (s->head.kind == h->kind && s->oldest > h->id))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	bool stands = lo < n && all[lo].section.head.kind == h->kind && all[lo].section.head.id >= h->id;
+	return stands ? &all[lo] : NULL;
+}
+
+/// Files that packs stand for are needless.
+static void mark_stale(struct seg_list *l, const struct buf *sections)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		struct seg_info *info = &l->all[i];
+		const struct placed *p = find_placed(sections, &info->head);
+		info->stale = p || info->head.kind == SEG_PACK;
+		if (!p)
+			continue;
+		info->pack = p->pack;
+		info->section = p->section;
+		if (p->section.head.id == info->head.id)
+			info->head = p->section.head; // what is before it may not be what was before it
+	}
+}
+
+/// Puts the sections that count in the place of their segments.
+static enum ec place_all(struct cx *cx, struct seg_list *l, struct buf *sections)
 {
 	size_t files = l->n;
 	enum ec e = E_OK;
 
-	for (size_t i = files; e == E_OK && i-- > 0;)
-		if (l->all[i].head.kind == SEG_PACK)
-			e = place_sections(cx, dir, l, files, i);
+	sort_placed(sections);
+	mark_stale(l, sections);
+	const struct placed *all = (const struct placed *)(const void *)sections->p;
+	for (size_t i = 0; e == E_OK && i < sections->n / sizeof *all; i++) {
+		const struct pack_section *s = &all[i].section;
+		find_info(l, files, all[i].pack)->stale = false;
+		if (!find_info(l, files, s->head.id))
+			e = add_info(cx, l,
+				&(struct seg_info){
+					.head = s->head, .limit = UINT64_MAX, .pack = all[i].pack, .section = *s });
+	}
 	if (l->n > files)
 		qsort(l->all, l->n, sizeof *l->all, by_id);
 	return e;
 }
 
-struct reading {
-	const struct disk *disk;
-	int dir;
-	struct seg_list *l;
-};
-
-static enum ec read_name(struct cx *cx, void *arg, const char *name)
-{
-	const struct reading *r = arg;
-
-	return add_segment(cx, r->disk, r->dir, name, r->l);
-}
-
 static enum ec read_list(struct cx *cx, const struct disk *disk, int dir, struct seg_list *out)
 {
 	struct seg_list l = { 0 };
-	struct reading r = { disk, dir, &l };
+	struct reading r = { disk, dir, &l, BUF(SIZE_MAX), BUF(SIZE_MAX) };
 	enum ec e = disk_each_name(cx, dir, read_name, &r);
 
+	if (e == E_OK)
+		e = set_aside(cx, &r); // not before: the folder would show them twice
 	if (e == E_OK && l.n)
 		qsort(l.all, l.n, sizeof *l.all, by_id);
 	if (e == E_OK)
-		e = place_all(cx, dir, &l);
+		e = place_all(cx, &l, &r.sections);
 	if (e == E_OK)
 		e = find_chain(cx, &l);
+	buf_free(&r.sections);
+	buf_free(&r.aside);
 	if (e) {
 		seg_list_free(&l);
 		return e;
@@ -269,13 +326,34 @@ const struct seg_info *seg_list_find(const struct seg_list *l, uint32_t id)
 	return l->n ? bsearch(&key, l->all, l->n, sizeof *l->all, by_id) : NULL;
 }
 
+bool seg_list_packed(const struct seg_list *l, uint32_t bulk)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (l->all[mid].head.id < bulk)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	while (lo < l->n && l->all[lo].head.kind != SEG_BULK)
+		lo++;
+	return lo < l->n && l->all[lo].pack && l->all[lo].section.oldest <= bulk;
+}
+
 size_t seg_list_place(const struct seg_list *l, uint32_t id)
 {
-	size_t i = 0;
+	size_t lo = 0, hi = l->chain_n;
 
-	while (i < l->chain_n && chain_at(l, i)->head.id != id)
-		i++;
-	return i;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		if (chain_at(l, mid)->head.id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->chain_n && chain_at(l, lo)->head.id == id ? lo : l->chain_n;
 }
 
 enum ec replay_knows(struct cx *cx, int dir, const struct seg_list *l, const struct journal_pos *pos)

@@ -34,6 +34,8 @@ void seg_list_free(struct seg_list *l);
 
 /// The entry of segment `id`; NULL where it is not listed.
 const struct seg_info *seg_list_find(const struct seg_list *l, uint32_t id);
+/// Whether a pack stands for bulk segment `bulk`, which may not be listed then.
+bool seg_list_packed(const struct seg_list *l, uint32_t bulk);
 /// Where in the chain of the log segment `id` stands; chain_n where it does not.
 size_t seg_list_place(const struct seg_list *l, uint32_t id);
 

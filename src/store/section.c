@@ -50,7 +50,7 @@ static enum ec is_needed(struct cx *cx, const struct section *se, const struct r
 	else if (r->type == REC_IMAGE)
 		*out = row.version && image_sums_get(r).first == row.image;
 	else if (r->type == REC_BULK)
-		*out = places_find(&se->m->s->places, bulk) == bulk;
+		*out = !seg_list_packed(se->m->segs, bulk) && places_find(&se->m->s->places, bulk) == bulk;
 	return e;
 }
 
@@ -144,10 +144,36 @@ static void say_end(const struct seg_list *l, size_t place, struct pack_section 
 	out->end_chain = next ? next->head.prev_chain : out->head.prev_chain;
 }
 
+/// Whether what stands for `next` may stand for `last`, too: there is nothing between the two.
+static bool follows(const struct seg_list *l, const struct pack_section *last, const struct pack_section *next)
+{
+	if (last->head.kind != next->head.kind)
+		return false;
+	if (next->head.kind == SEG_LOG)
+		return next->head.prev == last->head.id && next->head.prev_chain == last->end_chain &&
+		       next->head.first_lsn == last->end_lsn + 1;
+	const struct seg_info *i = seg_list_find(l, last->head.id), *end = l->all + l->n;
+	for (i = i ? i + 1 : l->all; i < end && i->head.id < next->oldest; i++)
+		if (i->head.kind == SEG_BULK && !i->stale)
+			return false;
+	return true;
+}
+
+static enum ec begin(struct cx *cx, struct section *se, const struct pack_section *new)
+{
+	struct pack *p = se->m->pack;
+	const struct pack_section *last = pack_joinable(p);
+
+	if (!last || !follows(se->m->segs, last, new))
+		return pack_begin(cx, p, new);
+	pack_join(p, new);
+	return E_OK;
+}
+
 /// The section of a segment whose own file is there.
 static struct pack_section first_section(const struct seg_list *l, const struct seg_info *info)
 {
-	struct pack_section new = { .head = info->head };
+	struct pack_section new = { .head = info->head, .oldest = info->head.id };
 
 	if (info->head.kind == SEG_LOG)
 		say_end(l, seg_list_place(l, info->head.id), &new);
@@ -168,7 +194,7 @@ enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_in
 {
 	struct section se = section_of(m, info, from);
 	struct pack_section new = info->pack ? info->section : first_section(m->segs, info);
-	enum ec e = pack_begin(cx, m->pack, &new);
+	enum ec e = begin(cx, &se, &new);
 
 	if (e == E_OK)
 		e = walk_section(cx, &se, info, carry);

@@ -17,7 +17,7 @@ struct section_maker {
 	uint64_t now_s;
 };
 
-/// Adds the section of a segment.
+/// Adds the section of a segment. The log's come before the others, in order, so that those without bodies become one.
 /// in: from — the segment's file, or the pack that stands for it.
 /// errors: E_CORRUPT (something in it does not prove itself; the pack is void), those of pack_record.
 [[nodiscard]] enum ec section_make(
