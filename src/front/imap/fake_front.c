@@ -269,6 +269,11 @@ FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 	return E_OK;
 }
 
+FIB enum ec fib_yield(struct cx *cx)
+{
+	return cx_check(cx);
+}
+
 void io_counts(const struct io *, uint64_t *in, uint64_t *out)
 {
 	*in = *out = 0;

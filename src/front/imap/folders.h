@@ -12,6 +12,7 @@ struct folder {
 	bool exists;    // can be selected
 	bool subscribed;
 	bool has_children; // something below it exists
+	bool matched;      // by a pattern of the command: the caller's
 	size_t below;      // how many of the following entries are below it
 };
 struct folders {

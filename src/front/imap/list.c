@@ -1,4 +1,5 @@
-/// list — one pass over the account's names. LSUB is LIST (SUBSCRIBED RECURSIVEMATCH) in other words.
+/// list — one pass over the account's names for each pattern, then one that tells those that matched. LSUB is LIST
+/// (SUBSCRIBED RECURSIVEMATCH) in other words.
 #include "front/imap/list.h"
 
 #include "front/imap/folders.h"
@@ -8,6 +9,9 @@
 #include "proto/mboxname.h"
 #include "proto/mutf7.h"
 
+/// After so many others get their turn: words of a pattern's sets that were moved on, and names.
+enum { STEPS_PER_TURN = 1 << 18, NAMES_PER_TURN = 256 };
+
 /// What one LIST asks: its options, and its patterns behind their reference, in UTF-8.
 struct listing {
 	bool lsub;
@@ -16,12 +20,37 @@ struct listing {
 	size_t n_patterns;
 };
 
-static bool matches(const struct listing *l, struct sl name)
+/// Marks the names that one pattern matches. in: *steps — of the present turn.
+FIB static enum ec match_one(struct cx *cx, const struct pattern *p, struct folders *all, uint64_t *steps)
 {
-	for (size_t i = 0; i < l->n_patterns; i++)
-		if (pattern_match(l->patterns[i], name))
-			return true;
-	return false;
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < all->n; i++) {
+		struct folder *f = &all->f[i];
+		if (f->matched)
+			continue;
+		f->matched = pattern_match(p, f->name, steps);
+		++*steps;
+		if (*steps < STEPS_PER_TURN)
+			continue;
+		*steps = 0;
+		e = fib_yield(cx);
+	}
+	return e;
+}
+
+/// Marks the names that any of the patterns matches.
+FIB static enum ec match_all(struct cx *cx, struct imap *im, const struct listing *l, struct folders *all)
+{
+	struct pattern *p = arena_alloc(&im->cmd, 1, sizeof *p);
+	uint64_t steps = 0;
+	enum ec e = p ? E_OK : E_TEMP;
+
+	for (size_t i = 0; e == E_OK && i < l->n_patterns; i++) {
+		pattern_make(p, l->patterns[i]);
+		e = match_one(cx, p, all, &steps);
+	}
+	return e;
 }
 
 /// The attribute of a special use, empty for none.
@@ -67,7 +96,7 @@ static struct found_below look_below(const struct listing *l, const struct folde
 		if (!is_selected(l, &f[i]))
 			continue;
 		found.any = true;
-		found.unlisted = !matches(l, f[i].name);
+		found.unlisted = !f[i].matched;
 	}
 	return found;
 }
@@ -121,7 +150,7 @@ FIB static enum ec list_one(
 	bool self = is_selected(l, f);
 	enum ec e = E_OK;
 
-	if (!matches(l, f->name))
+	if (!f->matched)
 		return E_OK;
 	if (l->select & LIST_SELECT_RECURSIVEMATCH)
 		below = look_below(l, f);
@@ -177,8 +206,13 @@ FIB static enum ec list_all(struct cx *cx, struct imap *im, const struct listing
 	struct folders all;
 	enum ec e = folders_load(cx, im, &all);
 
-	for (size_t i = 0; e == E_OK && i < all.n; i++)
+	if (e == E_OK)
+		e = match_all(cx, im, l, &all);
+	for (size_t i = 0; e == E_OK && i < all.n; i++) {
 		e = list_one(cx, im, l, &all.f[i], &b);
+		if (e == E_OK && i % NAMES_PER_TURN == NAMES_PER_TURN - 1)
+			e = fib_yield(cx);
+	}
 	enum ec sent = imap_send(cx, im, &b);
 	buf_free(&b);
 	return sent != E_OK ? sent : e;

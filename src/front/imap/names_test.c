@@ -34,12 +34,22 @@ static const struct {
 	{ "**%%*", "q", true },
 };
 
+static struct pattern pattern;
+
+static bool matches(struct sl text, struct sl name)
+{
+	uint64_t steps = 0;
+
+	pattern_make(&pattern, text);
+	return pattern_match(&pattern, name, &steps);
+}
+
 static void test_pattern_table(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_N(patterns); i++) {
 		struct sl p = heap_copy(sl_cstr(patterns[i].pattern)), n = heap_copy(sl_cstr(patterns[i].name));
-		CHECK(pattern_match(p, n) == patterns[i].want, patterns[i].pattern);
+		CHECK(matches(p, n) == patterns[i].want, patterns[i].pattern);
 		free((void *)(uintptr_t)p.p);
 		free((void *)(uintptr_t)n.p);
 	}
@@ -58,6 +68,7 @@ static bool naive(struct sl p, struct sl n)
 	return n.n && p.p[0] == n.p[0] && naive(sl_from(p, 1), sl_from(n, 1));
 }
 
+/// Small patterns and names, each also behind so many equal octets that what matters lies where two words meet.
 static void test_pattern_model(void **state)
 {
 	static const char pattern_octets[] = "a/*%", name_octets[] = "ab/";
@@ -65,18 +76,55 @@ static void test_pattern_model(void **state)
 
 	(void)state;
 	for (unsigned seed = 1; seed < 200000; seed++) {
-		uint8_t p[8], n[8];
+		uint8_t p[80], n[80];
 		uint64_t x = seed * 0x9e3779b97f4a7c15u;
-		struct sl ps = { p, x % 8 }, ns = { n, (x >> 8) % 8 };
+		size_t before = seed % 4 ? 0 : 56 + seed / 4 % 16, np = x % 8, nn = (x >> 8) % 8;
+		memset(p, 'b', before);
+		memset(n, 'b', before);
 		for (size_t i = 0; i < 8; i++) {
-			p[i] = (uint8_t)pattern_octets[x >> (16 + 2 * i) & 3];
-			n[i] = (uint8_t)name_octets[(x >> (32 + 3 * i) & 7) % 3];
+			p[before + i] = (uint8_t)pattern_octets[x >> (16 + 2 * i) & 3];
+			n[before + i] = (uint8_t)name_octets[(x >> (32 + 3 * i) & 7) % 3];
 		}
-		bool want = naive(ps, ns);
+		bool want = naive((struct sl){ p + before, np }, (struct sl){ n + before, nn });
 		yes += want;
-		assert_int_equal(pattern_match(ps, ns), want);
+		assert_int_equal(matches((struct sl){ p, before + np }, (struct sl){ n, before + nn }), want);
 	}
 	assert_true(yes > 10000);
+}
+
+/// Whatever is asked, a name costs its octets times the words that the pattern takes.
+static void test_pattern_cost(void **state)
+{
+	static const struct {
+		const char *name, *part; // the pattern: `head`, then this again and again up to `octets`, then `end`
+		const char *head, *end;
+		size_t octets, most; // words
+		bool want;
+	} cases[] = {
+		{ "star, percent, run", "a", "*%", "b", 127, 2, false },
+		{ "percents", "a%", "*%", "b", 127, 2, false },
+		{ "stars", "*a", "", "b", 200, 4, false },
+		{ "as long as any", "a%", "", "", 2 * MBOXNAME_MAX, PATTERN_WORDS, true },
+		{ "longer", "a%", "", "", 2 * MBOXNAME_MAX + 2, 0, false },
+		{ "only wildcards", "*%", "", "", 100000, 1, true },
+	};
+	uint8_t name[MBOXNAME_MAX];
+
+	(void)state;
+	memset(name, 'a', sizeof name);
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct buf b = BUF(1 << 20);
+		uint64_t steps = 0;
+		buf_puts(&b, cases[i].head);
+		while (b.n < cases[i].octets - strlen(cases[i].end))
+			buf_puts(&b, cases[i].part);
+		buf_puts(&b, cases[i].end);
+		pattern_make(&pattern, buf_sl(&b));
+		CHECK(pattern_match(&pattern, (struct sl){ name, sizeof name }, &steps) == cases[i].want,
+			cases[i].name);
+		CHECK(steps <= sizeof name * cases[i].most, cases[i].name);
+		buf_free(&b);
+	}
 }
 
 static void test_folders(void **state)
@@ -145,6 +193,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_pattern_table),
 		cmocka_unit_test(test_pattern_model),
+		cmocka_unit_test(test_pattern_cost),
 		cmocka_unit_test(test_folders),
 		cmocka_unit_test(test_words),
 	};

@@ -1,7 +1,41 @@
-/// pattern — greedy matching with two places to go back to: the last `%` (within its component) and the last `*`.
+/// pattern — all ways to match are followed at once: a set of places in the pattern, which each octet of the name
+/// moves on.
 ///
-/// Only the last of each can matter: whatever an earlier one might have taken, the later one can take as well.
+/// Place i means: the octets before i are taken. From a wildcard one may stay, or go on behind it without an octet;
+/// since no two wildcards stand beside each other, that is at most one place.
 #include "front/imap/pattern.h"
+
+#include <string.h>
+
+static bool has(const uint64_t *set, size_t i)
+{
+	return set[i / 64] >> i % 64 & 1;
+}
+
+static void add(uint64_t *set, size_t i)
+{
+	set[i / 64] |= (uint64_t)1 << i % 64;
+}
+
+void pattern_make(struct pattern *p, struct sl text)
+{
+	size_t plain = 0;
+
+	memset(p, 0, sizeof *p);
+	for (size_t i = 0; i < text.n && !p->never; i++) {
+		uint8_t c = text.p[i];
+		bool wild = c == '*' || c == '%', again = wild && p->n && has(p->wild, p->n - 1);
+		size_t at = again ? p->n - 1 : p->n;
+		p->never = !wild && ++plain > MBOXNAME_MAX;
+		if (p->never)
+			return;
+		if (c == '*')
+			add(p->any, at);
+		add(wild ? p->wild : p->octet[c], at);
+		p->n = at + 1;
+	}
+	p->words = p->n / 64 + 1;
+}
 
 /// Octets of the name that fold ASCII case: its first component where that is INBOX.
 static size_t folded_octets(struct sl name)
@@ -11,43 +45,36 @@ static size_t folded_octets(struct sl name)
 	return sl_eq_ci(sl_cut(&rest, '/'), SL("INBOX")) ? 5 : 0;
 }
 
-static bool same(struct sl pattern, size_t p, struct sl name, size_t n, size_t folded)
+/// Moves the set on by one octet, which is wherever `one` or `other` says; `stay` holds the wildcards that may take it.
+/// False where no place is left.
+static bool move_on(
+	const struct pattern *p, uint64_t *set, const uint64_t *one, const uint64_t *other, const uint64_t *stay)
 {
-	if (n < folded)
-		return to_lower(pattern.p[p]) == to_lower(name.p[n]);
-	return pattern.p[p] == name.p[n];
+	uint64_t taken_out = 0, behind_out = 0, left = 0; // bits that go over into the next word
+
+	for (size_t w = 0; w < p->words; w++) {
+		uint64_t taken = set[w] & (one[w] | other[w]);
+		uint64_t now = (set[w] & stay[w]) | taken << 1 | taken_out;
+		uint64_t behind = now & p->wild[w];
+		set[w] = now | behind << 1 | behind_out;
+		taken_out = taken >> 63;
+		behind_out = behind >> 63;
+		left |= set[w];
+	}
+	return left != 0;
 }
 
-/// Where matching goes on after a mismatch: behind the wildcard at `p`, which has taken the name up to `n`.
-struct back {
-	bool set;
-	size_t p, n;
-};
-
-bool pattern_match(struct sl pattern, struct sl name)
+bool pattern_match(const struct pattern *p, struct sl name, uint64_t *steps)
 {
-	size_t p = 0, n = 0, folded = folded_octets(name);
-	struct back star = { 0 }, percent = { 0 };
+	uint64_t set[PATTERN_WORDS] = { 1 };
+	size_t folded = folded_octets(name);
+	bool left = !p->never;
 
-	while (n < name.n || p < pattern.n) {
-		if (p < pattern.n && pattern.p[p] == '*') {
-			star = (struct back){ true, ++p, n };
-			percent.set = false;
-		} else if (p < pattern.n && pattern.p[p] == '%') {
-			percent = (struct back){ true, ++p, n };
-		} else if (p < pattern.n && n < name.n && same(pattern, p, name, n, folded)) {
-			p++;
-			n++;
-		} else if (percent.set && percent.n < name.n && name.p[percent.n] != '/') {
-			p = percent.p;
-			n = ++percent.n;
-		} else if (star.set && star.n < name.n) {
-			p = star.p;
-			n = ++star.n;
-			percent.set = false;
-		} else {
-			return false;
-		}
+	set[0] |= (p->wild[0] & 1) << 1;
+	for (size_t i = 0; i < name.n && left; i++) {
+		uint8_t c = name.p[i], other = i < folded ? c ^ 0x20 : c;
+		left = move_on(p, set, p->octet[c], p->octet[other], c == '/' ? p->any : p->wild);
+		*steps += p->words;
 	}
-	return true;
+	return left && has(set, p->n);
 }
