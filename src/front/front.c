@@ -322,7 +322,7 @@ enum ec front_listen(struct cx *cx, struct front *f, enum port_kind kind, int fd
 
 void front_set_room(struct front *f)
 {
-	struct room want = room_make(body_work_room_most(f->conf));
+	struct room want = room_make(body_work_room_most(f->conf)), lists = room_make_lists();
 
 	// What is in use stays so: limits only grow.
 	f->room.wait_ms = want.wait_ms;
@@ -330,7 +330,10 @@ void front_set_room(struct front *f)
 	f->room.shortage_arg = &f->tellers;
 	f->room.limit = max_size(f->room.limit, want.limit);
 	f->room.user_limit = max_size(f->room.user_limit, want.user_limit);
-	figure_set(FIG_ROOM, 0, f->room.limit);
+	f->lists.limit = lists.limit;
+	f->lists.user_limit = lists.user_limit;
+	f->lists.wait_ms = lists.wait_ms;
+	figure_set(FIG_ROOM, 0, f->room.limit + f->lists.limit);
 }
 
 void front_reload(struct front *f, struct front_conf *conf)

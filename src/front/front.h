@@ -72,6 +72,7 @@ struct front {
 	struct charset_cache charsets; // converters, opened before the sandbox closes
 	struct heavy heavy;            // work that would hold everybody up, with converters of its own
 	struct room room;              // memory for large messages: front_set_room
+	struct room lists;             // memory for lists of messages: front_set_room
 	struct holders holders;        // sessions that hold what may run short
 	struct holders tellers;        // that hold room while their client sends a long command
 	struct session *sessions;      // all of this process
@@ -93,7 +94,7 @@ struct session {
 	bool at_rest;     // waits for a command: may be woken and ended without breaking an answer
 };
 
-/// Sets f->room by f->conf; before the first session. A reload does it too.
+/// Sets f->room by f->conf, and f->lists; before the first session. A reload does it too.
 void front_set_room(struct front *f);
 /// Takes over an accepted connection: a fiber that checks limits, reads a PROXY header, does implicit TLS, runs the
 /// protocol's session and closes. Logs `session.start` and `session.end` (with octets and reason).

@@ -35,6 +35,13 @@ struct room room_make(size_t alone)
 	return r;
 }
 
+struct room room_make_lists(void)
+{
+	return (struct room){
+		.limit = ROOM_LISTS_OCTETS, .user_limit = ROOM_LISTS_USER_OCTETS, .wait_ms = ROOM_LISTS_WAIT_MS
+	};
+}
+
 static struct room_user *user_find(struct room *r, uint64_t account)
 {
 	struct room_user *u = r->users;
@@ -88,7 +95,7 @@ static void grant(struct room_share *s, size_t more)
 	r->used += more;
 	if (r->used > r->high)
 		r->high = r->used;
-	figure_set(FIG_ROOM_USED, 0, r->used);
+	figure_add(FIG_ROOM_USED, 0, more);
 }
 
 /// Takes the waiter behind `before` (NULL: the first) out of the queue.
@@ -173,7 +180,7 @@ FIB enum ec room_take(struct cx *cx, struct room_share *s, size_t octets)
 		size_t less = s->octets - octets;
 		s->octets = octets;
 		r->used -= less;
-		figure_set(FIG_ROOM_USED, 0, r->used);
+		figure_less(FIG_ROOM_USED, 0, less);
 		if (s->user)
 			s->user->used -= less;
 		user_leave(s);
@@ -206,7 +213,7 @@ void room_give(struct room_share *s)
 	if (!s->room || !s->octets)
 		return;
 	s->room->used -= s->octets;
-	figure_set(FIG_ROOM_USED, 0, s->room->used);
+	figure_less(FIG_ROOM_USED, 0, s->octets);
 	s->user->used -= s->octets;
 	s->octets = 0;
 	user_leave(s);

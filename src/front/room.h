@@ -1,5 +1,6 @@
 #pragma once
-/// room — memory for what is large and stays while a session waits: whole messages and what is made of them.
+/// room — memory for what is large and stays while a session waits: whole messages and what is made of them, and lists
+/// of messages, which stay as long as their sessions.
 ///
 /// Counts octets for the role and for each user; takes none itself. A session that finds no room waits for it, first
 /// come first served, but not for long: then its command fails and the process lives. One whose user has used up their
@@ -16,6 +17,10 @@ enum {
 	ROOM_WAIT_MS = 20000,         // a client gives up after a minute or so
 	ROOM_SHORT_MS = 1000,         // so often `shortage` is asked
 	ROOM_FREE_OCTETS = 64 << 10,  // what each session may keep uncounted
+
+	ROOM_LISTS_OCTETS = 128 << 20, // of a role, for lists: room that comes free with sessions only, so it is apart
+	ROOM_LISTS_USER_OCTETS = 32 << 20,
+	ROOM_LISTS_WAIT_MS = 2000, // a session that ends
 };
 
 struct room_user;
@@ -42,6 +47,8 @@ struct room_share {
 ///
 /// in:     alone — octets that a user may always take at once.
 struct room room_make(size_t alone);
+/// An empty one for lists.
+struct room room_make_lists(void);
 /// Makes the share `octets` in all; with fewer than it has, the rest is given back at once.
 ///
 /// yields: where it has to wait; the deadline of cx ends that wait too.

@@ -29,6 +29,7 @@ struct fake_user {
 	bool pop3_off, locked;
 	enum pop3_retr pop3_retr;
 	uint32_t uidnext, n;
+	uint32_t lost; // messages that the status counts and no row is for
 	struct fake_message message[FAKE_MESSAGES];
 	unsigned archived;
 };

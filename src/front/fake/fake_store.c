@@ -290,7 +290,9 @@ static enum ec on_mbox_create(const struct req_mbox_create *req, struct ans_mbox
 
 static enum ec on_mbox_status(const struct req_mbox_status *req, struct ans_mbox_status *ans)
 {
-	*ans = (struct ans_mbox_status){ .uidvalidity = UIDVALIDITY, .messages = by_account(req->handle.account)->n };
+	const struct fake_user *u = by_account(req->handle.account);
+
+	*ans = (struct ans_mbox_status){ .uidvalidity = UIDVALIDITY, .messages = u->n + u->lost };
 	return E_OK;
 }
 

@@ -330,6 +330,17 @@ void fib_cancel(struct cx *cx)
 	cx->canceled = true;
 }
 
+void fib_event_set(struct fib_event *ev)
+{
+	ev->set = true;
+}
+
+/// Nobody would ever set it here.
+FIB enum ec fib_event_wait(struct cx *, struct fib_event *)
+{
+	return E_TIMEOUT;
+}
+
 FIB enum ec fib_sleep(struct cx *cx, int64_t ms)
 {
 	assert_true(cx->deadline_ns == 0); // a deadline would cut the pause short

@@ -10,24 +10,36 @@
 /// A request brings so many rows; each range holds whole ones.
 enum { ROWS_PER_CHUNK = CHUNK_OCTETS / sizeof(struct pl_row), CHUNKS_MAX = 4 };
 
-static bool reserve(struct drop *d, uint32_t n)
+/// Octets that are counted for so many messages.
+static size_t counted(uint32_t cap)
+{
+	size_t octets = cap * (sizeof(struct drop_msg) + 1);
+
+	return octets > ROOM_FREE_OCTETS ? octets : 0;
+}
+
+/// Room for n messages in all. errors: E_TEMP; what is there stays.
+FIB static enum ec reserve(struct cx *cx, struct drop *d, uint32_t n)
 {
 	if (n <= d->cap)
-		return true;
-	uint32_t cap = n < DROP_MAX / 2 && n > d->cap && d->cap ? n * 2 : n;
+		return E_OK;
+	uint32_t cap = n < DROP_MAX / 2 && d->cap ? n * 2 : n;
+	enum ec e = room_take(cx, &d->share, counted(cap));
+	if (e != E_OK)
+		return wrap(cx, e, "a list of %u messages", n);
 	struct drop_msg *msg = reallocarray(d->msg, cap, sizeof *msg);
 	if (msg)
 		d->msg = msg;
 	uint8_t *mark = msg ? realloc(d->mark, cap) : NULL;
 	if (!mark)
-		return false;
+		return fail(cx, E_TEMP, "no memory for %u messages", n);
 	memset(mark + d->cap, 0, cap - d->cap);
 	d->mark = mark;
 	d->cap = cap;
-	return true;
+	return E_OK;
 }
 
-static enum ec take_row(struct drop *d, const uint8_t *at)
+FIB static enum ec take_row(struct cx *cx, struct drop *d, const uint8_t *at)
 {
 	struct pl_row row;
 
@@ -36,8 +48,9 @@ static enum ec take_row(struct drop *d, const uint8_t *at)
 		return E_OK;
 	if (d->n && row.uid <= d->msg[d->n - 1].uid)
 		return E_CORRUPT;
-	if (!reserve(d, d->n + 1))
-		return E_TEMP;
+	enum ec e = reserve(cx, d, d->n + 1); // more than were counted before
+	if (e != E_OK)
+		return e;
 	d->msg[d->n++] = (struct drop_msg){ row.uid, row.octets };
 	d->octets += row.octets;
 	return E_OK;
@@ -55,8 +68,9 @@ FIB static enum ec load_rows(struct cx *cx, struct client *store, struct drop *d
 		if (e == E_OK && ans.count > req->out.n * ROWS_PER_CHUNK)
 			e = fail(cx, E_CORRUPT, "%u rows came, more than asked for", ans.count);
 		for (uint32_t i = 0; e == E_OK && i < ans.count; i++)
-			e = take_row(d, chunks_at(arena, req->out.r[i / ROWS_PER_CHUNK]) +
-						i % ROWS_PER_CHUNK * sizeof(struct pl_row));
+			e = take_row(cx, d,
+				chunks_at(arena, req->out.r[i / ROWS_PER_CHUNK]) +
+					i % ROWS_PER_CHUNK * sizeof(struct pl_row));
 		if (e == E_OK && ans.next_uid && ans.next_uid <= req->from_uid)
 			e = fail(cx, E_CORRUPT, "rows that do not go on");
 		req->from_uid = ans.next_uid;
@@ -93,7 +107,7 @@ FIB enum ec drop_load(struct cx *cx, struct client *store, const struct handle *
 	struct req_mbox_find find = { .handle = *handle };
 	struct ans_mbox_find found;
 	struct ans_mbox_status status;
-	struct drop fresh = { 0 };
+	struct drop fresh = { .share = d->share };
 
 	enum ec e = field_set(find.name, SL("INBOX"));
 	if (e == E_OK)
@@ -106,8 +120,7 @@ FIB enum ec drop_load(struct cx *cx, struct client *store, const struct handle *
 		return wrap(cx, e, "status of INBOX");
 	fresh.mbox = found.mbox;
 	fresh.uidvalidity = status.uidvalidity;
-	if (!reserve(&fresh, (uint32_t)min_size(status.messages, DROP_MAX)))
-		e = fail(cx, E_TEMP, "no memory for %u messages", status.messages);
+	e = reserve(cx, &fresh, (uint32_t)min_size(status.messages, DROP_MAX));
 	if (e == E_OK)
 		e = load_through_chunks(cx, store, handle, &fresh, status.messages);
 	if (e != E_OK) {
@@ -122,7 +135,8 @@ void drop_free(struct drop *d)
 {
 	free(d->msg);
 	free(d->mark);
-	*d = (struct drop){ 0 };
+	room_give(&d->share);
+	*d = (struct drop){ .share = d->share };
 }
 
 void drop_delete(struct drop *d, uint32_t index)

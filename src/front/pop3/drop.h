@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/cx.h"
+#include "front/room.h"
 #include "ipc/client.h"
 
 /// Messages of one session, oldest first; the rest shows when these are gone.
@@ -27,13 +28,16 @@ struct drop {
 	uint64_t octets;         // of all
 	uint32_t deleted;        // how many are marked so
 	uint64_t deleted_octets; // and their octets
+	struct room_share share; // what it takes, where that is worth counting
 };
 
 /// Takes the snapshot of the user's INBOX.
 ///
+/// in:     d->share — whose room and of which account; the rest of it empty.
 /// out:    *d, on E_OK; free with drop_free. yields: yes.
-/// errors: those of mbox_find, mbox_status, mbox_rows; E_TEMP.
+/// errors: those of mbox_find, mbox_status, mbox_rows; E_TEMP (also where there is no room).
 FIB enum ec drop_load(struct cx *cx, struct client *store, const struct handle *handle, struct drop *d);
+/// Frees what it holds; its share stays, empty.
 void drop_free(struct drop *d);
 /// Marks a message as deleted; it must not be yet.
 void drop_delete(struct drop *d, uint32_t index);

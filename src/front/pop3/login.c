@@ -26,6 +26,7 @@ FIB static enum ec open_drop(struct cx *cx, struct pop3 *p)
 	}
 	if (e == E_OK)
 		e = call_account(cx, p->store, &ask_account, &account);
+	p->drop.share = (struct room_share){ .room = &p->s->front->lists, .account = p->handle.account };
 	if (e == E_OK)
 		e = drop_load(cx, p->store, &p->handle, &p->drop);
 	if (e == E_OK)

@@ -64,7 +64,8 @@ static void test_drop(void **)
 {
 	struct cx cx = { 0 };
 	struct handle handle = { .account = 11 };
-	struct drop d = { 0 };
+	struct room room = room_make_lists();
+	struct drop d = { .share = { .room = &room, .account = 11 } };
 
 	fake_start();
 	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle, &d), E_OK);
@@ -96,7 +97,8 @@ static void test_drop_crowded(void **)
 {
 	struct cx cx = { 0 };
 	struct handle handle = { .account = 11 };
-	struct drop d = { 0 };
+	struct room room = room_make_lists();
+	struct drop d = { .share = { .room = &room, .account = 11 } };
 
 	fake_start();
 	for (int i = 0; i < FAKE_MESSAGES; i++)
@@ -112,6 +114,39 @@ static void test_drop_crowded(void **)
 	cx_end(&cx);
 }
 
+/// A long list comes out of its user's share of the room, and goes back there whatever becomes of it.
+static void test_drop_room(void **)
+{
+	enum { LISTS = ROOM_LISTS_USER_OCTETS / (DROP_MAX * (sizeof(struct drop_msg) + 1)) };
+	struct cx cx = { 0 };
+	struct handle handle[] = { { .account = 11 }, { .account = 12 } };
+	struct room room = room_make_lists();
+	struct drop d[LISTS + 1], other = { .share = { .room = &room, .account = 12 } };
+
+	fake_start();
+	fake.user[0].lost = fake.user[1].lost = DROP_MAX;
+	room.wait_ms = 0;
+	for (size_t i = 0; i <= LISTS; i++) {
+		d[i] = (struct drop){ .share = { .room = &room, .account = 11 } };
+		assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle[0], &d[i]), i < LISTS ? E_OK : E_TEMP);
+	}
+	assert_null(d[LISTS].msg);
+	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle[1], &other), E_OK);
+	assert_true(room.used == (LISTS + 1) * d[0].share.octets && room.used >= (size_t)DROP_MAX * (LISTS + 1) * 9);
+	drop_free(&other);
+	drop_free(&d[0]);
+	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle[0], &d[LISTS]), E_OK);
+	for (size_t i = 0; i <= LISTS; i++)
+		drop_free(&d[i]);
+	assert_true(room.used == 0 && !room.users);
+	fake.fail_verb = VERB_mbox_rows;
+	fake.fail_code = E_IO;
+	assert_int_equal(drop_load(&cx, (struct client *)&fake, &handle[0], &d[0]), E_IO);
+	assert_true(room.used == 0 && !room.users);
+	fake_stop();
+	cx_end(&cx);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -119,6 +154,7 @@ int main(void)
 		cmocka_unit_test(test_uids),
 		cmocka_unit_test(test_drop),
 		cmocka_unit_test(test_drop_crowded),
+		cmocka_unit_test(test_drop_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

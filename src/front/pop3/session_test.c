@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/num.h"
+#include "front/pop3/drop.h"
 
 #define LOGIN "S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\nS: +OK *\n"
 #define QUIT  "C: QUIT\nS: +OK *\n"
@@ -265,6 +266,20 @@ static void test_large(void **)
 	buf_free(&text);
 }
 
+/// A user whose list finds no room (here there is none) is told; the session may go on with another's.
+static void test_no_room(void **)
+{
+	start();
+	fake.user[0].lost = DROP_MAX;
+	assert_int_equal(talk(&pop3, "S: +OK *\nC: USER alice@example.org\nS: +OK *\nC: PASS secret-a\n"
+				     "S: -ERR [SYS/TEMP] Cannot open the mailbox at the moment, try again later\n"
+				     "C: STAT\nS: -ERR *\nC: USER bob@example.org\nS: +OK *\nC: PASS secret-b\n"
+				     "S: +OK 0 messages *\n" QUIT),
+		E_OK);
+	assert_int_equal(fake.calls[VERB_mbox_rows], 1); // bob's
+	fake_stop();
+}
+
 static void test_delays(void **)
 {
 	start();
@@ -343,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_seat),
 		cmocka_unit_test(test_read_ahead),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_delays),
 		cmocka_unit_test(test_renew),
 	};
