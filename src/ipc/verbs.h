@@ -40,6 +40,7 @@ enum user_setting {
 };
 #define READ_GONE    UINT32_MAX
 #define READ_DAMAGED (UINT32_MAX - 1)
+enum { READ_PROVE_MAX = 256 * 1024 }; // octets: others wait for them; a whole frame of a compressed body
 
 /// Octets in the arena of the front that asks.
 struct range {

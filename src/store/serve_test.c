@@ -106,6 +106,19 @@ static void test_session(void **state)
 	assert_int_equal(got.got[0], 7);
 	assert_memory_equal(c->arena, "message", 7);
 	assert_int_equal(got.got[1], READ_GONE);
+	rd.prove = READ_PROVE_MAX;
+	assert_int_equal(ASK(c, mbox_read, &rd, &got), E_RANGE); // more than one message
+	rd.out.n = 1;
+	must(ASK(c, mbox_read, &rd, &got), "read what is looked at");
+	assert_int_equal(got.got[0], 7);
+	rd.out.r[0].len = 0;
+	must(ASK(c, mbox_read, &rd, &got), "look");
+	assert_int_equal(got.got[0], 0);
+	rd.offset[0] = 4000;
+	must(ASK(c, mbox_read, &rd, &got), "look behind the end");
+	assert_int_equal(got.got[0], 0);
+	rd.prove++;
+	assert_int_equal(ASK(c, mbox_read, &rd, &got), E_SYNTAX);
 	assert_int_equal(check_faults(&t->admin), 0);
 	town_end(t);
 }

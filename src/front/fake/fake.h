@@ -20,6 +20,7 @@ struct fake_message {
 	bool expunged;  // within the hour: still read
 	bool gone;
 	bool damaged;
+	uint32_t damaged_at; // only what holds this octet, if it is not 0
 };
 struct fake_user {
 	const char *address, *password;

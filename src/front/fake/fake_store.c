@@ -325,15 +325,22 @@ static struct fake_message *by_uid(struct fake_user *u, uint32_t uid)
 	return NULL;
 }
 
+/// Whether a read comes upon damage.
+static bool meets_damage(const struct fake_message *m, uint64_t offset, uint64_t octets)
+{
+	return m->damaged || (m->damaged_at && offset <= m->damaged_at && m->damaged_at < offset + octets);
+}
+
 static enum ec on_mbox_read(const struct req_mbox_read *req, struct ans_mbox_read *ans)
 {
 	*ans = (struct ans_mbox_read){ 0 };
+	assert_true(!req->prove || req->out.n == 1);
 	for (uint32_t i = 0; i < req->out.n; i++) {
 		const struct fake_message *m = by_uid(by_account(req->handle.account), req->uid[i]);
 		struct sl out = range_sl(req->out.r[i]);
 		if (!m || m->gone) {
 			ans->got[i] = READ_GONE;
-		} else if (m->damaged) {
+		} else if (meets_damage(m, req->offset[i], out.n > req->prove ? out.n : req->prove)) {
 			ans->got[i] = READ_DAMAGED;
 		} else {
 			struct sl part = sl_head(sl_from(m->body, req->offset[i]), out.n);

@@ -2,6 +2,7 @@
 ///
 ///   message → is it in ahead? else ahead_read: it and those after it, as many as fit whole into one chunk
 ///           → answer +OK only when its first octets are here → dotstuff → io; large ones go on piece by piece
+///             (RETR: when the store has looked at all of it, a part in each request)
 ///
 /// Reading ahead costs one chunk and no extra request, and is done only for clients that go through their messages in
 /// order or send commands ahead.
@@ -56,13 +57,14 @@ static void ahead_plan(struct pop3 *p, uint32_t index, bool more)
 FIB static enum ec ahead_read(struct cx *cx, struct pop3 *p, uint32_t index, bool prove)
 {
 	struct pop3_ahead *a = &p->ahead;
-	struct req_mbox_read req = { .handle = p->handle, .mbox = p->drop.mbox, .prove = prove };
+	struct req_mbox_read req = { .handle = p->handle, .mbox = p->drop.mbox };
 	struct ans_mbox_read ans;
 	enum ec e = a->has ? E_OK : chunks_take(cx, client_chunks(p->store), &a->chunk);
 
 	if (e != E_OK)
 		return e;
 	a->has = true;
+	req.prove = prove ? READ_PROVE_MAX : 0;
 	ahead_plan(p, index, index == p->next || io_input(p->io).n);
 	req.out.n = a->n;
 	for (unsigned i = 0; i < a->n; i++) {
@@ -100,6 +102,28 @@ FIB static enum ec read_piece(struct cx *cx, struct pop3 *p, uint32_t index, uin
 	return E_OK;
 }
 
+/// Has the store look at what is behind the first octets that it looked at, in parts, so that others get their turn.
+///
+/// errors: E_NOTFOUND, E_CORRUPT; those of mbox_read.
+FIB static enum ec prove_rest(struct cx *cx, struct pop3 *p, uint32_t index)
+{
+	const struct drop_msg *m = &p->drop.msg[index];
+	struct req_mbox_read req = {
+		.handle = p->handle, .mbox = p->drop.mbox, .uid = { m->uid }, .out = { .n = 1 }, .prove = READ_PROVE_MAX
+	};
+	struct ans_mbox_read ans;
+	enum ec e = E_OK;
+
+	for (uint32_t at = READ_PROVE_MAX; e == E_OK && at < m->octets; at += READ_PROVE_MAX) {
+		req.offset[0] = at;
+		e = call_mbox_read(cx, p->store, &req, &ans);
+		if (e == E_OK && ans.got[0])
+			e = fail(cx, ans.got[0] == READ_GONE ? E_NOTFOUND : E_CORRUPT,
+				"message %u cannot be read behind octet %u", m->uid, at);
+	}
+	return e;
+}
+
 /// The first octets of a message: all of it, or as many as a chunk holds.
 ///
 /// in:     whole — more will follow: the store looks at all of it before the client is promised anything
@@ -123,7 +147,7 @@ FIB static enum ec first_piece(struct cx *cx, struct pop3 *p, uint32_t index, bo
 	if (a->part[i].got != a->part[i].octets)
 		return fail(cx, E_CORRUPT, "message %u is damaged", p->drop.msg[index].uid);
 	*out = (struct sl){ chunks_at(client_chunks(p->store), a->chunk) + a->part[i].off, a->part[i].octets };
-	return E_OK;
+	return prove ? prove_rest(cx, p, index) : E_OK;
 }
 
 /// Encodes one piece and sends it. `full` once TOP has enough.

@@ -266,6 +266,31 @@ static void test_large(void **)
 	buf_free(&text);
 }
 
+/// Damage anywhere in a large message is told before the first octet of it is promised; the store is asked in parts.
+static void test_large_damaged(void **)
+{
+	static const uint32_t places[] = { 1, CHUNK_OCTETS, READ_PROVE_MAX - 1, READ_PROVE_MAX,
+		3 * READ_PROVE_MAX + 6 };
+	struct buf body = BUF(1 << 20);
+
+	while (body.n < 3 * READ_PROVE_MAX)
+		buf_puts(&body, "12345678 1234567\r\n");
+	while (body.n < 3 * READ_PROVE_MAX + 7)
+		buf_puts(&body, "\n");
+	for (size_t i = 0; i < ARRAY_N(places); i++) {
+		start();
+		fake_append(&fake.user[0], buf_sl(&body));
+		fake_append(&fake.user[0], SL("five\r\n"));
+		fake.user[0].message[3].damaged_at = places[i];
+		CHECK(talk(&pop3, LOGIN "C: RETR 4\nS: -ERR [SYS/PERM] *\nC: NOOP\nS: +OK *\nC: RETR 5\nS: +OK *\n"
+					"S: five\nS: .\n" QUIT) == E_OK,
+			"damaged");
+		CHECK(fake.calls[VERB_mbox_read] == places[i] / READ_PROVE_MAX + 2, "requests");
+		fake_stop();
+	}
+	buf_free(&body);
+}
+
 /// A user whose list finds no room (here there is none) is told; the session may go on with another's.
 static void test_no_room(void **)
 {
@@ -358,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_seat),
 		cmocka_unit_test(test_read_ahead),
 		cmocka_unit_test(test_large),
+		cmocka_unit_test(test_large_damaged),
 		cmocka_unit_test(test_no_room),
 		cmocka_unit_test(test_delays),
 		cmocka_unit_test(test_renew),
