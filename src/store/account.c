@@ -159,7 +159,7 @@ static bool collect_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl na
 
 enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *id)
 {
-	struct buf ids = BUF((size_t)(MAILBOXES_MAX + GRAVES_MAX) * 2 * sizeof(uint64_t));
+	struct buf ids = BUF((size_t)(MAILBOXES_MAX + GRAVES_MAX + GRAVES_DUE_MAX) * 2 * sizeof(uint64_t));
 	struct account a;
 	uint64_t account, version;
 	enum ec e = directory_user_find(cx, txn_view(t), address, &account);
@@ -170,6 +170,8 @@ enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t
 		e = tree_mailboxes(cx, txn_view(t), account, collect_mbox, &ids);
 	if (e == E_OK)
 		e = grave_list(cx, txn_view(t), account, INT64_MAX, collect_grave, &ids);
+	if (e == E_OK)
+		e = grave_list_due(cx, txn_view(t), account, collect_grave, &ids);
 	if (e == E_OK)
 		e = ids.err;
 	if (e == E_OK)

@@ -144,6 +144,7 @@ static bool check_tree_row(void *arg, struct sl key, struct sl value)
 	case 'n': c->places++; break;
 	case 'm': c->mboxes++; break;
 	case 's': c->subs++; break;
+	case 'd':
 	case 'g': break;
 	default: fault(c->k, 3, "a row of unknown kind %d", key.p[0]); break;
 	}
@@ -380,7 +381,7 @@ static bool step_mailbox(struct checker *k)
 static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl head)
 {
 	struct checker *k = arg;
-	struct key key = key_num64('m', id.name), grave = key_num64('g', id.name);
+	struct key key = key_num64('m', id.name), grave = key_num64('g', id.name), due = key_num64('d', id.name);
 	struct cell_id tree = { id.account, ACCOUNT_NAME };
 	struct account a;
 	struct sl value;
@@ -396,7 +397,8 @@ static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl
 		if (e == E_OK && directory_user_find(k->cx, k->v, account_address(&a), &named) != E_OK)
 			fault(k, 12, "an account that nobody has");
 	} else if (cell_get(k->cx, k->v, tree, key_sl(&key), &value) != E_OK &&
-		   cell_get(k->cx, k->v, tree, key_sl(&grave), &value) != E_OK) {
+		   cell_get(k->cx, k->v, tree, key_sl(&grave), &value) != E_OK &&
+		   cell_get(k->cx, k->v, tree, key_sl(&due), &value) != E_OK) {
 		fault(k, 12, "a mailbox in no tree");
 	}
 	return true;

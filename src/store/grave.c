@@ -100,18 +100,26 @@ enum ec grave_list(struct cx *cx, struct view *v, uint64_t account, int64_t befo
 	return cell_scan(cx, v, tree_cell(account), SL("g"), see_grave, &l);
 }
 
-/// Drops n mailboxes and their rows, all or none. `version` is that of the account's cell.
-static enum ec drop_some(
-	struct cx *cx, struct txn *t, uint64_t account, uint64_t version, const uint64_t *mbox, unsigned n)
-{
-	struct change *c = change_begin(t, tree_cell(account), version);
+struct due_listing {
+	grave_each *each;
+	void *arg;
+};
 
-	for (unsigned i = 0; i < n; i++)
-		grave_forget(c, mbox[i]);
-	enum ec e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-	for (unsigned i = 0; e == E_OK && i < n; i++)
-		e = mailbox_drop(cx, t, (struct mbox_ref){ account, mbox[i] });
-	return e;
+static bool see_due(void *arg, struct sl key, struct sl value)
+{
+	struct due_listing *l = arg;
+
+	(void)value;
+	if (key.p[0] != 'd')
+		return false;
+	return key.n != 9 || l->each(l->arg, get_be64(key.p + 1), 0, (struct sl){ 0 });
+}
+
+enum ec grave_list_due(struct cx *cx, struct view *v, uint64_t account, grave_each *each, void *arg)
+{
+	struct due_listing l = { each, arg };
+
+	return cell_scan(cx, v, tree_cell(account), SL("d"), see_due, &l);
 }
 
 // ---- trimming
@@ -153,11 +161,39 @@ static int by_age(const void *x, const void *y)
 	return a->mbox < b->mbox ? -1 : a->mbox > b->mbox;
 }
 
+static bool count_one(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	(void)mbox, (void)gone_s, (void)name;
+	++*(unsigned *)arg;
+	return true;
+}
+
+/// Row 'g' becomes row 'd': only the account's cell changes, so that no damage elsewhere can refuse it.
+static enum ec give_up(struct cx *cx, struct txn *t, uint64_t account, const uint64_t *mbox, unsigned n)
+{
+	struct account a;
+	unsigned waiting = 0;
+	enum ec e = grave_list_due(cx, txn_view(t), account, count_one, &waiting);
+
+	if (e == E_OK && waiting >= GRAVES_DUE_MAX)
+		e = fail(cx, E_LIMIT, "%u deleted mailboxes wait for their sweep", waiting);
+	if (e == E_OK)
+		e = account_load(cx, txn_view(t), account, &a);
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, tree_cell(account), a.version);
+	for (unsigned i = 0; i < n; i++) {
+		struct key due = key_num64('d', mbox[i]);
+		grave_forget(c, mbox[i]);
+		change_put(c, key_sl(&due), SL(""));
+	}
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &a.version);
+}
+
 enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octets_max)
 {
 	struct trim w = { cx, txn_view(t), account, 0, BUF(WEIGHED_MAX * sizeof(struct grave)), E_OK };
 	uint64_t mbox[GRAVES_AT_A_TIME];
-	struct account a;
 	unsigned n = 0;
 	enum ec e = grave_list(cx, w.v, account, INT64_MAX, weigh_grave, &w);
 
@@ -172,17 +208,18 @@ enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octe
 		w.octets -= all[n++].octets;
 	}
 	buf_free(&w.graves);
-	if (e == E_OK && n)
-		e = account_load(cx, txn_view(t), account, &a);
-	return e == E_OK && n ? drop_some(cx, t, account, a.version, mbox, n) : e;
+	return e == E_OK && n ? give_up(cx, t, account, mbox, n) : e;
 }
 
 // ---- sweeping
 
 struct due {
 	int64_t before_s;
+	struct cx *cx;
+	struct view *v;
+	uint64_t account;
 	uint64_t mbox[GRAVES_AT_A_TIME];
-	unsigned n;
+	unsigned n, damaged;
 };
 
 static bool note_due(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
@@ -198,35 +235,63 @@ static enum ec look_for_due(struct cx *cx, struct view *v, struct cell_id cell, 
 
 	if (cell.account == 0 || cell.name != ACCOUNT_NAME)
 		return E_OK;
-	return grave_list(cx, v, cell.account, d->before_s, note_due, found);
+	enum ec e = grave_list_due(cx, v, cell.account, note_due, found);
+	return e == E_OK && !*found ? grave_list(cx, v, cell.account, d->before_s, note_due, found) : e;
 }
 
+/// Damaged ones are passed over: in one job with others they would keep those.
 static bool take_due(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
 {
 	struct due *d = arg;
+	struct sl head;
+	uint64_t version;
 
 	(void)gone_s, (void)name;
-	d->mbox[d->n++] = mbox;
+	if (cell_head(d->cx, d->v, (struct cell_id){ d->account, mbox }, &version, &head) == E_CORRUPT)
+		d->damaged++;
+	else
+		d->mbox[d->n++] = mbox;
 	return d->n < GRAVES_AT_A_TIME;
+}
+
+/// Drops the mailboxes and the rows that name them.
+static enum ec drop_some(struct cx *cx, struct txn *t, const struct due *d, uint64_t version)
+{
+	struct change *c = change_begin(t, tree_cell(d->account), version);
+
+	for (unsigned i = 0; i < d->n; i++) {
+		struct key due = key_num64('d', d->mbox[i]);
+		grave_forget(c, d->mbox[i]);
+		change_del(c, key_sl(&due));
+	}
+	enum ec e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+	for (unsigned i = 0; e == E_OK && i < d->n; i++)
+		e = mailbox_drop(cx, t, (struct mbox_ref){ d->account, d->mbox[i] });
+	return e;
 }
 
 static enum ec drop_due(struct cx *cx, struct txn *t, struct cell_id cell, void *arg, bool *more)
 {
-	struct due *d = arg;
+	struct due d = {
+		.before_s = ((const struct due *)arg)->before_s, .cx = cx, .v = txn_view(t), .account = cell.account
+	};
 	struct account a;
-	enum ec e = account_load(cx, txn_view(t), cell.account, &a);
+	enum ec e = account_load(cx, d.v, cell.account, &a);
 
-	d->n = 0;
 	if (e != E_OK)
 		return e == E_NOTFOUND ? E_OK : e; // the account went meanwhile, with all that was its
-	e = grave_list(cx, txn_view(t), cell.account, d->before_s, take_due, d);
-	*more = d->n == GRAVES_AT_A_TIME;
-	return e == E_OK && d->n ? drop_some(cx, t, cell.account, a.version, d->mbox, d->n) : e;
+	e = grave_list_due(cx, d.v, cell.account, take_due, &d);
+	if (e == E_OK && d.n < GRAVES_AT_A_TIME)
+		e = grave_list(cx, d.v, cell.account, d.before_s, take_due, &d);
+	if (e == E_OK && d.n == 0 && d.damaged)
+		e = fail(cx, E_CORRUPT, "%u deleted mailboxes are damaged", d.damaged);
+	*more = d.n == GRAVES_AT_A_TIME || (d.n && d.damaged); // once more, to tell of the damage alone
+	return e == E_OK && d.n ? drop_some(cx, t, &d, a.version) : e;
 }
 
 enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s)
 {
 	struct due due = { .before_s = now_s - GRAVE_S };
 
-	return sweep_cells(cx, s, &(struct sweep){ look_for_due, drop_due, &due });
+	return sweep_cells(cx, s, &(struct sweep){ .look = look_for_due, .clear = drop_due, .arg = &due });
 }

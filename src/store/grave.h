@@ -3,7 +3,8 @@
 ///
 /// Row 'g' of the account's cell names them; the mailbox's head says that it is buried, so that whoever still has it
 /// open is told that it is gone. They count for no quota; but an account has at most GRAVES_MAX, and in them as many
-/// octets as its quota: the oldest go first.
+/// octets as its quota: the oldest go first. Those are given up: nobody can bring them back, row 'd' names them. Cells
+/// are dropped by the keeper's sweep alone: never while it walks over the rows to see which bodies are named (mark.h).
 #include "store/mailbox.h"
 #include "store/tree.h"
 
@@ -12,7 +13,9 @@
 	struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox);
 /// Hides the mailbox itself; one that is hidden or gone already is fine.
 [[nodiscard]] enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m);
-/// Drops the oldest where an account has too many, or with more octets than `octets_max` (0 = any).
+/// Gives up the oldest where an account has too many, or with more octets than `octets_max` (0 = any). No damage of
+/// what was deleted before stands in the way. errors: E_LIMIT (too many wait for the sweep), E_CORRUPT (the account's
+/// cell), E_IO.
 [[nodiscard]] enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octets_max);
 /// Whether a mailbox was deleted and is still kept. errors: E_NOTFOUND, E_CORRUPT, E_IO.
 [[nodiscard]] enum ec grave_find(struct cx *cx, struct view *v, struct mbox_ref m);
@@ -24,5 +27,8 @@ void grave_forget(struct change *c, uint64_t mbox);
 typedef bool grave_each(void *arg, uint64_t mbox, int64_t gone_s, struct sl name);
 [[nodiscard]] enum ec grave_list(
 	struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg);
-/// Drops what was deleted longer ago than GRAVE_S, a job for each account. errors: those of sweep_cells.
+/// Calls `each` for the mailboxes that were given up and wait for the sweep; gone_s and name are none.
+[[nodiscard]] enum ec grave_list_due(struct cx *cx, struct view *v, uint64_t account, grave_each *each, void *arg);
+/// Drops what was given up or deleted longer ago than GRAVE_S, jobs for each account; what is damaged stays and keeps
+/// nothing else. The keeper's thread only. errors: those of sweep_cells.
 [[nodiscard]] enum ec grave_sweep(struct cx *cx, struct store *s, int64_t now_s);

@@ -81,6 +81,49 @@ static void test_grace(void **state)
 	mailbed_free(b);
 }
 
+static bool note_seen(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+{
+	struct buf *seen = arg;
+
+	buf_printf(seen, "%llu %lld %.*s;", (unsigned long long)mbox, (long long)gone_s, SLF(name));
+	return true;
+}
+
+static unsigned graves(struct mailbed *b, uint64_t account)
+{
+	struct buf seen = BUF(1 << 20);
+	struct view *v = bed_view(b);
+	unsigned n = 0;
+
+	assert_int_equal(grave_list(&b->cx, v, account, INT64_MAX, note_seen, &seen), E_OK);
+	view_close(v);
+	for (size_t i = 0; i < seen.n; i++)
+		n += seen.p[i] == ';';
+	buf_free(&seen);
+	return n;
+}
+
+struct restore_args {
+	struct tree_op op;
+	uint64_t mbox;
+	struct sl name;
+};
+
+static enum ec restore_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct restore_args *a = arg;
+
+	(void)b;
+	return tree_restore(cx, t, &a->op, a->mbox, a->name);
+}
+
+static enum ec restore(struct mailbed *b, struct mbox_ref m, struct sl name)
+{
+	struct restore_args a = { { .account = m.account, .now_s = b->now_s, .quota = b->quota }, m.mbox, name };
+
+	return bed_do(b, restore_job, &a);
+}
+
 /// What a user deleted goes with the user.
 static void test_account_removed(void **state)
 {
@@ -90,11 +133,17 @@ static void test_account_removed(void **state)
 	struct mbox_ref m;
 
 	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
-	m.account = bed_user(b, bob, 0);
+	m.account = bed_user(b, bob, 30);
 	assert_int_equal(bed_create(b, m.account, SL("one"), &m.mbox), E_OK);
+	bed_append(b, m, SL("less than the quota"), 0);
+	struct mbox_ref given_up = m;
 	delete_box(b, m, b->now_s);
+	assert_int_equal(bed_create(b, m.account, SL("two"), &m.mbox), E_OK);
+	bed_append(b, m, SL("more than the quota"), 0);
+	delete_box(b, m, b->now_s);
+	assert_int_equal(graves(b, m.account), 1); // the other was given up
 	assert_int_equal(bed_do(b, remove_job, &bob), E_OK);
-	assert_false(is_there(b, m));
+	assert_false(is_there(b, m) || is_there(b, given_up));
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + 2 * GRAVE_S), E_OK);
 	bed_check(b);
 	mailbed_free(b);
@@ -123,29 +172,7 @@ static void test_many(void **state)
 	mailbed_free(b);
 }
 
-static bool note_seen(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
-{
-	struct buf *seen = arg;
-
-	buf_printf(seen, "%llu %lld %.*s;", (unsigned long long)mbox, (long long)gone_s, SLF(name));
-	return true;
-}
-
-static unsigned graves(struct mailbed *b, uint64_t account)
-{
-	struct buf seen = BUF(1 << 20);
-	struct view *v = bed_view(b);
-	unsigned n = 0;
-
-	assert_int_equal(grave_list(&b->cx, v, account, INT64_MAX, note_seen, &seen), E_OK);
-	view_close(v);
-	for (size_t i = 0; i < seen.n; i++)
-		n += seen.p[i] == ';';
-	buf_free(&seen);
-	return n;
-}
-
-/// Nobody fills the disk with what he deletes.
+/// Nobody fills the disk with what he deletes. What is given up goes with the next sweep.
 static void test_trim(void **state)
 {
 	(void)state;
@@ -172,7 +199,12 @@ static void test_trim(void **state)
 		assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
 		delete_box(b, m, b->now_s);
 	}
-	assert_false(is_there(b, old));
+	assert_int_equal(graves(b, m.account), GRAVES_MAX);
+	bed_check(b);
+	assert_int_equal(restore(b, old, SL("Back")), E_NOTFOUND); // given up
+	assert_true(is_there(b, old));                             // until nobody looks for bodies
+	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s), E_OK);
+	assert_true(!is_there(b, old) && is_there(b, m));
 	assert_int_equal(graves(b, m.account), GRAVES_MAX);
 	bed_check(b);
 	mailbed_free(b);
@@ -196,27 +228,6 @@ static void test_damaged_grave(void **state)
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);
 	assert_false(is_there(b, bad) || is_there(b, m));
 	mailbed_free(b);
-}
-
-struct restore_args {
-	struct tree_op op;
-	uint64_t mbox;
-	struct sl name;
-};
-
-static enum ec restore_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
-{
-	struct restore_args *a = arg;
-
-	(void)b;
-	return tree_restore(cx, t, &a->op, a->mbox, a->name);
-}
-
-static enum ec restore(struct mailbed *b, struct mbox_ref m, struct sl name)
-{
-	struct restore_args a = { { .account = m.account, .now_s = b->now_s, .quota = b->quota }, m.mbox, name };
-
-	return bed_do(b, restore_job, &a);
 }
 
 static struct quota_used used(struct mailbed *b, uint64_t account)

@@ -65,7 +65,7 @@ static bool take_row(void *arg, struct sl key, struct sl value)
 {
 	struct walking *w = arg;
 
-	if (w->rows++ == ROWS_PER_VIEW) {
+	if (w->rows++ == (w->m->view_rows ? w->m->view_rows : ROWS_PER_VIEW)) {
 		memcpy(w->next, key.p, key.n);
 		w->next_octets = key.n;
 		w->over = false;

@@ -2,9 +2,10 @@
 /// mark — which bodies are named by rows: one walk over the whole index in small views, so that it hinders nobody.
 ///
 /// No reference is counted anywhere: what is alive is what a row names, so a mistake of yesterday cannot lose a body.
-/// What
-/// rows name while the walk goes on is met, too: a row that is copied keeps its body until long after the walk
-/// (EXPUNGED_READABLE_S); a clock that is set meanwhile makes the walk void.
+/// A row may be copied to where the walk has been; then the row that it was copied from is met, since no row that names
+/// a body in a sealed segment goes while a walk goes on. An expunged one names it for EXPUNGED_READABLE_S from the
+/// walk's begin; pages and cells are removed by the sweep alone, which the same thread makes (grave.h, mbox_sweep.h),
+/// or with the whole account, out of which nothing is copied. A clock that is set meanwhile makes the walk void.
 #include "base/buf.h"
 #include "store/engine.h"
 
@@ -19,7 +20,8 @@ typedef bool mark_wants(void *arg, struct body_ref ref);
 struct mark {
 	mark_wants *wants;
 	void *arg;
-	struct buf bodies; // struct marked: sorted, each once
+	unsigned view_rows; // in one view; 0: as many as is good
+	struct buf bodies;  // struct marked: sorted, each once
 };
 
 /// Walks. out: m->bodies; free it with buf_free.

@@ -84,5 +84,5 @@ enum ec mbox_sweep(struct cx *cx, struct store *s, int64_t now_s)
 {
 	struct hollow hollow = { .now_s = now_s };
 
-	return sweep_cells(cx, s, &(struct sweep){ look_for_hollow, drop_hollow, &hollow });
+	return sweep_cells(cx, s, &(struct sweep){ .look = look_for_hollow, .clear = drop_hollow, .arg = &hollow });
 }

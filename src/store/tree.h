@@ -21,6 +21,7 @@ enum {
 	SUBSCRIPTIONS_MAX = 20000, // names outlive their mailboxes
 	GRAVE_S = 7 * 24 * 3600,   // deleted mailboxes are kept
 	GRAVES_MAX = 1000,         // per account
+	GRAVES_DUE_MAX = 20000,    // given up, not swept yet
 };
 
 /// errors: E_SYNTAX (not UTF-8, controls, empty component), E_TOOBIG (component, depth or whole).
@@ -43,7 +44,8 @@ struct tree_op {
 /// Makes a mailbox and its missing parents. errors: E_EXISTS, E_LIMIT, E_DENIED (use INBOX), mbox_name_check's.
 [[nodiscard]] enum ec tree_create(
 	struct cx *cx, struct txn *t, const struct tree_op *op, struct sl name, enum mbox_use use, uint64_t *mbox);
-/// Removes a mailbox; children stay below a node without mailbox. errors: E_NOTFOUND, E_DENIED (INBOX).
+/// Removes a mailbox; children stay below a node without mailbox. errors: E_NOTFOUND, E_DENIED (INBOX), E_LIMIT
+/// (GRAVES_DUE_MAX).
 [[nodiscard]] enum ec tree_delete(struct cx *cx, struct txn *t, const struct tree_op *op, uint64_t mbox);
 /// Brings a deleted mailbox back under `name`, making missing parents; its UIDVALIDITY is another. The quota does not
 /// stand in the way. errors: E_NOTFOUND (no such grave), E_EXISTS (the name), E_LIMIT, mbox_name_check's.
