@@ -99,12 +99,13 @@ static bool scan_cell(void *arg, struct sl key, struct sl in)
 	struct scan *sc = arg;
 	struct cell_row row;
 	struct sl head;
+	enum ec e = key.n == CELL_KEY_PREFIX ? cell_row_split(sc->cx, in, &row, &head)
+	                                     : fail(sc->cx, E_CORRUPT, "index: a cell's key has %zu octets", key.n);
 
-	if (key.n != CELL_KEY_PREFIX)
-		sc->err = fail(sc->cx, E_CORRUPT, "index: a cell's key has %zu octets", key.n);
-	else
-		sc->err = cell_row_split(sc->cx, in, &row, &head);
-	return sc->err == E_OK && sc->each_cell(sc->arg, cell_of_key(key), row.version, head);
+	if (e == E_OK)
+		return sc->each_cell(sc->arg, cell_of_key(key), row.version, head);
+	sc->err = e;
+	return e == E_CORRUPT;
 }
 
 static bool scan_damaged(void *arg, struct sl key, struct sl row)
@@ -116,10 +117,13 @@ static bool scan_damaged(void *arg, struct sl key, struct sl row)
 	return sc->err == E_OK && sc->each_cell(sc->arg, cell_of_key(key), get_le64(row.p), SL(""));
 }
 
-enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg)
+enum ec cell_scan_cells(struct cx *cx, struct view *v, struct cell_id from, cell_each_cell *each, void *arg)
 {
 	struct scan sc = { .each_cell = each, .arg = arg, .cx = cx };
-	enum ec e = index_scan(cx, v->t, T_CELL, SL(""), SL(""), scan_cell, &sc);
+	uint8_t start[CELL_KEY_PREFIX];
+
+	cell_key(from, start);
+	enum ec e = index_scan(cx, v->t, T_CELL, (struct sl){ start, sizeof start }, SL(""), scan_cell, &sc);
 
 	return e ? e : sc.err;
 }

@@ -88,9 +88,11 @@ struct view *txn_view(struct txn *t);
 typedef bool cell_each(void *arg, struct sl key, struct sl value);
 [[nodiscard]] enum ec cell_scan(
 	struct cx *cx, struct view *v, struct cell_id id, struct sl from, cell_each *each, void *arg);
-/// Walks all cells (for checks and export). `id` > `after` in order of (account, name).
+/// Walks cells from `from` on in order of (account, name). Return false from `each` to stop early.
+/// errors: E_CORRUPT — cells whose row cannot be read were passed over; E_IO.
 typedef bool cell_each_cell(void *arg, struct cell_id id, uint64_t version, struct sl head);
-[[nodiscard]] enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);
+[[nodiscard]] enum ec cell_scan_cells(
+	struct cx *cx, struct view *v, struct cell_id from, cell_each_cell *each, void *arg);
 
 /// Copies body octets [off, off + sum of iov lengths) of `ref` into iov; checks nothing that cannot be checked
 /// for a part; whole 64 KiB pieces

@@ -297,12 +297,15 @@ enum ec cell_scan(struct cx *cx, struct view *v, struct cell_id id, struct sl fr
 	return E_OK;
 }
 
-enum ec cell_scan_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg)
+enum ec cell_scan_cells(struct cx *cx, struct view *v, struct cell_id from, cell_each_cell *each, void *arg)
 {
 	(void)cx;
-	for (size_t i = 0; i < v->s->cells; i++)
-		if (!each(arg, v->s->cell[i]->id, v->s->cell[i]->version, sl_of(v->s->cell[i]->head)))
+	for (size_t i = 0; i < v->s->cells; i++) {
+		const struct cell *c = v->s->cell[i];
+		bool before = c->id.account == from.account ? c->id.name < from.name : c->id.account < from.account;
+		if (!before && !each(arg, c->id, c->version, sl_of(c->head)))
 			break;
+	}
 	return E_OK;
 }
 

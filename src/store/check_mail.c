@@ -435,7 +435,7 @@ static bool step(struct checker *k)
 	if (k->account >= k->next_account) {
 		check_damage(k);
 		if (k->err == E_OK)
-			k->err = cell_scan_cells(k->cx, k->v, check_cell, k);
+			k->err = cell_scan_cells(k->cx, k->v, (struct cell_id){ 0 }, check_cell, k);
 		return false;
 	}
 	if (k->account == 0) {

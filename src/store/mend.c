@@ -232,7 +232,7 @@ static enum ec look(struct cx *cx, struct store *s, struct all *all, size_t *gap
 	*whole = store_is_restored(s) || all->damage != mended;
 	all->account_at = SIZE_MAX;
 	if (e == E_OK && *whole)
-		e = cell_scan_cells(cx, v, collect_all, all);
+		e = cell_scan_cells(cx, v, (struct cell_id){ 0 }, collect_all, all);
 	view_close(v);
 	return e ? e : all->gaps->err;
 }

@@ -30,7 +30,7 @@ static void write_images(struct bed *b, uint64_t turn)
 
 	if (view_open(NULL, b->s, &v) != E_OK)
 		return;
-	(void)!cell_scan_cells(NULL, v, write_image, &cells);
+	(void)!cell_scan_cells(NULL, v, (struct cell_id){ 0 }, write_image, &cells);
 	view_close(v);
 	for (size_t at = 0; at < cells.n; at += sizeof(struct cell_id)) {
 		struct cell_id id;
