@@ -9,7 +9,7 @@
 #include "main/text.h"
 #include "store/backup.h"
 
-enum { HOLD_EVERY_S = 10, BUSY_MS = 500, LIST_TRIES = 5 };
+enum { HOLD_EVERY_S = 10, BUSY_MS = 500, AWAY_S = 60, LIST_TRIES = 5 };
 
 static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 {
@@ -23,46 +23,47 @@ static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 
 // ---- backup
 
-/// Holds the files, waiting for compaction to end.
-FIB static enum ec hold(struct cx *cx, struct client *store, bool roll, struct ans_store_hold *ans)
+/// Where the store died the server starts it anew: the connection went with it.
+FIB static void reach_again(struct cx *cx, struct cli *cli, struct client *store)
+{
+	int fd = client_is_up(store) ? -1 : cli_connect(cx, &cli->place, "control");
+
+	if (fd >= 0)
+		(void)!client_attach(cx, store, fd); // if not, the next try
+	cx_forget(cx);
+}
+
+/// Holds the files, waiting for compaction to end, and for a store that is away.
+FIB static enum ec hold(struct cx *cx, struct cli *cli, struct client *store, bool roll, struct ans_store_hold *ans)
 {
 	struct req_store_hold req = { .roll = roll };
+	int64_t until_s = clock_steady_s() + AWAY_S;
 	enum ec e = call_store_hold(cx, store, &req, ans);
 
-	while (e == E_TEMP) {
+	while (e == E_TEMP && clock_steady_s() < until_s) {
+		if (client_is_up(store))
+			until_s = clock_steady_s() + AWAY_S;
 		cx_forget(cx);
 		e = fib_sleep(cx, BUSY_MS);
+		reach_again(cx, cli, store);
 		if (e == E_OK)
 			e = call_store_hold(cx, store, &req, ans);
 	}
 	return e;
 }
 
-/// Lists what is to be copied. Where the store died meanwhile nobody held its files for that list: once more.
-FIB static enum ec list_files(struct cx *cx, struct cli *cli, struct client *store, const char *data, struct backup *b)
+/// Holds the files on. errors: E_CONFLICT — nobody held them for a while, and some may be gone.
+FIB static enum ec hold_on(struct cx *cx, struct cli *cli, struct client *store, uint64_t files)
 {
-	struct ans_store_hold before = { 0 }, after = { 0 };
-	enum ec e = E_CONFLICT;
+	struct ans_store_hold now = { 0 };
+	enum ec e = hold(cx, cli, store, false, &now);
 
-	for (int i = 0; e == E_CONFLICT && i < LIST_TRIES; i++) {
-		e = hold(cx, store, true, &before);
-		if (e == E_OK)
-			e = backup_begin(cx, data, cli->arg[0], before.segment, b);
-		if (e != E_OK)
-			return e;
-		e = hold(cx, store, false, &after);
-		if (e == E_OK && after.files != before.files)
-			e = fail(cx, E_CONFLICT, "the store was started anew meanwhile");
-		if (e != E_OK)
-			backup_end(b);
-	}
-	return e;
+	return e == E_OK && now.files != files ? fail(cx, E_CONFLICT, "the store was started anew meanwhile") : e;
 }
 
-FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store, struct backup *b)
+FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store, uint64_t files, struct backup *b)
 {
 	struct cli_progress bar = cli_progress_begin(cli, "copying");
-	struct ans_store_hold held = { 0 };
 	int64_t hold_at_s = clock_steady_s() + HOLD_EVERY_S;
 	bool more = true;
 	enum ec e = E_OK;
@@ -71,11 +72,33 @@ FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store
 		e = backup_step(cx, b, &more);
 		cli_progress_step(&bar, b->done, b->total);
 		if (e == E_OK && clock_steady_s() >= hold_at_s) {
-			e = hold(cx, store, false, &held);
+			e = hold_on(cx, cli, store, files);
 			hold_at_s = clock_steady_s() + HOLD_EVERY_S;
 		}
 	}
 	cli_progress_end(&bar);
+	return e;
+}
+
+/// Lists what is to be copied and copies it. errors: E_CONFLICT — the list was of another store's life.
+FIB static enum ec list_and_copy(
+	struct cx *cx, struct cli *cli, struct client *store, const char *data, struct backup *b)
+{
+	struct ans_store_hold held = { 0 };
+	struct cx quiet = { 0 };
+	enum ec e = hold(cx, cli, store, true, &held);
+
+	if (e == E_OK)
+		e = backup_begin(cx, data, cli->arg[0], held.segment, b);
+	if (e != E_OK)
+		return e;
+	e = copy_all(cx, cli, store, held.files, b);
+	enum ec still = hold_on(&quiet, cli, store, held.files); // a file that went is no mystery then
+	if (still != E_OK && e != E_CONFLICT)
+		e = still == E_CONFLICT ? fail(cx, still, "the store was started anew meanwhile") : e ? e : still;
+	cx_end(&quiet);
+	if (e != E_OK)
+		backup_end(b);
 	return e;
 }
 
@@ -96,14 +119,13 @@ FIB static int backup(struct cx *cx, struct cli *cli, struct client *store)
 	char data[4096];
 	struct backup b;
 
-	enum ec e = place_data_path(cx, &cli->place, data);
-	if (e == E_OK)
-		e = list_files(cx, cli, store, data, &b);
+	enum ec e = place_data_path(cx, &cli->place, data), copied = E_CONFLICT;
+	for (int i = 0; e == E_OK && copied == E_CONFLICT && i < LIST_TRIES; i++)
+		copied = list_and_copy(cx, cli, store, data, &b);
+	e = e == E_OK ? copied : e;
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "backup into %s: it %s", cli->arg[0], cli_words(e));
-	e = copy_all(cx, cli, store, &b);
-	if (e == E_OK)
-		e = backup_finish(cx, &b);
+	e = backup_finish(cx, &b);
 	if (e == E_OK)
 		e = copy_configuration(cx, cli);
 	int code = e == E_OK ? say_copied(cli, &b, "%.1f MiB are in the backup now; %.1f MiB of them were new.\n")

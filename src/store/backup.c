@@ -27,6 +27,7 @@ struct backup_file {
 	uint64_t octets, changed_ns;
 	uint32_t crc;
 	bool there; // in the backup already
+	bool bulk;  // may be cut off, or go, behind the bodies that are finished in it
 };
 
 static struct backup_file *file_at(const struct backup *b, size_t i)
@@ -195,6 +196,8 @@ static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 		return E_OK;
 	memcpy(f.name, name, SEG_NAME - 4);
 	int fd = openat(b->from, name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		return E_OK; // a body that was given up; or others went too, and store_hold tells
 	if (fd < 0)
 		return disk_error(cx, -errno, name);
 	enum ec e = fstat(fd, &st) < 0 ? disk_error(cx, -errno, name) : disk_read(cx, fd, &iov, 1, 0);
@@ -203,6 +206,7 @@ static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 		return E_OK; // just being made
 	if (e == E_OK)
 		e = seg_decode(NULL, (struct sl){ octets, sizeof octets }, &head);
+	f.bulk = e == E_OK && head.kind == SEG_BULK;
 	if (e == E_CORRUPT) // its second copy may be good: restore and start will see
 		e = E_OK;
 	if (e || (head.kind == SEG_LOG && head.id >= b->segment))
@@ -352,9 +356,29 @@ static enum ec end_file(struct cx *cx, struct backup *b, struct backup_file *f)
 	return E_OK;
 }
 
-/// The next octets of the file under way.
-static enum ec copy_some(struct cx *cx, struct backup *b, const struct backup_file *f)
+/// A body that was given up is cut off; what the log names ends before it. What was copied of it does no harm.
+static enum ec shorten(struct cx *cx, struct backup *b, struct backup_file *f)
 {
+	struct stat st;
+
+	if (fstat(b->in, &st) < 0)
+		return disk_error(cx, -errno, f->name);
+	uint64_t size = (uint64_t)st.st_size, now = size > b->at ? size : b->at;
+	if (now < f->octets) {
+		b->total -= f->octets - now;
+		f->octets = now;
+	}
+	return E_OK;
+}
+
+/// The next octets of the file under way.
+static enum ec copy_some(struct cx *cx, struct backup *b, struct backup_file *f)
+{
+	if (f->bulk) {
+		enum ec e = shorten(cx, b, f);
+		if (e)
+			return e;
+	}
 	size_t n = f->octets - b->at < STEP_OCTETS ? (size_t)(f->octets - b->at) : STEP_OCTETS;
 	uint8_t *room = malloc(n ? n : 1);
 	struct iovec in = { room, n }, out = { room, n };
@@ -362,6 +386,10 @@ static enum ec copy_some(struct cx *cx, struct backup *b, const struct backup_fi
 	if (!room)
 		return fail(cx, E_TEMP, "no memory to copy");
 	enum ec e = disk_read(cx, b->in, &in, 1, b->at);
+	if (e == E_RANGE && f->bulk) {
+		free(room);
+		return E_OK; // cut off just now: the next step sees how far
+	}
 	if (e == E_RANGE)
 		e = fail(cx, E_CORRUPT, "%s has become shorter", f->name);
 	if (e == E_OK)
@@ -374,6 +402,17 @@ static enum ec copy_some(struct cx *cx, struct backup *b, const struct backup_fi
 	return e;
 }
 
+/// A bulk segment goes where the only body in it was given up.
+static void leave_out(struct backup *b)
+{
+	struct backup_file *f = file_at(b, b->next);
+	size_t behind = file_count(b) - b->next - 1;
+
+	b->total -= f->octets;
+	memmove(f, f + 1, behind * sizeof *f);
+	buf_cut(&b->files, b->files.n - sizeof *f);
+}
+
 enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 {
 	while (b->next < file_count(b) && file_at(b, b->next)->there)
@@ -383,6 +422,10 @@ enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 		return E_OK;
 	struct backup_file *f = file_at(b, b->next);
 	enum ec e = b->in < 0 ? begin_file(cx, b, f) : E_OK;
+	if (e == E_NOTFOUND && f->bulk) {
+		leave_out(b);
+		return E_OK;
+	}
 	if (e == E_OK)
 		e = copy_some(cx, b, f);
 	if (e == E_OK && b->at == f->octets) {

@@ -7,7 +7,9 @@
 /// Segments hardly ever change, so a second backup into the same folder copies what is new. Every file is flushed and
 /// renamed into place, the manifest last: a backup without one is not complete, and one that was interrupted leaves the
 /// backup before it as good as it was, but for files that had grown.
-/// Blocking; files only. The store is held meanwhile (store_hold, cell.h).
+/// Bulk segments may grow, be cut off or go meanwhile, but for the bodies that the listed log names.
+/// Blocking; files only. The store is held meanwhile (store_hold, cell.h): where that says other `files` at the end than
+/// before the listing, what was copied is no backup.
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,7 +39,7 @@ struct backup {
 /// E_TEMP.
 [[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, struct backup *out);
 /// Copies some of it. out: *more — false once all is there. errors: E_FULL, E_IO, E_NOTFOUND (a file went meanwhile),
-/// E_CORRUPT (restore: a file is not what the manifest says).
+/// E_CORRUPT (a file has become shorter; restore: one is not what the manifest says).
 [[nodiscard]] enum ec backup_step(struct cx *cx, struct backup *b, bool *more);
 /// After the last step: writes the manifest and removes files that are in no backup any more.
 [[nodiscard]] enum ec backup_finish(struct cx *cx, struct backup *b);
