@@ -32,6 +32,18 @@ static enum ec mend(struct cx *cx, struct store *s)
 	return e;
 }
 
+static void tell_missing(struct cx *cx, const struct store *s)
+{
+	const uint32_t *segment;
+	size_t n = store_missing(s, &segment);
+
+	for (size_t i = 0; i < n; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "%08x.seg", segment[i]);
+		LOG(cx, LOG_ERROR, "store.segment.missing", kv_sl("file", sl_cstr(name)));
+	}
+}
+
 static enum ec open_all(struct cx *cx, const struct bundle *b, const struct config *c, struct store_role *r)
 {
 	struct store_conf sc = {
@@ -46,8 +58,10 @@ static enum ec open_all(struct cx *cx, const struct bundle *b, const struct conf
 	mailstore_rules(&sc);
 	enum ec e = store_open(cx, &sc, &r->store);
 
-	if (e == E_OK)
+	if (e == E_OK) {
+		tell_missing(cx, r->store);
 		e = mend(cx, r->store);
+	}
 	if (e != E_OK)
 		return wrap(cx, e, "opening the store");
 	memcpy(conf.secret, b->store_secret, sizeof conf.secret);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "store/deliver.h"
 #include "store/directory.h"
@@ -310,7 +312,7 @@ static enum ec resolve(struct cx *cx, struct request *r, struct view *v)
 
 // ---- reading bodies
 
-enum { READS = 16 };
+enum { READS = 16, UNREAD_TOLD_S = 10 };
 struct reads {
 	struct body_ref ref[READS];
 	bool found[READS];
@@ -352,18 +354,68 @@ static enum ec prove(struct cx *cx, struct request *r, struct body_ref body, uin
 	return e;
 }
 
-/// Straight into the arena, after the view is closed: a cold disk must not pin the index.
-static uint32_t read_one(struct cx *cx, struct request *r, struct body_ref body, uint32_t offset, struct range to)
+/// Straight into the arena, after the view is closed: a cold disk must not pin the index. errors: those of blob_get.
+static enum ec read_one(struct cx *cx, struct request *r, struct body_ref body, uint32_t i, uint32_t *got)
 {
 	const struct req_mbox_read *q = r->in;
-	uint32_t n = offset < body.octets ? body.octets - offset : 0;
+	struct range to = q->out.r[i];
+	uint32_t n = q->offset[i] < body.octets ? body.octets - q->offset[i] : 0;
 	struct iovec iov = { request_at(r, to), n < to.len ? n : to.len };
-	enum ec e = q->prove && n ? prove(cx, r, body, offset) : E_OK;
+	enum ec e = q->prove && n ? prove(cx, r, body, q->offset[i]) : E_OK;
 
 	if (e == E_OK && iov.iov_len)
-		e = blob_get(cx, r->s->store, body, offset, &iov, 1);
+		e = blob_get(cx, r->s->store, body, q->offset[i], &iov, 1);
+	if (e == E_OK)
+		*got = (uint32_t)iov.iov_len;
+	return e;
+}
 
-	return e == E_OK ? (uint32_t)iov.iov_len : e == E_NOTFOUND ? READ_GONE : READ_DAMAGED;
+/// Whether the message is still there, now that its octets are not: its hour may be over, or the mailbox be dropped.
+static enum ec still_there(struct cx *cx, struct request *r, uint32_t uid, bool *there)
+{
+	const struct req_mbox_read *q = r->in;
+	struct view *v;
+	struct pl_row row;
+	enum ec e = view_open(cx, r->s->store, &v);
+
+	if (e != E_OK)
+		return e;
+	e = mailbox_row(cx, v, (struct mbox_ref){ r->account, q->mbox }, uid, clock_now_s(), &row);
+	view_close(v);
+	*there = e == E_OK;
+	return e == E_NOTFOUND ? E_OK : e;
+}
+
+/// One line in UNREAD_TOLD_S: a client that reads a whole mailbox may meet thousands.
+static void tell_unread(struct cx *cx, struct request *r, uint32_t uid, enum ec e)
+{
+	const struct req_mbox_read *q = r->in;
+	int64_t now_s = clock_steady_s(), last_s = atomic_load(&r->s->unread_told_s);
+	char story[512] = "";
+
+	atomic_fetch_add(&r->s->unread, 1);
+	if ((last_s && now_s - last_s < UNREAD_TOLD_S) ||
+		!atomic_compare_exchange_strong(&r->s->unread_told_s, &last_s, now_s))
+		return;
+	cx_story(cx, story, sizeof story);
+	LOG(cx, LOG_ERROR, "store.body.unread", kv_u("account", r->account), kv_u("mailbox", q->mbox), kv_u("uid", uid),
+		kv_u("since_last", atomic_exchange(&r->s->unread, 0)), kv_word("code", ec_name(e)),
+		kv_sl("why", sl_cstr(story)));
+}
+
+/// What the answer says of a message whose octets cannot be had. errors: E_TEMP — what failed may pass: no memory, no
+/// descriptor, a disk that does not answer. That is never told as damage.
+static enum ec unread(struct cx *cx, struct request *r, uint32_t uid, enum ec why, uint32_t *got)
+{
+	bool there = true;
+	enum ec e = why == E_NOTFOUND ? still_there(cx, r, uid, &there) : E_OK;
+
+	if (e != E_OK)
+		return e;
+	if (there)
+		tell_unread(cx, r, uid, why);
+	*got = there ? READ_DAMAGED : READ_GONE;
+	return why == E_NOTFOUND || why == E_CORRUPT || why == E_UNSUPPORTED ? E_OK : E_TEMP;
 }
 
 static void mbox_read(struct cx *cx, struct request *r)
@@ -371,11 +423,15 @@ static void mbox_read(struct cx *cx, struct request *r)
 	const struct req_mbox_read *q = r->in;
 	struct ans_mbox_read *a = r->out;
 	struct reads reads = { 0 };
-	bool one = !q->prove || q->out.n == 1; // to look at more takes more requests
-	enum ec e = one ? find_bodies(cx, r, &reads) : E_RANGE;
+	bool alone = !q->prove || q->out.n == 1; // to look at more takes more requests
+	enum ec e = alone ? find_bodies(cx, r, &reads) : E_RANGE;
 
-	for (uint32_t i = 0; e == E_OK && i < q->out.n; i++)
-		a->got[i] = reads.found[i] ? read_one(cx, r, reads.ref[i], q->offset[i], q->out.r[i]) : READ_GONE;
+	for (uint32_t i = 0; e == E_OK && i < q->out.n; i++) {
+		a->got[i] = READ_GONE;
+		enum ec one = reads.found[i] ? read_one(cx, r, reads.ref[i], i, &a->got[i]) : E_OK;
+		if (one != E_OK)
+			e = unread(cx, r, q->uid[i], one, &a->got[i]);
+	}
 	request_answer(r, e);
 }
 

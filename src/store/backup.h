@@ -8,8 +8,8 @@
 /// renamed into place, the manifest last: a backup without one is not complete, and one that was interrupted leaves the
 /// backup before it as good as it was, but for files that had grown.
 /// Bulk segments may grow, be cut off or go meanwhile, but for the bodies that the listed log names.
-/// Blocking; files only. The store is held meanwhile (store_hold, cell.h): where that says other `files` at the end than
-/// before the listing, what was copied is no backup.
+/// Blocking; files only. The store is held meanwhile (store_hold, cell.h): where that says other `files` at the end
+/// than before the listing, what was copied is no backup.
 #include <stdbool.h>
 #include <stdint.h>
 

@@ -275,10 +275,12 @@ static enum ec open_place(struct cx *cx, struct store *s, struct body_ref ref, s
 	for (int i = 0; i < OPEN_TRIES && e == E_NOTFOUND; i++) // compaction may take it away between the two
 		e = segcache_get(cx, &s->cache, places_find(&s->places, born), &p->f);
 	if (e)
-		return e;
+		return e == E_NOTFOUND ? fail(cx, e, "segment %08x is missing", born) : e;
 	p->at = (uint32_t)ref.at;
 	if (p->f->head.kind == SEG_PACK)
 		e = pack_map_find(cx, p->f->fd, &p->f->map, ref.at, &p->at);
+	if (e == E_NOTFOUND)
+		e = fail(cx, e, "pack %08x is without the body (born in %08x)", p->f->head.id, born);
 	if (e)
 		segcache_put(&s->cache, p->f);
 	return e;

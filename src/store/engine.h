@@ -99,7 +99,9 @@ struct store {
 	uint64_t raise;
 	uint64_t damaged_batches; // found by this start
 	uint64_t damage;          // store_damage
-	enum store_start start;   // what this start went on from
+	uint32_t *missing;        // segments, as in struct seg_list; owned
+	size_t missing_n;
+	enum store_start start; // what this start went on from
 	struct index *index;
 	struct journal journal;
 	struct bulk bulk;

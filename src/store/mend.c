@@ -234,7 +234,7 @@ static enum ec look(struct cx *cx, struct store *s, struct all *all, size_t *gap
 	if (e == E_OK && *whole)
 		e = cell_scan_cells(cx, v, (struct cell_id){ 0 }, collect_all, all);
 	view_close(v);
-	return e ? e : all->gaps->err;
+	return e && e != E_CORRUPT ? e : all->gaps->err; // what cannot be read cannot be mended either
 }
 
 enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged)

@@ -172,6 +172,8 @@ static enum ec find_chain(struct cx *cx, struct seg_list *l)
 		i = find_log(l, i, h->prev);
 		if (i < l->n && l->all[i].head.id == h->prev)
 			l->all[i].limit = h->prev_end;
+		else if (l->missing_n < SEG_MISSING_MAX)
+			l->missing[l->missing_n++] = h->prev;
 	}
 	for (size_t a = 0, b = l->chain_n; a + 1 < b; a++) {
 		uint32_t swap = l->chain[a];

@@ -5,6 +5,8 @@
 #include "store/engine.h"
 #include "store/walk.h"
 
+enum { SEG_MISSING_MAX = 16 };
+
 struct seg_list {
 	struct seg_info {
 		struct seg_head head;
@@ -21,6 +23,8 @@ struct seg_list {
 	size_t chain_n;
 	uint32_t newest; // the highest id of all, also of those set aside: none is used again
 	uint64_t lost;   // files that were set aside: they are named ID.seg.lost
+	uint32_t missing[SEG_MISSING_MAX]; // that the log names and that are nowhere, the newest first; as many as fit
+	size_t missing_n;
 };
 
 /// Reads the headers of all segments in the folder and the maps of packs, removes what a crash left before a header was

@@ -56,9 +56,11 @@ struct serve {
 	unsigned threads;
 	pthread_t *thread;
 	atomic_bool stopping;
-	atomic_uint named;            // threads that have begun
-	_Atomic int64_t resend_at_ns; // when lost notes are made up for
-	pthread_mutex_t lock;         // of what follows
+	atomic_uint named;             // threads that have begun
+	_Atomic int64_t resend_at_ns;  // when lost notes are made up for
+	_Atomic int64_t unread_told_s; // when the log was last told of a body that cannot be read
+	atomic_uint_least64_t unread;  // since then
+	pthread_mutex_t lock;          // of what follows
 	pthread_cond_t idle;
 	struct peer *peers;
 	uint32_t peer_count, inflight;

@@ -430,6 +430,22 @@ static enum ec note_open(struct cx *cx, struct store *s, const struct stop *stop
 	return e;
 }
 
+static enum ec take_missing(struct cx *cx, struct store *s, const struct seg_list *l)
+{
+	s->missing = calloc(l->missing_n + 1, sizeof *s->missing);
+	if (!s->missing)
+		return fail(cx, E_TEMP, "no memory for a store");
+	memcpy(s->missing, l->missing, l->missing_n * sizeof *s->missing);
+	s->missing_n = l->missing_n;
+	return E_OK;
+}
+
+size_t store_missing(const struct store *s, const uint32_t **segments)
+{
+	*segments = s->missing;
+	return s->missing_n;
+}
+
 static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 {
 	struct stop stop;
@@ -450,6 +466,9 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	take_numbers(s, l, raised, stop.lost);
 	s->damaged_batches = r.damaged;
 	s->damage = r.applied.damaged + l->lost;
+	e = take_missing(cx, s, l);
+	if (e)
+		return e;
 	if (l->chain_n)
 		e = cut_tail(cx, s, l, &r);
 	if (e == E_OK)
@@ -483,6 +502,7 @@ static void release(struct store *s)
 		void *to;
 	} dir = { .from = s->dir.p };
 	free(dir.to);
+	free(s->missing);
 	free(s);
 }
 

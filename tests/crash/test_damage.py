@@ -262,3 +262,51 @@ def test_lost_user(fresh, how):
     imap = server.imap("bob")
     assert int(re.search(rb"UIDNEXT (\d+)", imap.status("INBOX", "(UIDNEXT)")[1][0])[1]) == 2 + 65536
     imap.logout()
+
+
+def test_missing_segment(fresh, tmp_path):
+    """A segment of the log is moved away: the start names it, its letters are told as damaged, not as expunged, by every
+    way; the letters in the next one come. Brought back all is well."""
+    server = fresh(users=("alice",))
+    letters = [letter(n, 3000) for n in range(1, 5)]
+    for some in (letters[:3], letters[3:]):
+        server.start()
+        imap = server.imap()
+        for one in some:
+            assert imap.append("INBOX", None, None, one)[0] == "OK"
+        imap.logout()
+        server.stop()
+    lost = min(r.file for f in (server.dir / "data" / "log").glob("*.seg") for r in records.records(f)
+               if r.type == records.BLOB)
+    os.rename(lost, tmp_path / "lost")
+    server.start()
+    server.wait_log(f'store.segment.missing role=store file="{pathlib.Path(lost).name}"')
+    imap = server.imap()
+    assert imap.select("INBOX")[1] == [b"4"]
+    kind, text = imap.uid("FETCH", "1:*", "(BODY.PEEK[])")
+    assert kind == "NO" and text[0].startswith(b"[SERVERBUG]"), (kind, text)
+    came = [part[1] for part in imap.response("FETCH")[1] if isinstance(part, tuple)]
+    assert came == letters[3:]
+    kind, text = imap.fetch("1:2", "(BODY.PEEK[])")
+    assert kind == "NO" and text[0].startswith(b"[SERVERBUG]") and b"EXPUNGE" not in text[0], (kind, text)
+    assert imap.create("Copies")[0] == "OK" and imap.uid("COPY", "1:*", "Copies")[0] == "OK"
+    kind, data = imap.uid("SEARCH", "TEXT", "only4")
+    assert kind == "OK" and data[0].split() == [b"4"]
+    imap.logout()
+    server.wait_log("store.body.unread")
+    pop = server.pop3()
+    with pytest.raises(poplib.error_proto) as refused:
+        pop.retr(1)
+    assert "-ERR [SYS/PERM]" in str(refused.value)
+    assert b"\r\n".join(pop.retr(4)[1]) + b"\r\n" == letters[3]
+    pop.quit()
+    done = server.run("export", str(tmp_path / "x.mbox"), "--user", server.address(), "--mailbox", "INBOX", check=False)
+    assert done.returncode == 1 and "message 1 of INBOX" in done.stderr, done
+    server.stop()
+    os.rename(tmp_path / "lost", lost)
+    server.start()
+    imap = server.imap()
+    imap.select("INBOX")
+    kind, data = imap.uid("FETCH", "1:*", "(BODY.PEEK[])")
+    assert kind == "OK" and [part[1] for part in data if isinstance(part, tuple)] == letters
+    imap.logout()

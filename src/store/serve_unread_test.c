@@ -1,0 +1,125 @@
+/// Tests of reading messages whose octets cannot be had: lost is told as damage, a shortage as one, expunged as gone.
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "store/engine.h"
+#include "store/mbox_rows.h"
+#include "store/serve_town.h"
+
+/// One message, read so far by nobody, and its body's segment.
+struct letter {
+	struct town *t;
+	struct handle h;
+	uint64_t inbox;
+	char file[200];
+	struct rlimit limit; // as it was
+};
+
+static struct letter letter_new(void)
+{
+	struct letter l = { .t = town_new() };
+	struct pl_row row;
+
+	l.h = login_as(&l.t->user, SL("alice@example.org"));
+	l.inbox = find(&l.t->user, &l.h, SL("INBOX"));
+	append(&l.t->user, &l.h, l.inbox, SL("octets"));
+	struct view *v = bed_view(l.t->b);
+	struct mbox_ref m = { l.h.account, l.inbox };
+	assert_int_equal(mailbox_row(&l.t->b->cx, v, m, 1, clock_now_s(), &row), E_OK);
+	view_close(v);
+	snprintf(l.file, sizeof l.file, "%s/log/%08x.seg", l.t->b->dir, (unsigned)(row.body >> 32));
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &l.limit), 0);
+	return l;
+}
+
+static enum ec read_letter(struct letter *l, uint32_t *got)
+{
+	struct req_mbox_read q = { .handle = l->h, .mbox = l->inbox, .uid = { 1 }, .out = { 1, { { 0, 100 } } } };
+	struct ans_mbox_read a = { 0 };
+	enum ec e = ASK(&l->t->user, mbox_read, &q, &a);
+
+	*got = a.got[0];
+	return e;
+}
+
+static void expunge(struct letter *l)
+{
+	struct req_mbox_flags f = { .handle = l->h,
+		.mbox = l->inbox,
+		.all = 1,
+		.mode = FLAGS_ADD,
+		.flags = FLAG_DELETED,
+		.unchanged_since = UINT64_MAX };
+	struct ans_mbox_flags flagged;
+	struct req_mbox_expunge q = { .handle = l->h, .mbox = l->inbox, .all = 1, .out = { 0, 64 } };
+	struct ans_mbox_expunge a;
+
+	must(ASK(&l->t->user, mbox_flags, &f, &flagged), "flags");
+	must(ASK(&l->t->user, mbox_expunge, &q, &a), "expunge");
+	assert_int_equal(a.count, 1);
+}
+
+static void lose_file(struct letter *l)
+{
+	assert_int_equal(unlink(l->file), 0);
+}
+
+static void cut_file(struct letter *l)
+{
+	assert_int_equal(truncate(l->file, SEG_DATA), 0);
+}
+
+/// No descriptor is left for the segment.
+static void fill_descriptors(struct letter *l)
+{
+	int next = dup(0);
+	struct rlimit few = { (rlim_t)next, l->limit.rlim_max };
+
+	assert_true(next > 0);
+	close(next);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+}
+
+static void leave(struct letter *l)
+{
+	(void)l;
+}
+
+static void test_unread(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		void (*what)(struct letter *l);
+		enum ec want;
+		uint32_t got;
+	} cases[] = {
+		{ "nothing happened", leave, E_OK, 6 },
+		{ "the segment is missing", lose_file, E_OK, READ_DAMAGED },
+		{ "the segment ends early", cut_file, E_OK, READ_DAMAGED },
+		{ "just expunged", expunge, E_OK, 6 },
+		{ "no descriptor is free", fill_descriptors, E_TEMP, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct letter l = letter_new();
+		uint32_t got;
+		cases[i].what(&l);
+		enum ec e = read_letter(&l, &got);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &l.limit), 0);
+		CHECK(e == cases[i].want && got == cases[i].got, cases[i].name);
+		CHECK(cases[i].want == E_OK || (read_letter(&l, &got) == E_OK && got == 6), "the shortage passed");
+		town_end(l.t);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_unread),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
