@@ -47,7 +47,7 @@ static void test_share(void **state)
 static void test_meet(void **state)
 {
 	struct burdens *b = calloc(1, sizeof *b);
-	int64_t job_ns;
+	int64_t job_ns = 0;
 
 	(void)state;
 	burden_add(b, 5, 50 * MS, MS);
