@@ -425,11 +425,7 @@ static enum ec replace(
 /// Where the disk is full a pack must give more than it takes: otherwise the spare would not come back.
 static bool is_worth(const struct group *g, const struct pack *p)
 {
-	uint64_t octets = 0;
-
-	for (size_t i = 0; i < g->n; i++)
-		octets += g->all[i].octets;
-	return !p->spare || p->at < octets;
+	return !p->spare || p->at < g->octets;
 }
 
 static enum ec finish(
