@@ -47,21 +47,6 @@ static void roll(struct town *t)
 	plain(t, 1, 1, 10);
 }
 
-static struct compact_result compact(struct town *t, const struct compact_conf *conf)
-{
-	struct compact_result r;
-	struct cx cx = { 0 };
-	char story[1024] = "";
-	enum ec e = compact_run(&cx, t->s, conf, &r);
-
-	cx_story(&cx, story, sizeof story);
-	if (e)
-		print_error("%s: %s\n", ec_name(e), story);
-	assert_int_equal(e, E_OK);
-	cx_end(&cx);
-	return r;
-}
-
 /// What the folder of the log holds.
 struct folder {
 	uint64_t octets;
@@ -99,14 +84,14 @@ static void test_given_back(void **state)
 		for (uint64_t name = 0; name < PLAIN_CELLS; name++)
 			plain(t, 1000 + name, 1, 3000);
 	roll(t);
-	compact(t, &any_dead);
+	town_compact(t, &any_dead);
 	assert_true(look(t).packs > 0 && look(t).octets > 10 * living); // no image: all are needed
 	for (uint64_t name = 0; name < PLAIN_CELLS; name++)
 		assert_int_equal(image_write(NULL, t->s, (struct cell_id){ 9, 1000 + name }, true), E_OK);
 	roll(t);
-	struct compact_result r = compact(t, &hourly);
+	struct compact_result r = town_compact(t, &hourly);
 	assert_true(r.octets_gone > 10 * living && r.octets_gone > r.octets_new);
-	compact(t, &any_dead);
+	town_compact(t, &any_dead);
 	assert_true(look(t).octets < 2 * living + t->bed.conf.segment_octets);
 	town_restart(t, true);
 	town_free(t);
@@ -123,11 +108,11 @@ static void test_needed_are_living(void **state)
 	roll(t);
 	size_t files = look(t).files;
 	assert_true(files > 10);
-	struct compact_result r = compact(t, &hourly);
+	struct compact_result r = town_compact(t, &hourly);
 	assert_int_equal(r.segments, 0);
 	for (uint64_t name = 0; name < 60; name++)
 		assert_int_equal(image_write(NULL, t->s, (struct cell_id){ 9, 1000 + name }, true), E_OK);
-	r = compact(t, &hourly);
+	r = town_compact(t, &hourly);
 	assert_true(r.segments >= files - 2 && r.packs < r.segments);
 	town_restart(t, true);
 	town_free(t);
@@ -148,7 +133,7 @@ static void test_small_packs(void **state)
 			for (uint64_t name = 0; name < 20; name++)
 				plain(t, 1000 + name, round, 900);
 			roll(t);
-			struct compact_result r = compact(t, &conf);
+			struct compact_result r = town_compact(t, &conf);
 			assert_int_equal(r.damaged, 0);
 			assert_true(r.octets_new <= r.packs * most[i]);
 			gone += r.segments;
@@ -175,7 +160,7 @@ static void test_halves(void **state)
 		assert_int_equal(store_roll(NULL, t->s), E_OK);
 	}
 	roll(t);
-	struct compact_result r = compact(t, &conf);
+	struct compact_result r = town_compact(t, &conf);
 	assert_true(r.segments == 24 && r.packs > 6 && r.packs < 24); // by fours there were 6
 	town_same(t);
 	town_restart(t, true);
@@ -197,14 +182,14 @@ static void test_sections(void **state)
 			plain(t, 1000 + i, 1, 20); // needed for ever
 		roll(t);
 		if (i % 40 == 39)
-			compact(t, &any_dead);
+			town_compact(t, &any_dead);
 		if (i % 100 == 99) {
 			town_restart(t, i != 199);
 			town_same(t);
 		}
 	}
 	roll(t);
-	compact(t, &any_dead);
+	town_compact(t, &any_dead);
 	f = look(t);
 	if (f.log >= 30 || f.bulk >= 10)
 		print_error("%zu sections of the log, %zu of bulk segments\n", f.log, f.bulk);
@@ -228,7 +213,7 @@ static void many_sections(struct town *t, unsigned n)
 		assert_int_equal(store_roll(NULL, t->s), E_OK);
 	}
 	roll(t);
-	compact(t, &any_dead);
+	town_compact(t, &any_dead);
 	assert_true(look(t).log >= n);
 	town_restart(t, true);
 	town_same(t);
@@ -251,7 +236,7 @@ static void test_left_files(void **state)
 	t->s = bed_open_on(&t->bed, &left);
 	roll(t);
 	size_t before = look(t).files;
-	assert_true(compact(t, &any_dead).packs > 0);
+	assert_true(town_compact(t, &any_dead).packs > 0);
 	assert_true(look(t).files > before);
 	bed_crash(t->s);
 	t->s = bed_open(&t->bed);
@@ -301,7 +286,7 @@ static struct town *town_large(void)
 		assert_int_equal(store_roll(NULL, t->s), E_OK);
 	}
 	roll(t);
-	compact(t, &any_dead);
+	town_compact(t, &any_dead);
 	return t;
 }
 

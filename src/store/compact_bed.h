@@ -233,3 +233,19 @@ static inline void town_restart(struct town *t, bool rebuild)
 	assert_int_equal(t->s->start, rebuild ? START_LOG : START_INDEX);
 	assert_int_equal(t->s->damaged_batches, 0);
 }
+
+/// One run, which must go well.
+static inline struct compact_result town_compact(struct town *t, const struct compact_conf *conf)
+{
+	struct compact_result r;
+	struct cx cx = { 0 };
+	char story[1024] = "";
+	enum ec e = compact_run(&cx, t->s, conf, &r);
+
+	cx_story(&cx, story, sizeof story);
+	if (e)
+		print_error("%s: %s\n", ec_name(e), story);
+	assert_int_equal(e, E_OK);
+	cx_end(&cx);
+	return r;
+}

@@ -175,21 +175,6 @@ static enum ec expunge(struct town *t, unsigned cell, unsigned row)
 	return e;
 }
 
-static struct compact_result compact(struct town *t)
-{
-	struct compact_result r;
-	struct cx cx = { 0 };
-	char story[1024];
-	enum ec e = compact_run(&cx, t->s, &any_dead, &r);
-
-	cx_story(&cx, story, sizeof story);
-	if (e)
-		print_error("%s: %s\n", ec_name(e), story);
-	assert_int_equal(e, E_OK);
-	cx_end(&cx);
-	return r;
-}
-
 /// Without room for an octet: what is dead goes, the room kept is there again, and mail comes in again.
 static void test_full(void **state)
 {
@@ -207,7 +192,7 @@ static void test_full(void **state)
 		CHECK(store_room(t->s) == 0, cases[i].name);
 		if (cases[i].alive == 1)
 			CHECK(expunge(t, 2, 25) == E_OK, cases[i].name);
-		struct compact_result r = compact(t);
+		struct compact_result r = town_compact(t, &any_dead);
 		CHECK(r.segments > 0 && r.octets_gone > r.octets_new, cases[i].name);
 		CHECK(octets_of(d.log) == before - r.octets_gone + r.octets_new, cases[i].name);
 		CHECK(t->s->spare.octets == t->s->segment_octets, cases[i].name);
@@ -286,7 +271,7 @@ static void test_empty_it(void **state)
 	for (unsigned row = 0; row < TOWN_ROWS; row++) {
 		assert_int_equal(expunge(t, 2, row), E_OK);
 		if (row % 4 == 3) {
-			compact(t);
+			town_compact(t, &any_dead);
 			t->s->writer.roll = true; // a segment of its own for each few of them: what uses reserves up
 		}
 	}
@@ -313,7 +298,7 @@ static void test_ends_anywhere(void **state)
 		d.left = LONG_MAX;
 		t->s = bed_open(&t->bed);
 		town_same(t);
-		compact(t);
+		town_compact(t, &any_dead);
 		assert_true(octets_of(d.log) <= d.most && t->s->spare.octets > 0);
 		town_same(t);
 		assert_int_equal(expunge(t, 2, 0), E_OK);

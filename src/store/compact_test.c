@@ -21,21 +21,6 @@ static uint64_t files_octets(const struct town *t)
 	return octets;
 }
 
-static struct compact_result compact(struct town *t)
-{
-	struct compact_result r;
-	struct cx cx = { 0 };
-	char story[1024];
-	enum ec e = compact_run(&cx, t->s, &any_dead, &r);
-
-	cx_story(&cx, story, sizeof story);
-	if (e)
-		print_error("%s: %s\n", ec_name(e), story);
-	assert_int_equal(e, E_OK);
-	cx_end(&cx);
-	return r;
-}
-
 static void test_rounds(void **state)
 {
 	(void)state;
@@ -48,15 +33,15 @@ static void test_rounds(void **state)
 				town_drop(t, 3);
 			for (unsigned c = 0; c < TOWN_CELLS; c++)
 				assert_int_equal(image_write(NULL, t->s, town_cell(c), (round + (int)c) % 2), E_OK);
-			r = compact(t);
+			r = town_compact(t, &any_dead);
 			assert_true(r.damaged == 0 && r.packs > 0 && r.segments > 0 && r.octets_gone > r.octets_new);
 			town_same(t);
 			town_restart(t, round % 2);
 			town_same(t);
 		}
-		r = compact(t); // what start and stop left; then there is nothing to win any more
+		r = town_compact(t, &any_dead); // what start and stop left; then there is nothing to win any more
 		uint64_t before = files_octets(t);
-		r = compact(t);
+		r = town_compact(t, &any_dead);
 		assert_true(r.octets_gone <= r.octets_new + SEG_DATA * 4 && files_octets(t) <= before);
 		town_free(t);
 	}
@@ -141,7 +126,7 @@ static void test_readers(void **state)
 	assert_int_equal(town_live(t, 400), E_OK);
 	assert_int_equal(pthread_create(&r.thread, NULL, read_on, &r), 0);
 	for (unsigned i = 0; i < 3; i++) {
-		compact(t);
+		town_compact(t, &any_dead);
 		t->bed.conf.segment_octets += 4096;
 	}
 	while (atomic_load(&r.read) < 100)
@@ -233,7 +218,7 @@ static void test_ends_anywhere(void **state)
 		assert_int_equal(town_live(t, 5), E_OK);
 		town_restart(t, true);
 		town_same(t);
-		compact(t);
+		town_compact(t, &any_dead);
 		town_restart(t, n % 2);
 		town_same(t);
 		town_free(t);
@@ -252,7 +237,7 @@ static void test_drop_in_the_oldest(void **state)
 	town_drop(t, 2);
 	for (int i = 0; i < 30; i++)
 		assert_int_equal(town_put(t, 1, 1, 30000), E_OK);
-	assert_true(compact(t).packs > 0);
+	assert_true(town_compact(t, &any_dead).packs > 0);
 	town_restart(t, true);
 	town_same(t);
 	town_free(t);
@@ -275,7 +260,7 @@ static void test_damage(void **state)
 	int fd = open(path, O_RDWR);
 	assert_int_equal(pwrite(fd, &octet, 1, (off_t)(uint32_t)row->ref.at + REC_HEAD + 100), 1);
 	close(fd);
-	struct compact_result r = compact(t);
+	struct compact_result r = town_compact(t, &any_dead);
 	assert_true(r.damaged == 1 && r.segments > 0);
 	assert_int_equal(access(path, F_OK), 0);
 	struct sl want = town_octets(row);
@@ -283,7 +268,7 @@ static void test_damage(void **state)
 	sl_free(want);
 	assert_int_equal(town_put(t, 2, 7, 0), E_OK); // nobody needs it any more
 	town_same(t);
-	r = compact(t);
+	r = town_compact(t, &any_dead);
 	assert_int_equal(r.damaged, 0);
 	assert_int_equal(access(path, F_OK), -1);
 	town_free(t);
@@ -341,20 +326,20 @@ static void test_streams(void **state)
 	assert_int_equal(town_put(t, 1, 1, 2 << 20), E_OK); // its segment waits for the next stream
 	assert_int_equal(town_put(t, 1, 1, 0), E_OK);
 	assert_int_equal(town_live(t, 60), E_OK);
-	compact(t);
+	town_compact(t, &any_dead);
 	assert_int_equal(blob_new(NULL, t->s, &j.blob), E_OK);
 	assert_int_equal(blob_add(NULL, j.blob, sl_head(body, 2 << 20)), E_OK);
-	compact(t);
+	town_compact(t, &any_dead);
 	assert_int_equal(blob_add(NULL, j.blob, sl_from(body, 2 << 20)), E_OK);
 	assert_int_equal(store_do(NULL, t->s, true, town_run, &j), E_OK);
-	compact(t);
+	town_compact(t, &any_dead);
 	blob_free(j.blob);
 	row.ref = j.ref;
 	t->rows[1][3] = row;
 	town_same(t);
 	town_restart(t, true);
 	town_same(t);
-	compact(t);
+	town_compact(t, &any_dead);
 	town_same(t);
 	sl_free(body);
 	town_free(t);

@@ -4,26 +4,6 @@
 #include "store/mailbed.h"
 #include "store/mbox_rows.h"
 
-struct delete_args {
-	struct tree_op op;
-	uint64_t mbox;
-};
-
-static enum ec delete_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
-{
-	struct delete_args *a = arg;
-
-	(void)b;
-	return tree_delete(cx, t, &a->op, a->mbox);
-}
-
-static void delete_box(struct mailbed *b, struct mbox_ref m, int64_t now_s)
-{
-	struct delete_args a = { { .account = m.account, .now_s = now_s, .quota = b->quota }, m.mbox };
-
-	assert_int_equal(bed_do(b, delete_job, &a), E_OK);
-}
-
 static enum ec remove_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
 {
 	uint64_t id;
@@ -66,8 +46,8 @@ static void test_grace(void **state)
 	assert_int_equal(bed_create(b, 1, SL("one"), &one.mbox), E_OK);
 	assert_int_equal(bed_create(b, 1, SL("two"), &two.mbox), E_OK);
 	assert_int_equal(bed_append(b, one, SL("kept for a week"), 0), 1);
-	delete_box(b, one, then);
-	delete_box(b, two, then + 1000);
+	bed_delete(b, one, then);
+	bed_delete(b, two, then + 1000);
 	assert_true(is_there(b, one) && !is_served(b, one) && !is_served(b, two));
 	bed_check(b);
 	assert_int_equal(grave_sweep(&b->cx, b->s, then + GRAVE_S), E_OK);
@@ -137,10 +117,10 @@ static void test_account_removed(void **state)
 	assert_int_equal(bed_create(b, m.account, SL("one"), &m.mbox), E_OK);
 	bed_append(b, m, SL("less than the quota"), 0);
 	struct mbox_ref given_up = m;
-	delete_box(b, m, b->now_s);
+	bed_delete(b, m, b->now_s);
 	assert_int_equal(bed_create(b, m.account, SL("two"), &m.mbox), E_OK);
 	bed_append(b, m, SL("more than the quota"), 0);
-	delete_box(b, m, b->now_s);
+	bed_delete(b, m, b->now_s);
 	assert_int_equal(graves(b, m.account), 1); // the other was given up
 	assert_int_equal(bed_do(b, remove_job, &bob), E_OK);
 	assert_false(is_there(b, m) || is_there(b, given_up));
@@ -163,7 +143,7 @@ static void test_many(void **state)
 		snprintf(name, sizeof name, "box-%zu", i);
 		m[i].account = account;
 		assert_int_equal(bed_create(b, account, sl_cstr(name), &m[i].mbox), E_OK);
-		delete_box(b, m[i], b->now_s);
+		bed_delete(b, m[i], b->now_s);
 	}
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);
 	for (size_t i = 0; i < ARRAY_N(m); i++)
@@ -186,18 +166,18 @@ static void test_trim(void **state)
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
 		bed_append(b, m, (struct sl){ body, sizeof body }, 0);
-		delete_box(b, m, b->now_s + i);
+		bed_delete(b, m, b->now_s + i);
 		assert_int_equal(graves(b, m.account), i < 2 ? i + 1 : 2);
 		assert_true(is_there(b, m));
 		bed_check(b);
 	}
 	m.account = old.account = bed_user(b, SL("eve@example.org"), 0);
 	assert_int_equal(bed_create(b, m.account, SL("box"), &old.mbox), E_OK);
-	delete_box(b, old, b->now_s - 10);
+	bed_delete(b, old, b->now_s - 10);
 	for (int i = 0; i < GRAVES_MAX; i++) {
 		assert_true(is_there(b, old));
 		assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
-		delete_box(b, m, b->now_s);
+		bed_delete(b, m, b->now_s);
 	}
 	assert_int_equal(graves(b, m.account), GRAVES_MAX);
 	bed_check(b);
@@ -221,9 +201,9 @@ static void test_damaged_grave(void **state)
 	m.account = bad.account = bed_user(b, SL("bob@example.org"), 0);
 	assert_int_equal(bed_create(b, m.account, SL("bad"), &bad.mbox), E_OK);
 	assert_int_equal(bed_create(b, m.account, SL("box"), &m.mbox), E_OK);
-	delete_box(b, bad, b->now_s);
+	bed_delete(b, bad, b->now_s);
 	bed_spoil(b, bad, SL("G but no head"));
-	delete_box(b, m, b->now_s);
+	bed_delete(b, m, b->now_s);
 	assert_int_equal(graves(b, m.account), 2);
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_OK);
 	assert_false(is_there(b, bad) || is_there(b, m));
@@ -255,7 +235,7 @@ static void test_restore(void **state)
 	bed_append(b, m, SL("second"), 1);
 	struct mbox_status before = bed_status(b, m);
 	assert_int_equal(restore(b, m, SL("Back")), E_NOTFOUND); // it was never deleted
-	delete_box(b, m, b->now_s + 5);
+	bed_delete(b, m, b->now_s + 5);
 	assert_int_equal(used(b, m.account).messages, 0);
 	struct view *v = bed_view(b);
 	assert_int_equal(grave_list(&b->cx, v, m.account, INT64_MAX, note_seen, &seen), E_OK);
@@ -270,7 +250,7 @@ static void test_restore(void **state)
 	assert_int_equal(restore(b, (struct mbox_ref){ m.account, 4711 }, SL("Back")), E_NOTFOUND);
 	assert_int_equal(restore(b, again, SL("Back")), E_NOTFOUND);
 	uint32_t newest = bed_status(b, again).uidvalidity;
-	delete_box(b, again, b->now_s);
+	bed_delete(b, again, b->now_s);
 	assert_int_equal(restore(b, m, SL("Work/Old")), E_OK);
 	assert_int_equal(bed_mbox(b, m.account, SL("Work/Old")), m.mbox);
 	struct mbox_status after = bed_status(b, m);

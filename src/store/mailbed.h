@@ -177,6 +177,24 @@ static inline enum ec bed_create(struct mailbed *b, uint64_t account, struct sl 
 	return e;
 }
 
+struct bed_delete {
+	struct tree_op op;
+	uint64_t mbox;
+};
+static inline enum ec bed_delete_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	struct bed_delete *d = arg;
+
+	(void)b;
+	return tree_delete(cx, t, &d->op, d->mbox);
+}
+static inline void bed_delete(struct mailbed *b, struct mbox_ref m, int64_t now_s)
+{
+	struct bed_delete d = { { .account = m.account, .now_s = now_s, .quota = b->quota }, m.mbox };
+
+	assert_int_equal(bed_do(b, bed_delete_job, &d), E_OK);
+}
+
 // ---- messages
 
 struct bed_append {

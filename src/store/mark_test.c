@@ -30,14 +30,6 @@ static enum ec copy_job(struct mailbed *b, struct cx *cx, struct txn *t, void *a
 	return e;
 }
 
-static enum ec delete_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
-{
-	const struct mbox_ref *m = arg;
-	struct tree_op op = { .account = m->account, .now_s = b->now_s, .quota = b->quota };
-
-	return tree_delete(cx, t, &op, m->mbox);
-}
-
 static bool wants(void *arg, struct body_ref ref)
 {
 	struct amid *m = arg;
@@ -49,10 +41,10 @@ static bool wants(void *arg, struct body_ref ref)
 	m->done = true;
 	assert_int_equal(bed_do(m->b, copy_job, &copy), E_OK);
 	assert_int_equal(copy.r.count, 1);
-	assert_int_equal(bed_do(m->b, delete_job, &m->source), E_OK);
+	bed_delete(m->b, m->source, m->b->now_s);
 	for (size_t i = 0; i < ARRAY_N(m->other); i++) { // all three are over the quota: the oldest are given up
 		bed_append(m->b, m->other[i], SL("twenty octets of it."), 0);
-		assert_int_equal(bed_do(m->b, delete_job, &m->other[i]), E_OK);
+		bed_delete(m->b, m->other[i], m->b->now_s);
 	}
 	return true;
 }

@@ -5,26 +5,6 @@
 #include "store/grave.h"
 #include "store/mailbed.h"
 
-struct delete_args {
-	struct tree_op op;
-	uint64_t mbox;
-};
-
-static enum ec delete_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
-{
-	struct delete_args *a = arg;
-
-	(void)b;
-	return tree_delete(cx, t, &a->op, a->mbox);
-}
-
-static void delete_box(struct mailbed *b, struct mbox_ref m)
-{
-	struct delete_args a = { { .account = m.account, .now_s = b->now_s, .quota = b->quota }, m.mbox };
-
-	assert_int_equal(bed_do(b, delete_job, &a), E_OK);
-}
-
 /// Makes a user while the pass is at its first cell, and counts the cells of that user.
 struct watching {
 	struct mailbed *b;
@@ -112,20 +92,20 @@ static void test_damaged_grave(void **state)
 		snprintf(name, sizeof name, "box-%zu", i);
 		m[i].account = bad.account;
 		assert_int_equal(bed_create(b, bad.account, sl_cstr(name), &m[i].mbox), E_OK);
-		delete_box(b, m[i]);
+		bed_delete(b, m[i], b->now_s);
 	}
 	behind.account = bed_user(b, SL("eve@example.org"), 0); // her cells come after the damaged one
 	assert_int_equal(bed_create(b, behind.account, SL("box"), &behind.mbox), E_OK);
-	delete_box(b, behind);
+	bed_delete(b, behind, b->now_s);
 	bad = m[3];
 	damage(b, bad);
 	assert_int_equal(bed_create(b, bad.account, SL("full"), &m[0].mbox), E_OK);
 	bed_append(b, m[0], SL("7 octet"), 0);
-	delete_box(b, m[0]);
+	bed_delete(b, m[0], b->now_s);
 	assert_int_equal(bed_create(b, bad.account, SL("full"), &m[1].mbox), E_OK);
 	bed_append(b, m[1], SL("7 octet"), 0);
 	b->now_s++;
-	delete_box(b, m[1]); // now the oldest are given up, the damaged one among them
+	bed_delete(b, m[1], b->now_s); // now the oldest are given up, the damaged one among them
 	check_graves(b, bad.account, 101 + 1 - 64, 64);
 	assert_int_equal(grave_sweep(&b->cx, b->s, b->now_s + GRAVE_S + 1), E_CORRUPT);
 	check_graves(b, bad.account, 0, 1);
