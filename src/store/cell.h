@@ -115,7 +115,8 @@ bool store_is_restored(const struct store *s);
 /// What that asks for was done, durably. errors: E_IO.
 [[nodiscard]] enum ec store_restored_done(struct cx *cx, struct store *s);
 /// Segments that the log names and that this start did not find, in no pack either: their mail is lost, as is what
-/// stood in others that only they name. Some of them where they are many. out: borrowed.
+/// stood in others that only they name. out: borrowed; at most STORE_MISSING_MAX, the newest.
+enum { STORE_MISSING_MAX = 16 };
 size_t store_missing(const struct store *s, const uint32_t **segments);
 /// Calls `each` for every cell with missing commits (damage in the log); version: the one behind the newest gap.
 [[nodiscard]] enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each, void *arg);

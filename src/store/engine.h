@@ -97,9 +97,9 @@ struct store {
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
-	uint64_t damaged_batches; // found by this start
-	uint64_t damage;          // store_damage
-	uint32_t *missing;        // segments, as in struct seg_list; owned
+	uint64_t damaged_batches;            // found by this start
+	uint64_t damage;                     // store_damage
+	uint32_t missing[STORE_MISSING_MAX]; // segments, as in struct seg_list
 	size_t missing_n;
 	enum store_start start; // what this start went on from
 	struct index *index;

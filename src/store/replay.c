@@ -86,8 +86,13 @@ struct reading {
 /// One without anything in it is removed.
 static enum ec give_up(struct cx *cx, struct reading *r, const char *name, uint32_t id)
 {
-	if (!is_unborn(r->dir, name)) {
+	bool unborn = is_unborn(r->dir, name);
+
+	if (!unborn)
 		log_failure(cx, LOG_ERROR, "store.segment.lost", E_CORRUPT);
+	if (cx)
+		cx_forget(cx); // it is dealt with
+	if (!unborn) {
 		buf_add(&r->aside, (struct sl){ (const uint8_t *)&id, sizeof id });
 		return r->aside.err ? fail(cx, E_TEMP, "no memory for the names of damaged segments") : E_OK;
 	}
@@ -172,7 +177,7 @@ static enum ec find_chain(struct cx *cx, struct seg_list *l)
 		i = find_log(l, i, h->prev);
 		if (i < l->n && l->all[i].head.id == h->prev)
 			l->all[i].limit = h->prev_end;
-		else if (l->missing_n < SEG_MISSING_MAX)
+		else if (l->missing_n < STORE_MISSING_MAX)
 			l->missing[l->missing_n++] = h->prev;
 	}
 	for (size_t a = 0, b = l->chain_n; a + 1 < b; a++) {

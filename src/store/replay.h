@@ -5,8 +5,6 @@
 #include "store/engine.h"
 #include "store/walk.h"
 
-enum { SEG_MISSING_MAX = 16 };
-
 struct seg_list {
 	struct seg_info {
 		struct seg_head head;
@@ -21,9 +19,9 @@ struct seg_list {
 	size_t n, cap;
 	uint32_t *chain; // positions in `all` of the segments that are the log, oldest first
 	size_t chain_n;
-	uint32_t newest;                   // the highest id of all, also of those set aside: none is used again
-	uint64_t lost;                     // files that were set aside: they are named ID.seg.lost
-	uint32_t missing[SEG_MISSING_MAX]; // that the log names and that are nowhere, the newest first; as many as fit
+	uint32_t newest;                     // the highest id of all, also of those set aside: none is used again
+	uint64_t lost;                       // files that were set aside: they are named ID.seg.lost
+	uint32_t missing[STORE_MISSING_MAX]; // that the log names and that are nowhere, the newest first
 	size_t missing_n;
 };
 

@@ -183,7 +183,8 @@ static enum ec known_applied(
 
 	if (e == E_OK)
 		e = replay_knows(cx, s->log_fd, l, &a.pos);
-	*lost = e == E_NOTFOUND && a.pos.lsn && !seg_list_find(l, a.pos.segment) ? a.pos.segment : 0;
+	if (e == E_NOTFOUND && a.pos.lsn && !seg_list_find(l, a.pos.segment))
+		*lost = a.pos.segment; // also for the tries after this one, which begin without that index
 	if (e == E_OK)
 		*from = a;
 	return e;
@@ -200,7 +201,7 @@ static enum ec use_snapshot(struct cx *cx, struct store *s, const struct seg_lis
 	struct snapshot snap[SNAPSHOTS_KEPT];
 	size_t n = 0;
 	enum ec found = E_NOTFOUND, e = snapshot_list(cx, s, snap, &n);
-	uint32_t lost;
+	uint32_t lost = 0;
 
 	for (size_t i = 0; e == E_OK && i < n && untrusted(found); i++) {
 		e = remove_index(cx, s);
@@ -430,16 +431,6 @@ static enum ec note_open(struct cx *cx, struct store *s, const struct stop *stop
 	return e;
 }
 
-static enum ec take_missing(struct cx *cx, struct store *s, const struct seg_list *l)
-{
-	s->missing = calloc(l->missing_n + 1, sizeof *s->missing);
-	if (!s->missing)
-		return fail(cx, E_TEMP, "no memory for a store");
-	memcpy(s->missing, l->missing, l->missing_n * sizeof *s->missing);
-	s->missing_n = l->missing_n;
-	return E_OK;
-}
-
 size_t store_missing(const struct store *s, const uint32_t **segments)
 {
 	*segments = s->missing;
@@ -466,9 +457,8 @@ static enum ec start(struct cx *cx, struct store *s, const struct seg_list *l)
 	take_numbers(s, l, raised, stop.lost);
 	s->damaged_batches = r.damaged;
 	s->damage = r.applied.damaged + l->lost;
-	e = take_missing(cx, s, l);
-	if (e)
-		return e;
+	s->missing_n = l->missing_n;
+	memcpy(s->missing, l->missing, sizeof s->missing);
 	if (l->chain_n)
 		e = cut_tail(cx, s, l, &r);
 	if (e == E_OK)
@@ -502,7 +492,6 @@ static void release(struct store *s)
 		void *to;
 	} dir = { .from = s->dir.p };
 	free(dir.to);
-	free(s->missing);
 	free(s);
 }
 

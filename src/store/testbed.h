@@ -79,7 +79,6 @@ static inline void bed_crash(struct store *s)
 	close(s->snapshot_fd);
 	close(s->lock_fd);
 	free((void *)(uintptr_t)s->dir.p);
-	free(s->missing);
 	free(s);
 }
 
