@@ -114,7 +114,7 @@ static enum ec append_run(struct cx *cx, struct txn *t, struct request *r)
 	memcpy(op.op.octets, q->op, sizeof op.op.octets);
 	enum ec e = mailbox_status(cx, txn_view(t), op.m, &st); // before the body goes into the log
 	if (e == E_OK)
-		e = mailbox_append(cx, t, &op, &w->msg, 1, QUOTA_STRICT, &res);
+		e = mailbox_append(cx, t, &op, &w->msg, 1, QUOTA_APPEND, &res);
 	if (e == E_OK) {
 		a->uidvalidity = res.uidvalidity;
 		a->uid = res.first_uid;
@@ -370,7 +370,8 @@ static enum ec read_one(struct cx *cx, struct request *r, struct body_ref body, 
 	return e;
 }
 
-/// Whether the message is still there, now that its octets are not: its hour may be over, or the mailbox be dropped.
+/// Whether the message is still there, now that its octets are not: it may be expunged, or the mailbox be dropped. On a
+/// low disk the octets of expunged ones go before their hour is over.
 static enum ec still_there(struct cx *cx, struct request *r, uint32_t uid, bool *there)
 {
 	const struct req_mbox_read *q = r->in;
@@ -380,7 +381,7 @@ static enum ec still_there(struct cx *cx, struct request *r, uint32_t uid, bool 
 
 	if (e != E_OK)
 		return e;
-	e = mailbox_row(cx, v, (struct mbox_ref){ r->account, q->mbox }, uid, clock_now_s(), &row);
+	e = mailbox_row(cx, v, (struct mbox_ref){ r->account, q->mbox }, uid, INT64_MAX, &row);
 	view_close(v);
 	*there = e == E_OK;
 	return e == E_NOTFOUND ? E_OK : e;

@@ -57,6 +57,7 @@ struct store_conf {
 	unsigned flush_lazy_ms;   // how long a change that need not be durable at once may wait; 0 = 100
 	unsigned readers_max;     // views open at a time; 0 = 64
 	row_bodies *bodies;       // without it nothing is ever compacted
+	int64_t hurry_s;          // on a low disk rows are judged as of so much later: what they keep for a time goes sooner
 	bool keep;                // a thread takes snapshots, writes images and compacts
 	/// Called by that thread before it compacts: the layer above lets go of what it keeps for a time only.
 	enum ec (*sweep)(struct cx *cx, struct store *s);

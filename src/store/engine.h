@@ -93,6 +93,7 @@ struct store {
 	uint64_t segment_octets, map_octets, free_min_octets;
 	unsigned flush_lazy_ms, readers_max;
 	row_bodies *bodies;
+	int64_t hurry_s;
 	enum ec (*sweep)(struct cx *cx, struct store *s);
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments

@@ -460,6 +460,9 @@ enum ec quota_check(
 	e = account_load(cx, txn_view(t), op->m.account, &a);
 	if (e == E_OK && quota_over(&a, &used, more.octets, more.messages, rule == QUOTA_DELIVERY ? 110 : 100))
 		e = fail(cx, E_QUOTA, "account %llu is full", (unsigned long long)op->m.account);
+	if (e == E_OK && rule == QUOTA_APPEND && quota_floods(op->quota, op->m.account, &a, more.octets, op->now_s))
+		e = fail(cx, E_QUOTA, "account %llu brought in twice its quota within %u minutes",
+			(unsigned long long)op->m.account, QUOTA_WINDOW_S / 60);
 	return e;
 }
 
@@ -546,6 +549,7 @@ enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, s
 	if (e != E_OK)
 		return e;
 	quota_add(op->quota, op->m.account, (int64_t)more.octets, (int64_t)more.messages);
+	quota_brought(op->quota, op->m.account, more.octets, op->now_s);
 	*out = r;
 	return E_OK;
 }

@@ -117,8 +117,8 @@ struct append_result {
 	uint32_t uidvalidity, first_uid;
 	uint64_t modseq;
 };
-/// How strictly the account's quota binds.
-enum quota_rule { QUOTA_STRICT, QUOTA_DELIVERY, QUOTA_NONE };
+/// How strictly the account's quota binds; that of APPEND also as quota_floods says.
+enum quota_rule { QUOTA_APPEND, QUOTA_STRICT, QUOTA_DELIVERY, QUOTA_NONE };
 /// Appends n messages with consecutive UIDs. errors: E_QUOTA, E_LIMIT (UIDs used up), E_RANGE (unnamed keyword).
 [[nodiscard]] enum ec mailbox_append(struct cx *cx, struct txn *t, const struct mbox_op *op, struct mbox_message *msg,
 	uint32_t n, enum quota_rule rule, struct append_result *out);

@@ -18,4 +18,5 @@ void mailstore_rules(struct store_conf *conf)
 {
 	conf->bodies = mbox_bodies;
 	conf->sweep = sweep;
+	conf->hurry_s = EXPUNGED_KEPT_S - EXPUNGED_KEPT_LOW_S;
 }

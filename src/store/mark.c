@@ -99,7 +99,10 @@ static int64_t clock_offset_s(void)
 
 enum ec mark_walk(struct cx *cx, struct store *s, struct mark *m)
 {
-	struct walking w = { .s = s, .m = m, .now_s = clock_now_s(), .sort_at = SORT_AT_LEAST * sizeof(struct marked) };
+	struct walking w = { .s = s,
+		.m = m,
+		.now_s = clock_now_s() + (store_is_low(s) ? s->hurry_s : 0),
+		.sort_at = SORT_AT_LEAST * sizeof(struct marked) };
 	int64_t offset = clock_offset_s();
 	enum ec e = s->bodies ? E_OK : fail(cx, E_UNSUPPORTED, "nobody says which bodies are named");
 

@@ -1,6 +1,7 @@
 /// Tests of mark: what is changed while the walk goes on loses no body.
 #include "store/mark.h"
 
+#include "base/clock.h"
 #include "store/grave.h"
 #include "store/mailbed.h"
 #include "store/mbox_rows.h"
@@ -96,10 +97,72 @@ static void test_copied_and_deleted(void **state)
 	mailbed_free(b);
 }
 
+// ---- a low disk
+
+static bool wants_all(void *, struct body_ref)
+{
+	return true;
+}
+
+struct gone_args {
+	struct mbox_op op;
+	struct expunge_result r;
+};
+static enum ec expunge_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct gone_args *a = arg;
+	struct buf gone = BUF(1 << 10);
+	enum ec e = mailbox_expunge(cx, t, &a->op, (struct uid_set){ .all = true }, false, &gone, &a->r);
+
+	buf_free(&gone);
+	return e;
+}
+
+/// What was expunged keeps its body for an hour; on a low disk only where it may have gone during the walk.
+static void test_low_disk(void **state)
+{
+	static const struct {
+		const char *name;
+		int64_t ago_s;
+		bool low, named;
+	} cases[] = {
+		{ "just now", 0, false, true },
+		{ "just now, low", 0, true, true },
+		{ "minutes ago", 300, false, true },
+		{ "minutes ago, low", 300, true, false },
+		{ "an hour and more ago", EXPUNGED_KEPT_S + 10, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct mailbed *b = mailbed_new();
+		struct mark m = { .wants = wants_all };
+		struct gone_args gone = { .op = { .quota = b->quota } };
+		size_t n;
+		b->s->bodies = mbox_bodies;
+		b->s->hurry_s = EXPUNGED_KEPT_S - EXPUNGED_KEPT_LOW_S;
+		assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+		gone.op.m.account = bed_user(b, SL("bob@example.org"), 0);
+		gone.op.m.mbox = bed_mbox(b, gone.op.m.account, SL("INBOX"));
+		gone.op.now_s = clock_now_s() - cases[i].ago_s;
+		bed_append(b, gone.op.m, SL("one"), FLAG_DELETED);
+		assert_int_equal(bed_do(b, expunge_job, &gone), E_OK);
+		assert_int_equal(gone.r.count, 1);
+		if (cases[i].low)
+			b->s->free_min_octets = UINT64_MAX;
+		assert_int_equal(mark_walk(&b->cx, b->s, &m), E_OK);
+		(void)mark_bodies(&m, &n);
+		CHECK(n == cases[i].named, cases[i].name);
+		buf_free(&m.bodies);
+		mailbed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_copied_and_deleted),
+		cmocka_unit_test(test_low_disk),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

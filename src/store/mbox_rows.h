@@ -25,8 +25,9 @@ enum {
 	GONE_OCTETS = 16, // modseq 8, lo 4, hi 4
 	GONE_PAGE = 64,   // ranges per row 'E'
 };
-/// How long a body outlives its expunge: as long as it may be read, and some time for whoever is just copying it.
-enum { EXPUNGED_KEPT_S = EXPUNGED_READABLE_S + 600 };
+/// How long a body outlives its expunge: as long as it may be read, and some time for whoever is just copying it; on a
+/// low disk only as long as clocks may differ, since whatever goes while compaction looks at rows is kept by that.
+enum { EXPUNGED_KEPT_S = EXPUNGED_READABLE_S + 600, EXPUNGED_KEPT_LOW_S = 60 };
 enum sum_bits { SUM_PRESENT, SUM_SEEN, SUM_DELETED, SUM_MODSEQ };
 
 /// The decoded head. `version` is that of the cell: HIGHESTMODSEQ.

@@ -15,6 +15,8 @@ struct sum {
 	uint64_t account; // 0 = empty
 	struct quota_used used;
 	bool known;
+	uint64_t brought; // octets within the window that began at since_s
+	int64_t since_s;
 };
 struct quota {
 	pthread_mutex_t lock;
@@ -115,7 +117,10 @@ enum ec quota_load(struct cx *cx, struct quota *q, struct txn *t, uint64_t accou
 	}
 	struct sum *s = slot_of(q, account);
 	q->n += s->account == 0;
-	*s = (struct sum){ account, *out, true };
+	if (s->account == 0)
+		*s = (struct sum){ .account = account };
+	s->used = *out;
+	s->known = true;
 	pthread_mutex_unlock(&q->lock);
 	return E_OK;
 }
@@ -148,6 +153,25 @@ void quota_forget_all(struct quota *q)
 	pthread_mutex_unlock(&q->lock);
 }
 
+/// Lock held. What was brought in within the window that is still open.
+static uint64_t brought_of(struct sum *s, int64_t now_s)
+{
+	if (now_s - s->since_s >= QUOTA_WINDOW_S || now_s < s->since_s) {
+		s->since_s = now_s;
+		s->brought = 0;
+	}
+	return s->brought;
+}
+
+void quota_brought(struct quota *q, uint64_t account, uint64_t octets, int64_t now_s)
+{
+	pthread_mutex_lock(&q->lock);
+	struct sum *s = slot_of(q, account);
+	if (s->account == account)
+		s->brought = brought_of(s, now_s) + octets;
+	pthread_mutex_unlock(&q->lock);
+}
+
 /// limit 0 = none. The limit in percent is worked out without wrapping.
 static bool passes(uint64_t limit, uint64_t used, uint64_t more, unsigned percent)
 {
@@ -161,4 +185,16 @@ bool quota_over(
 {
 	return passes(a->quota_octets, u->octets, octets, percent) ||
 	       passes(a->quota_messages, u->messages, messages, percent);
+}
+
+bool quota_floods(struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s)
+{
+	uint64_t brought = 0;
+
+	pthread_mutex_lock(&q->lock);
+	struct sum *s = slot_of(q, id);
+	if (s->account == id)
+		brought = brought_of(s, now_s);
+	pthread_mutex_unlock(&q->lock);
+	return passes(a->quota_octets, brought, octets, 200);
 }

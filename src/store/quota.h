@@ -6,6 +6,8 @@
 #include "store/account.h"
 #include "store/cell.h"
 
+enum { QUOTA_WINDOW_S = 4200 }; // as long as a body outlives its expunge
+
 struct quota;
 struct quota_used {
 	uint64_t octets, messages;
@@ -26,6 +28,13 @@ void quota_add(struct quota *q, uint64_t account, int64_t octets, int64_t messag
 [[nodiscard]] enum ec quota_sum(struct cx *cx, struct view *v, uint64_t account, struct quota_used *out);
 void quota_forget(struct quota *q, uint64_t account);
 void quota_forget_all(struct quota *q);
+
+/// True where an account with a quota has brought in so much within QUOTA_WINDOW_S that `octets` more pass twice its
+/// quota. What it removed meanwhile still takes room on the disk: else appending and expunging again and again would
+/// fill it up for everybody.
+bool quota_floods(struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s);
+/// Inside a job, after a commit: notes octets that the account brought in. One not kept is not watched.
+void quota_brought(struct quota *q, uint64_t account, uint64_t octets, int64_t now_s);
 
 /// True where `octets` more in `messages` more messages pass a limit of the account (0 = no limit), which
 /// `percent` widens (100 = as set).

@@ -66,6 +66,12 @@ static void lose_file(struct letter *l)
 	assert_int_equal(unlink(l->file), 0);
 }
 
+static void expunge_and_lose(struct letter *l)
+{
+	expunge(l);
+	lose_file(l);
+}
+
 static void cut_file(struct letter *l)
 {
 	assert_int_equal(truncate(l->file, SEG_DATA), 0);
@@ -100,6 +106,7 @@ static void test_unread(void **state)
 		{ "the segment is missing", lose_file, E_OK, READ_DAMAGED },
 		{ "the segment ends early", cut_file, E_OK, READ_DAMAGED },
 		{ "just expunged", expunge, E_OK, 6 },
+		{ "expunged, and its octets went", expunge_and_lose, E_OK, READ_GONE },
 		{ "no descriptor is free", fill_descriptors, E_TEMP, 0 },
 	};
 

@@ -77,6 +77,7 @@ static void configure(struct store *s, const struct store_conf *conf)
 	s->readers_max = conf->readers_max ? conf->readers_max : 64;
 	s->hold_ms = HOLD_MS;
 	s->bodies = conf->bodies;
+	s->hurry_s = conf->hurry_s;
 	s->sweep = conf->sweep;
 }
 

@@ -1,0 +1,82 @@
+/// Tests of quota: what an account may bring in while it removes as much again.
+#include "store/mailbed.h"
+
+struct flood {
+	struct mbox_op op;
+	struct mbox_message msg;
+	enum quota_rule rule;
+	struct append_result appended;
+	struct expunge_result gone;
+};
+
+static enum ec append_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct flood *f = arg;
+
+	return mailbox_append(cx, t, &f->op, &f->msg, 1, f->rule, &f->appended);
+}
+
+static enum ec expunge_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct flood *f = arg;
+	struct buf gone = BUF(1 << 10);
+	enum ec e = mailbox_expunge(cx, t, &f->op, (struct uid_set){ .all = true }, true, &gone, &f->gone);
+
+	buf_free(&gone);
+	return e;
+}
+
+/// Appends and expunges 400 octets until that is refused, at most `most` times.
+static unsigned flood(struct mailbed *b, struct flood *f, unsigned most)
+{
+	unsigned n = 0;
+
+	f->op.now_s = b->now_s;
+	while (n < most && bed_do(b, append_job, f) == E_OK) {
+		assert_int_equal(bed_do(b, expunge_job, f), E_OK);
+		n++;
+	}
+	return n;
+}
+
+/// Twice the quota within the window, again in the next one; copies and accounts without quota are not bound.
+static void test_flood(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t quota;
+		enum quota_rule rule;
+		unsigned first, then;
+	} cases[] = {
+		{ "by APPEND", 1000, QUOTA_APPEND, 5, 5 },
+		{ "by COPY", 1000, QUOTA_STRICT, 50, 50 },
+		{ "by others", 1000, QUOTA_DELIVERY, 50, 50 },
+		{ "no quota", 0, QUOTA_APPEND, 50, 50 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct mailbed *b = mailbed_new();
+		assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+		struct mbox_ref m = { .account = bed_user(b, SL("bob@example.org"), cases[i].quota) };
+		m.mbox = bed_mbox(b, m.account, SL("INBOX"));
+		struct flood f = {
+			.op = { .m = m, .quota = b->quota }, .msg = { .body = { 1, 400 } }, .rule = cases[i].rule
+		};
+		CHECK(flood(b, &f, 50) == cases[i].first, cases[i].name);
+		b->now_s += QUOTA_WINDOW_S - 1;
+		CHECK(flood(b, &f, 50) == (cases[i].rule == QUOTA_APPEND && cases[i].quota ? 0 : 50), cases[i].name);
+		b->now_s += 1;
+		quota_forget(b->quota, m.account); // of what it has; not of what it brought
+		CHECK(flood(b, &f, 50) == cases[i].then, cases[i].name);
+		mailbed_free(b);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_flood),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
