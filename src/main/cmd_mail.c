@@ -185,31 +185,55 @@ FIB static enum ec open_below(struct cx *cx, struct mover *m, struct sl folder)
 	return e;
 }
 
+/// Of a Maildir, what is no mail: a link, a FIFO, a folder whose name no mailbox may have.
+static void leave_file(void *arg, const char *path)
+{
+	struct mover *m = arg;
+
+	fprintf(stderr, text_of("hongyan import: left out, being no regular file or folder: %s\n"), path);
+	m->left_out++;
+}
+
+FIB static enum ec import_folder(
+	struct cx *cx, struct mover *m, const struct maildir *dir, const struct maildir_folder *f)
+{
+	enum ec e = f->name.n ? open_below(cx, m, f->name) : E_SYNTAX;
+
+	if (e == E_OK)
+		return maildir_read(cx, dir, f->folder);
+	if (e != E_SYNTAX && e != E_TOOBIG)
+		return e;
+	cx_forget(cx);
+	fprintf(stderr, text_of("hongyan import: folder %s was left out: no mailbox may have such a name\n"),
+		f->folder);
+	m->left_out++;
+	return E_OK;
+}
+
 FIB static enum ec import_maildir(struct cx *cx, struct mover *m, const char *path)
 {
+	struct maildir dir = { path, take_letter, leave_file, m };
 	struct maildir_folder *folders;
 	struct arena a;
 	size_t n = 0;
-	enum ec e = maildir_read(cx, path, take_letter, m);
+	enum ec e = maildir_read(cx, &dir, ".");
 
 	arena_init(&a, 64 << 20);
 	if (e == E_OK)
-		e = maildir_folders(cx, path, &a, &folders, &n);
-	for (size_t i = 0; e == E_OK && i < n; i++) {
-		e = open_below(cx, m, folders[i].name);
-		if (e == E_OK)
-			e = maildir_read(cx, folders[i].path, take_letter, m);
-	}
+		e = maildir_folders(cx, &dir, &a, &folders, &n);
+	for (size_t i = 0; e == E_OK && i < n; i++)
+		e = import_folder(cx, m, &dir, &folders[i]);
 	arena_free(&a);
 	return e;
 }
 
-static bool begins_as_mbox(const char *path)
+static bool begins_as_mbox(struct cx *cx, const char *path)
 {
 	char head[5] = "";
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool is = fd >= 0 && read(fd, head, 5) == 5 && memcmp(head, "From ", 5) == 0;
+	int fd = -1;
+	bool is = file_open(cx, AT_FDCWD, path, &fd) == E_OK && read(fd, head, 5) == 5 && memcmp(head, "From ", 5) == 0;
 
+	cx_forget(cx); // who reads it finds the same
 	if (fd >= 0)
 		close(fd);
 	return is;
@@ -223,13 +247,25 @@ static bool has_cur(const char *path)
 	return n > 0 && n < (int)sizeof cur && access(cur, F_OK) == 0;
 }
 
-FIB static enum ec import_one(struct cx *cx, struct mover *m, const char *path)
+/// "link/" would be what the link points to.
+static void cut_slashes(char *path)
+{
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/';)
+		path[--n] = 0;
+}
+
+FIB static enum ec import_one(struct cx *cx, struct mover *m, char *path)
 {
 	const char *mailbox = cli_get(m->cli, "mailbox");
 	struct stat st;
 
-	if (stat(path, &st) < 0)
+	cut_slashes(path);
+	if (lstat(path, &st) < 0)
 		return fail(cx, file_errno(errno), "%s: %m", path);
+	if (S_ISLNK(st.st_mode)) // its owner, who need not be the operator, may point it at anybody's files
+		return fail(cx, E_UNSUPPORTED, text_of("%s is a link; name what it points to"), path);
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return fail(cx, E_UNSUPPORTED, text_of("%s is neither a message nor an mbox"), path);
 	if (S_ISDIR(st.st_mode) && !has_cur(path))
 		return fail(cx, E_UNSUPPORTED, text_of("%s is no Maildir: it has no folder cur"), path);
 	enum ec e = open_mailbox(cx, m, mailbox ? sl_cstr(mailbox) : SL("INBOX"));
@@ -238,7 +274,7 @@ FIB static enum ec import_one(struct cx *cx, struct mover *m, const char *path)
 	if (S_ISDIR(st.st_mode))
 		return import_maildir(cx, m, path);
 	// an empty .mbox file is an empty mailbox
-	if (begins_as_mbox(path) || sl_ends_ci(sl_cstr(path), SL(".mbox")))
+	if (begins_as_mbox(cx, path) || sl_ends_ci(sl_cstr(path), SL(".mbox")))
 		return mbox_read(cx, path, take_letter, m);
 	return eml_read(cx, path, take_letter, m);
 }

@@ -24,25 +24,45 @@ enum ec file_errno(int err)
 	}
 }
 
-enum ec file_read(struct cx *cx, const char *path, struct buf *b)
+enum ec file_read_fd(struct cx *cx, const char *path, int fd, struct buf *b)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = 1;
 
-	if (fd < 0)
-		return fail(cx, file_errno(errno), "%s: %m", path);
 	while (n > 0 && !b->err) {
 		size_t room = min_size(4096, max_size(b->max - b->n, 1)); // full, and no end of file yet: too large
 		uint8_t *p = buf_room(b, room);
 		n = p ? read(fd, p, room) : -1;
 		buf_took(b, n > 0 ? (size_t)n : 0);
 	}
-	int err = errno;
-	close(fd);
 	if (b->err)
 		return fail(cx, b->err, "%s is larger than %zu octets", path, b->max);
-	errno = err;
 	return n < 0 ? fail(cx, E_IO, "reading %s: %m", path) : E_OK;
+}
+
+enum ec file_read(struct cx *cx, const char *path, struct buf *b)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return fail(cx, file_errno(errno), "%s: %m", path);
+	enum ec e = file_read_fd(cx, path, fd, b);
+	close(fd);
+	return e;
+}
+
+enum ec file_open(struct cx *cx, int folder, const char *name, int *fd)
+{
+	int got = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+	struct stat st;
+
+	if (got < 0) // ELOOP: a link; ENXIO: a socket
+		return fail(cx, errno == ELOOP || errno == ENXIO ? E_UNSUPPORTED : file_errno(errno), "%s: %m", name);
+	if (fstat(got, &st) == 0 && S_ISREG(st.st_mode)) {
+		*fd = got;
+		return E_OK;
+	}
+	close(got);
+	return fail(cx, E_UNSUPPORTED, "%s is no regular file", name);
 }
 
 static enum ec map_fd(struct cx *cx, const char *path, int fd, struct sl *s)
@@ -51,8 +71,6 @@ static enum ec map_fd(struct cx *cx, const char *path, int fd, struct sl *s)
 
 	if (fstat(fd, &st) < 0)
 		return fail(cx, E_IO, "%s: %m", path);
-	if (!S_ISREG(st.st_mode))
-		return fail(cx, E_UNSUPPORTED, "%s is not a file that can be shown in place", path);
 	size_t n = (size_t)st.st_size;
 	void *p = n ? mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
 	if (p == MAP_FAILED)
@@ -63,11 +81,12 @@ static enum ec map_fd(struct cx *cx, const char *path, int fd, struct sl *s)
 
 enum ec file_map(struct cx *cx, const char *path, struct sl *s)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd;
+	enum ec e = file_open(cx, AT_FDCWD, path, &fd);
 
-	if (fd < 0)
-		return fail(cx, file_errno(errno), "%s: %m", path);
-	enum ec e = map_fd(cx, path, fd, s);
+	if (e != E_OK)
+		return e;
+	e = map_fd(cx, path, fd, s);
 	close(fd);
 	return e;
 }

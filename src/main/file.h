@@ -6,9 +6,14 @@
 /// Appends the whole file to `b` (whose maximum bounds it). `path` is NUL-terminated. errors: E_NOTFOUND, E_DENIED,
 /// E_TOOBIG, E_IO; cx names the path.
 [[nodiscard]] enum ec file_read(struct cx *cx, const char *path, struct buf *b);
+/// Opens a file that somebody else may have made, for reading: a regular one, never what a link points to, never
+/// waiting for a FIFO's writer. in: folder - an open folder or AT_FDCWD. out: *fd, the caller's. errors: E_UNSUPPORTED
+/// (a link, or no regular file), E_NOTFOUND, E_DENIED, E_IO; cx names `name`.
+[[nodiscard]] enum ec file_open(struct cx *cx, int folder, const char *name, int *fd);
+/// As file_read, of an open file; `path` is for the words. in: fd - remains the caller's.
+[[nodiscard]] enum ec file_read_fd(struct cx *cx, const char *path, int fd, struct buf *b);
 /// Shows a whole file, however large, without reading it to memory. A file that is cut while it is shown ends the
-/// program. out: *s, for file_unmap; empty for an empty file. errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (not a
-/// regular file), E_IO; cx names the path.
+/// program. out: *s, for file_unmap; empty for an empty file. errors: those of file_open.
 [[nodiscard]] enum ec file_map(struct cx *cx, const char *path, struct sl *s);
 void file_unmap(struct sl s);
 /// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no

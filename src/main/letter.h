@@ -20,6 +20,9 @@ struct letter {
 /// `done` and `total` say how far the reader is, in its own unit. Not E_OK ends the reading.
 typedef FIB enum ec letter_take(struct cx *cx, void *arg, const struct letter *l, uint64_t done, uint64_t total);
 
+/// What a reader calls for each thing that it leaves out.
+typedef void letter_leave(void *arg, const char *path);
+
 /// Appends `in` with every bare LF (and bare CR) made CRLF.
 void letter_crlf(struct sl in, struct buf *out);
 /// What the message's own Date field says. False where there is none that can be read.
@@ -31,27 +34,36 @@ void letter_add_keyword(struct letter *l, struct sl keyword);
 /// now), flags from Status and X-Status, keywords from X-Keywords (these three fields are taken out of the message).
 ///
 /// in:     path NUL-terminated, of a regular file.
-/// errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (does not begin with a From_ line), E_TOOBIG, what `take` gave, E_IO.
+/// errors: E_NOTFOUND, E_DENIED, E_UNSUPPORTED (a link, no regular file, or no From_ line at its start), E_TOOBIG, what
+///         `take` gave, E_IO.
 /// source: RFC 4155 appendix A; quoting of mboxrd.
 FIB enum ec mbox_read(struct cx *cx, const char *path, letter_take *take, void *arg);
 /// Appends one message in that form.
 void mbox_print(struct buf *out, const struct letter *l);
 
-/// Reads a Maildir: cur/ and new/ in order of names; flags from the names, keywords by dovecot-keywords, dates from
-/// the files.
+/// A Maildir that is read, and who takes what is in it. It may be anybody's: no link in it, nor the one that `path` may
+/// name, is followed, and `leave` hears of everything in it that is no regular file or folder.
+struct maildir {
+	const char *path;
+	letter_take *take;
+	letter_leave *leave;
+	void *arg;
+};
+/// Reads cur/ and new/ of a folder inside, or of the Maildir itself ("."), in order of names; flags from the names,
+/// keywords by dovecot-keywords, dates from the files.
 /// errors: as mbox_read.
-FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg);
+FIB enum ec maildir_read(struct cx *cx, const struct maildir *m, const char *folder);
 /// Reads one file that is one message; its date is the Date field's, else the file's. errors: as mbox_read;
 /// E_UNSUPPORTED — it has none of a message's usual fields.
 FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *arg);
 /// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO,
 /// E_TEMP.
 struct maildir_folder {
-	struct sl name; // mailbox name
-	const char *path;
+	struct sl name;     // mailbox name; empty where the folder's is not modified UTF-7
+	const char *folder; // for maildir_read
 };
 [[nodiscard]] enum ec maildir_folders(
-	struct cx *cx, const char *path, struct arena *a, struct maildir_folder **out, size_t *n);
+	struct cx *cx, const struct maildir *m, struct arena *a, struct maildir_folder **out, size_t *n);
 /// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. out: path[4096].
 [[nodiscard]] enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096]);
 /// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their

@@ -13,8 +13,15 @@
 struct seen {
 	struct arena memory;
 	struct letter letter[16];
-	size_t n;
+	size_t n, left_out;
 };
+
+static void leave(void *arg, const char *path)
+{
+	struct seen *s = arg;
+	(void)path;
+	s->left_out++;
+}
 
 FIB static enum ec take(struct cx *cx, void *arg, const struct letter *l, uint64_t done, uint64_t total)
 {
@@ -172,6 +179,7 @@ static void test_maildir_round_trip(void **state)
 	struct seen s = { .n = 0 };
 	struct cx cx = { 0 };
 	char root[64], path[4096], command[128];
+	struct maildir dir = { root, take, leave, &s };
 	struct sl table[2] = { SL("work"), SL("home") };
 	struct maildir_folder *folders;
 	size_t n;
@@ -188,10 +196,10 @@ static void test_maildir_round_trip(void **state)
 			.n_keywords = 1 };
 		assert_int_equal(maildir_write(&cx, path, i + 1, &l, table, 2), E_OK);
 	}
-	assert_int_equal(maildir_folders(&cx, root, &s.memory, &folders, &n), E_OK);
+	assert_int_equal(maildir_folders(&cx, &dir, &s.memory, &folders, &n), E_OK);
 	assert_int_equal(n, 1);
 	assert_true(sl_eq(folders[0].name, SL("\xe6\x96\xb0/2024")));
-	assert_int_equal(maildir_read(&cx, folders[0].path, take, &s), E_OK);
+	assert_int_equal(maildir_read(&cx, &dir, folders[0].folder), E_OK);
 	assert_int_equal(s.n, ARRAY_N(letters));
 	for (size_t i = 0; i < s.n; i++) {
 		size_t k = 0; // names sort by date here
@@ -204,9 +212,10 @@ static void test_maildir_round_trip(void **state)
 	snprintf(path, sizeof path, "%s/new/1.passed:2,PS", root);
 	assert_int_equal(file_create(&cx, path, 0600, SL("Subject: passed on\n\n")), E_OK);
 	s.n = 0;
-	assert_int_equal(maildir_read(&cx, root, take, &s), E_OK);
+	assert_int_equal(maildir_read(&cx, &dir, "."), E_OK);
 	assert_true(s.n == 1 && s.letter[0].flags == FLAG_SEEN && s.letter[0].n_keywords == 1);
 	assert_true(sl_eq(s.letter[0].keyword[0], SL("$Forwarded")));
+	assert_int_equal(s.left_out, 0);
 	snprintf(command, sizeof command, "rm -rf %s", root);
 	assert_int_equal(system(command), 0);
 	arena_free(&s.memory);

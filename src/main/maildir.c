@@ -20,53 +20,16 @@ static const struct {
 } marks[] = { { 'D', FLAG_DRAFT }, { 'F', FLAG_FLAGGED }, { 'R', FLAG_ANSWERED }, { 'S', FLAG_SEEN },
 	{ 'T', FLAG_DELETED } };
 
-/// The names of a folder's files, sorted; what begins with a dot is left out unless `dots`.
-static enum ec list_names(struct cx *cx, const char *path, bool dots, struct arena *a, struct sl **out, size_t *n)
-{
-	DIR *d = opendir(path);
-	size_t room = 0;
-	struct sl *names = NULL;
-	enum ec e = E_OK;
+/// An open folder, and what it is called.
+struct folder {
+	int fd;
+	char path[4096];
+};
 
-	*n = 0;
-	*out = NULL;
-	if (!d)
-		return fail(cx, file_errno(errno), "%s: %m", path);
-	for (struct dirent *f; e == E_OK && (f = readdir(d));) {
-		if ((f->d_name[0] == '.') != dots || strcmp(f->d_name, ".") == 0 || strcmp(f->d_name, "..") == 0)
-			continue;
-		if (*n == room) {
-			room = room ? room * 2 : 64;
-			struct sl *more = arena_alloc(a, room, sizeof *more);
-			if (more && *n)
-				memcpy(more, names, *n * sizeof *more);
-			names = more;
-		}
-		struct sl copy = names ? arena_copy(a, (struct sl){ (uint8_t *)f->d_name, strlen(f->d_name) + 1 })
-		                       : (struct sl){ 0 };
-		if (!copy.p || *n == DIR_ENTRIES_MAX)
-			e = fail(cx, E_LIMIT, "%s has too many files", path);
-		else
-			names[(*n)++] = sl_head(copy, copy.n - 1); // the NUL behind it stays, for paths
-	}
-	closedir(d);
-	*out = names;
-	return e;
-}
-
-static int compare_names(const void *a, const void *b)
-{
-	return sl_cmp(*(const struct sl *)a, *(const struct sl *)b);
-}
-
-static enum ec list_sorted(struct cx *cx, const char *path, bool dots, struct arena *a, struct sl **out, size_t *n)
-{
-	enum ec e = list_names(cx, path, dots, a, out, n);
-
-	if (e == E_OK && *n)
-		qsort(*out, *n, sizeof **out, compare_names);
-	return e;
-}
+struct names {
+	struct sl *name; // each with a NUL behind it, for paths
+	size_t n;
+};
 
 static bool join(char out[4096], const char *a, const char *b)
 {
@@ -75,14 +38,83 @@ static bool join(char out[4096], const char *a, const char *b)
 	return n > 0 && n < 4096;
 }
 
-/// dovecot-keywords: lines "0 name"; letter 'a' is number 0. Missing: no keywords.
-static void read_keyword_table(struct cx *cx, const char *path, struct arena *a, struct sl table[26])
+/// Opens a folder that is one itself, and no link to one. in: above - NULL: `name` is a path.
+static enum ec open_folder(struct cx *cx, const struct folder *above, const char *name, struct folder *out)
 {
-	char file[4096];
+	bool below = above && strcmp(name, ".") != 0;
+	int n = snprintf(
+		out->path, sizeof out->path, "%s%s%s", above ? above->path : name, below ? "/" : "", below ? name : "");
+
+	if (n <= 0 || n >= (int)sizeof out->path)
+		return fail(cx, E_TOOBIG, "path too long: %s", name);
+	out->fd = openat(above ? above->fd : AT_FDCWD, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (out->fd >= 0)
+		return E_OK;
+	bool other = errno == ENOTDIR || errno == ELOOP;
+	return fail(cx, other ? E_UNSUPPORTED : file_errno(errno), "%s: %m", out->path);
+}
+
+static enum ec add_name(struct cx *cx, const struct folder *f, const char *name, struct arena *a, struct names *out)
+{
+	if ((out->n & (out->n - 1)) == 0) { // 0, 1, 2, 4 …: full
+		struct sl *more = arena_alloc(a, out->n ? out->n * 2 : 1, sizeof *more);
+		if (!more)
+			return fail(cx, E_LIMIT, "%s has too many files", f->path);
+		if (out->n)
+			memcpy(more, out->name, out->n * sizeof *more);
+		out->name = more;
+	}
+	struct sl copy = arena_copy(a, (struct sl){ (const uint8_t *)name, strlen(name) + 1 });
+	if (!copy.p || out->n == DIR_ENTRIES_MAX)
+		return fail(cx, E_LIMIT, "%s has too many files", f->path);
+	out->name[out->n++] = sl_head(copy, copy.n - 1);
+	return E_OK;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return sl_cmp(*(const struct sl *)a, *(const struct sl *)b);
+}
+
+/// The names of what is in a folder, sorted: those that begin with a dot, or those that do not.
+static enum ec list_names(struct cx *cx, const struct folder *f, bool dots, struct arena *a, struct names *out)
+{
+	int fd = openat(f->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
+	enum ec e = d ? E_OK : fail(cx, file_errno(errno), "%s: %m", f->path);
+
+	*out = (struct names){ 0 };
+	for (struct dirent *i; e == E_OK && (i = readdir(d));)
+		if ((i->d_name[0] == '.') == dots && strcmp(i->d_name, ".") != 0 && strcmp(i->d_name, "..") != 0)
+			e = add_name(cx, f, i->d_name, a, out);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	if (e == E_OK && out->n)
+		qsort(out->name, out->n, sizeof *out->name, compare_names);
+	return e;
+}
+
+static enum ec read_small(struct cx *cx, const struct folder *f, const char *name, struct buf *b)
+{
+	int fd;
+	enum ec e = file_open(cx, f->fd, name, &fd);
+
+	if (e != E_OK)
+		return e;
+	e = file_read_fd(cx, name, fd, b);
+	close(fd);
+	return e;
+}
+
+/// dovecot-keywords: lines "0 name"; letter 'a' is number 0. Missing: no keywords.
+static void read_keyword_table(struct cx *cx, const struct folder *f, struct arena *a, struct sl table[26])
+{
 	struct buf b = BUF(65536);
 	uint64_t number;
 
-	if (join(file, path, "dovecot-keywords") && file_read(cx, file, &b) == E_OK) {
+	if (read_small(cx, f, "dovecot-keywords", &b) == E_OK) {
 		for (struct sl rest = buf_sl(&b); rest.n;) {
 			struct sl name = sl_cut(&rest, '\n');
 			struct sl digits = sl_cut(&name, ' ');
@@ -110,72 +142,124 @@ static void flags_from_name(struct sl name, const struct sl table[26], struct le
 	}
 }
 
-/// Reads one file as a message; its date is the file's.
-static enum ec read_file(struct cx *cx, const char *path, struct buf *text, struct letter *l)
+/// Reads one file as a message; its date is the file's. in: folder - an open one or AT_FDCWD.
+/// errors: E_UNSUPPORTED - no regular file; E_TOOBIG; those of file_open.
+static enum ec read_file(struct cx *cx, int folder, const char *name, struct buf *text, struct letter *l)
 {
 	struct buf raw = BUF(EML_OCTETS_MAX);
 	struct stat st;
-	enum ec e = file_read(cx, path, &raw);
+	int fd;
+	enum ec e = file_open(cx, folder, name, &fd);
 
-	if (e == E_OK && stat(path, &st) == 0)
+	if (e != E_OK)
+		return e;
+	e = file_read_fd(cx, name, fd, &raw);
+	if (e == E_OK && fstat(fd, &st) == 0)
 		l->date = (struct date){ .unix_s = st.st_mtim.tv_sec };
+	close(fd);
 	if (e == E_OK) {
 		buf_clear(text);
 		letter_crlf(buf_sl(&raw), text);
-		e = text->err ? fail(cx, text->err, "%s is too large", path) : E_OK;
+		e = text->err ? fail(cx, text->err, "%s is too large", name) : E_OK;
 	}
 	l->text = buf_sl(text);
 	buf_free(&raw);
 	return e;
 }
 
+/// What is under way: the files of "cur" or "new" of one folder.
 struct reading {
-	const char *path; // of the Maildir
+	const struct maildir *m;
+	struct folder at; // fd -1: left out
+	struct names names;
 	const struct sl *table;
-	letter_take *take;
-	void *arg;
-	uint64_t done, total;
+	uint64_t *done, total;
 };
 
-FIB static enum ec read_folder(struct cx *cx, struct reading *r, const char *folder, const struct sl *names, size_t n)
+/// Tells of what is in `f` and is no regular file or folder.
+static void leave(struct cx *cx, const struct maildir *m, const struct folder *f, const char *name)
 {
-	char dir[4096], path[4096];
-	struct buf text = BUF(EML_OCTETS_MAX);
-	enum ec e = join(dir, r->path, folder) ? E_OK : fail(cx, E_TOOBIG, "path too long: %s", r->path);
+	char path[4096];
 
-	for (size_t i = 0; e == E_OK && i < n; i++) {
+	cx_forget(cx);
+	m->leave(m->arg, join(path, f->path, name) ? path : name);
+}
+
+static enum ec list_part(struct cx *cx, const struct folder *f, const char *part, struct arena *a, struct reading *r)
+{
+	enum ec e = open_folder(cx, f, part, &r->at);
+
+	if (e == E_UNSUPPORTED) {
+		leave(cx, r->m, f, part);
+		return E_OK;
+	}
+	return e == E_OK ? list_names(cx, &r->at, false, a, &r->names) : e;
+}
+
+FIB static enum ec read_part(struct cx *cx, struct reading *r)
+{
+	struct buf text = BUF(EML_OCTETS_MAX);
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < r->names.n; i++) {
 		struct letter l = { 0 };
-		if (!join(path, dir, (const char *)names[i].p))
-			e = fail(cx, E_TOOBIG, "path too long: %s", dir);
-		if (e == E_OK)
-			e = read_file(cx, path, &text, &l);
-		flags_from_name(names[i], r->table, &l);
-		if (e == E_OK)
-			e = r->take(cx, r->arg, &l, ++r->done, r->total);
+		const char *name = (const char *)r->names.name[i].p;
+		e = read_file(cx, r->at.fd, name, &text, &l);
+		++*r->done;
+		if (e == E_UNSUPPORTED) {
+			leave(cx, r->m, &r->at, name);
+			e = E_OK;
+			continue;
+		}
+		flags_from_name(r->names.name[i], r->table, &l);
+		e = e == E_OK ? r->m->take(cx, r->m->arg, &l, *r->done, r->total) : wrap(cx, e, "%s", r->at.path);
 	}
 	buf_free(&text);
 	return e;
 }
 
-FIB enum ec maildir_read(struct cx *cx, const char *path, letter_take *take, void *arg)
+/// Both are listed before either is read: mail that a program moves meanwhile from new/ to cur/ does not come twice.
+FIB static enum ec read_parts(struct cx *cx, const struct maildir *m, const struct folder *f, struct arena *a)
+{
+	struct sl table[26] = { { 0 } };
+	uint64_t done = 0;
+	struct reading cur = { .m = m, .at.fd = -1, .table = table, .done = &done }, fresh = cur;
+
+	read_keyword_table(cx, f, a, table);
+	enum ec e = list_part(cx, f, "cur", a, &cur);
+	if (e == E_OK)
+		e = list_part(cx, f, "new", a, &fresh);
+	cur.total = fresh.total = cur.names.n + fresh.names.n;
+	if (e == E_OK)
+		e = read_part(cx, &cur);
+	if (e == E_OK)
+		e = read_part(cx, &fresh);
+	if (cur.at.fd >= 0)
+		close(cur.at.fd);
+	if (fresh.at.fd >= 0)
+		close(fresh.at.fd);
+	return e;
+}
+
+FIB enum ec maildir_read(struct cx *cx, const struct maildir *m, const char *folder)
 {
 	struct arena a;
-	struct sl table[26] = { { 0 } }, *cur, *fresh = NULL;
-	size_t n_cur, n_fresh = 0;
-	char dir[4096];
+	struct folder root, f;
+	enum ec e = open_folder(cx, NULL, m->path, &root);
 
+	if (e != E_OK)
+		return e;
+	e = open_folder(cx, &root, folder, &f);
 	arena_init(&a, DIR_MEMORY);
-	read_keyword_table(cx, path, &a, table);
-	enum ec e = join(dir, path, "cur") ? list_sorted(cx, dir, false, &a, &cur, &n_cur) : E_TOOBIG;
-	if (e == E_OK && join(dir, path, "new"))
-		e = list_sorted(cx, dir, false, &a, &fresh, &n_fresh);
 	if (e == E_OK) {
-		struct reading r = { path, table, take, arg, 0, n_cur + n_fresh };
-		e = read_folder(cx, &r, "cur", cur, n_cur);
-		if (e == E_OK)
-			e = read_folder(cx, &r, "new", fresh, n_fresh);
+		e = read_parts(cx, m, &f, &a);
+		close(f.fd);
+	} else if (e == E_UNSUPPORTED) {
+		leave(cx, m, &root, folder);
+		e = E_OK;
 	}
 	arena_free(&a);
+	close(root.fd);
 	return e;
 }
 
@@ -198,7 +282,7 @@ FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *a
 	struct buf text = BUF(EML_OCTETS_MAX);
 	struct letter l = { 0 };
 	struct date sent;
-	enum ec e = read_file(cx, path, &text, &l);
+	enum ec e = read_file(cx, AT_FDCWD, path, &text, &l);
 
 	if (e == E_OK && l.text.n && !is_message(l.text))
 		e = fail(cx, E_UNSUPPORTED, text_of("%s is neither a message nor an mbox"), path);
@@ -226,30 +310,44 @@ static struct sl folder_mailbox(struct sl name, struct arena *a)
 	return out;
 }
 
-enum ec maildir_folders(struct cx *cx, const char *path, struct arena *a, struct maildir_folder **out, size_t *n)
+/// The folders of `root` that hold a cur/.
+static enum ec folders_of(struct cx *cx, const struct folder *root, struct arena *a, struct names *out)
 {
-	struct sl *names;
-	size_t n_names;
-	char sub[4096];
-	enum ec e = list_sorted(cx, path, true, a, &names, &n_names);
-	struct maildir_folder *folders = e == E_OK ? arena_alloc(a, n_names, sizeof *folders) : NULL;
+	struct names all;
+	char cur[4096];
+	enum ec e = list_names(cx, root, true, a, &all);
 
-	*n = 0;
+	*out = (struct names){ all.name, 0 };
+	for (size_t i = 0; e == E_OK && i < all.n; i++)
+		if (join(cur, (const char *)all.name[i].p, "cur") && faccessat(root->fd, cur, F_OK, 0) == 0)
+			out->name[out->n++] = all.name[i];
+	return e;
+}
+
+enum ec maildir_folders(struct cx *cx, const struct maildir *m, struct arena *a, struct maildir_folder **out, size_t *n)
+{
+	struct names names;
+	struct folder root;
+	enum ec e = open_folder(cx, NULL, m->path, &root);
+
 	if (e != E_OK)
 		return e;
-	if (!folders)
-		return fail(cx, E_TEMP, "no memory for the folders of %s", path);
-	for (size_t i = 0; i < n_names; i++) {
-		struct sl mailbox = folder_mailbox(names[i], a);
-		if (mailbox.n == 0 || !join(sub, path, (const char *)names[i].p))
-			continue;
-		struct sl copy = arena_copy(a, (struct sl){ (uint8_t *)sub, strlen(sub) + 1 });
-		char cur[4096];
-		if (copy.p && join(cur, sub, "cur") && access(cur, F_OK) == 0)
-			folders[(*n)++] = (struct maildir_folder){ mailbox, (const char *)copy.p };
+	e = folders_of(cx, &root, a, &names);
+	struct maildir_folder *folders = e == E_OK ? arena_alloc(a, names.n, sizeof *folders) : NULL;
+	if (e == E_OK && !folders)
+		e = fail(cx, E_TEMP, "no memory for the folders of %s", m->path);
+	*n = 0;
+	for (size_t i = 0; e == E_OK && i < names.n; i++) {
+		const char *folder = (const char *)names.name[i].p;
+		struct stat st;
+		if (fstatat(root.fd, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+			folders[(*n)++] = (struct maildir_folder){ folder_mailbox(names.name[i], a), folder };
+		else
+			leave(cx, m, &root, folder);
 	}
+	close(root.fd);
 	*out = folders;
-	return E_OK;
+	return e;
 }
 
 enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096])

@@ -187,6 +187,63 @@ def test_import_folders_of_a_maildir(server, tmp_path, below, want):
     client.logout()
 
 
+def letters_of(server, user, name="INBOX"):
+    """{uid order: the octets} of a mailbox."""
+    client = server.imap(user)
+    assert client.select(f'"{name}"')[0] == "OK", name
+    found = client.fetch("1:*", "(BODY.PEEK[])")[1]
+    client.logout()
+    return [part[1] for part in found if isinstance(part, tuple)]
+
+
+def test_import_follows_no_link(server, tmp_path):
+    """A Maildir may be anybody's: what it links to is somebody else's, and a FIFO would never end."""
+    server.add_user("careful")
+    alien, made = tmp_path / "alien", tmp_path / "from"
+    mailbox.Maildir(alien, create=True).add("Subject: alien\n\nx\n")
+    for name in ("", ".ok", ".cut"):
+        mailbox.Maildir(made / name, create=True).add(f"Subject: own{name}\n\nx\n")
+    secret = tmp_path / "secret"
+    secret.write_text("Subject: secret\n\nx\n")
+    (made / "cur" / "1:2,S").symlink_to(secret)
+    (made / "cur" / "2:2,S").mkdir()
+    os.mkfifo(made / "new" / "3")
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(made / "new" / "4"))
+    (made / ".evil").symlink_to(alien)
+    (made / ".cut" / "cur").rmdir()
+    (made / ".cut" / "cur").symlink_to(alien / "new")
+    mailbox.Maildir(made / ".a..b", create=True)
+    mailbox.Maildir(made / ".&bad", create=True)
+    (made / "dovecot-keywords").symlink_to(secret)
+    done = server.run("--json", "import", str(made), "--user", server.address("careful"), check=False)
+    assert done.returncode == 1 and json.loads(done.stdout) == {"messages": 3, "left_out": 8}, done
+    for name in ("cur/1:2,S", "cur/2:2,S", "new/3", "new/4", ".evil", ".cut/cur", ".a..b", ".&bad"):
+        assert any(line.endswith(f": {made}/{name}") or f" {name} " in line for line in done.stderr.splitlines()), done
+    for name, want in (("INBOX", b"own"), ("ok", b"own.ok"), ("cut", b"own.cut")):
+        assert letters_of(server, "careful", name) == [b"Subject: " + want + b"\r\n\r\nx\r\n"], name
+    client = server.imap("careful")
+    assert client.select("evil")[0] == "NO"
+    client.logout()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "folder/", "mbox", "fifo"])
+def test_import_takes_no_link_by_name(server, tmp_path, kind):
+    """Where the operator imports one home after the other, a user may have made a link of what is named."""
+    mailbox.Maildir(tmp_path / "folder", create=True).add("Subject: alien\n\nx\n")
+    (tmp_path / "file").write_text("Subject: alien\n\nx\n")
+    (tmp_path / "mbox").write_text("From a Wed Jan  1 00:00:00 2020\nSubject: alien\n\nx\n")
+    link = tmp_path / "link"
+    if kind == "fifo":
+        os.mkfifo(link)
+    else:
+        link.symlink_to(tmp_path / kind)
+    path = str(link) + "/" * kind.endswith("/")
+    done = server.run("import", path, "--user", server.address("alice"), check=False)
+    assert done.returncode == 1 and "nothing is in" in done.stderr, done
+    assert ("link; name" in done.stderr) == (kind != "fifo"), done
+
+
 # ---- the running server
 
 
