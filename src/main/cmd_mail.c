@@ -22,7 +22,7 @@ struct mover {
 	struct handle handle;
 	uint64_t mbox;
 	struct cli_progress bar;
-	uint64_t messages, left_out;
+	uint64_t messages, left_out, mailboxes_left_out;
 	uint64_t at, skip; // import: how many came so far; how many were brought in by an earlier try
 };
 
@@ -185,18 +185,31 @@ FIB static enum ec open_below(struct cx *cx, struct mover *m, struct sl folder)
 	return e;
 }
 
+/// A path that may be anybody's, without octets that a terminal would obey.
+static const char *plain(const char *path, struct buf *b)
+{
+	for (const char *p = path; *p; p++)
+		buf_addc(b, (uint8_t)*p < ' ' || *p == 0x7f ? '?' : (uint8_t)*p);
+	buf_addc(b, 0);
+	return b->err ? "?" : (const char *)b->p;
+}
+
 /// Of a Maildir, what is no mail: a link, a FIFO, a folder whose name no mailbox may have.
 static void leave_file(void *arg, const char *path)
 {
 	struct mover *m = arg;
+	struct buf shown = BUF(8192);
 
-	fprintf(stderr, text_of("hongyan import: left out, being no regular file or folder: %s\n"), path);
+	fprintf(stderr, text_of("hongyan import: left out, being no regular file or folder: %s\n"),
+		plain(path, &shown));
 	m->left_out++;
+	buf_free(&shown);
 }
 
 FIB static enum ec import_folder(
 	struct cx *cx, struct mover *m, const struct maildir *dir, const struct maildir_folder *f)
 {
+	struct buf shown = BUF(8192);
 	enum ec e = f->name.n ? open_below(cx, m, f->name) : E_SYNTAX;
 
 	if (e == E_OK)
@@ -205,8 +218,9 @@ FIB static enum ec import_folder(
 		return e;
 	cx_forget(cx);
 	fprintf(stderr, text_of("hongyan import: folder %s was left out: no mailbox may have such a name\n"),
-		f->folder);
+		plain(f->folder, &shown));
 	m->left_out++;
+	buf_free(&shown);
 	return E_OK;
 }
 
@@ -322,8 +336,8 @@ struct out_mailbox {
 	uint64_t mbox;
 	struct sl keyword[LETTER_KEYWORDS]; // by bit
 	struct arena memory;
-	char path[4096]; // Maildir form
-	FILE *mbox_file; // mbox form
+	struct maildir_made dir; // Maildir form
+	FILE *mbox_file;         // mbox form
 };
 
 FIB static enum ec read_keywords(struct cx *cx, struct mover *m, struct out_mailbox *o)
@@ -378,7 +392,7 @@ static enum ec write_letter(struct cx *cx, struct out_mailbox *o, uint32_t uid, 
 	enum ec e = E_OK;
 
 	if (!o->mbox_file)
-		return maildir_write(cx, o->path, uid, l, o->keyword, LETTER_KEYWORDS);
+		return maildir_write(cx, o->dir.path, uid, l, o->keyword, LETTER_KEYWORDS);
 	mbox_print(&b, l);
 	if (b.err || fwrite(b.p, 1, b.n, o->mbox_file) != b.n)
 		e = fail(cx, b.err ? b.err : file_errno(errno), "writing the mbox file: %m");
@@ -448,9 +462,13 @@ FIB static enum ec export_mailbox(struct cx *cx, struct mover *m, struct out_mai
 	arena_init(&o->memory, 1 << 20);
 	e = read_keywords(cx, m, o);
 	if (e == E_OK && !o->mbox_file)
-		e = maildir_make(cx, dest, o->name, o->path);
+		e = maildir_make(cx, dest, o->name, o->mbox, &o->dir);
+	if (e == E_OK && o->dir.cut)
+		fprintf(stderr,
+			text_of("hongyan export: the name of mailbox %.*s is too long for a folder's: it is in %s\n"),
+			SLF(o->name), o->dir.path);
 	if (e == E_OK && !o->mbox_file)
-		e = maildir_write_keywords(cx, o->path, o->keyword, LETTER_KEYWORDS);
+		e = maildir_write_keywords(cx, o->dir.path, o->keyword, LETTER_KEYWORDS);
 	if (e == E_OK)
 		e = export_rows(cx, m, o);
 	arena_free(&o->memory);
@@ -472,6 +490,22 @@ FIB static enum ec export_named(struct cx *cx, struct mover *m, struct sl name, 
 	return export_mailbox(cx, m, &o);
 }
 
+/// One of all: its failure ends no other, unless every other would fail alike.
+FIB static enum ec export_next(struct cx *cx, struct mover *m, struct sl name)
+{
+	char story[1024];
+	enum ec e = export_named(cx, m, name, NULL);
+
+	if (e == E_OK || e == E_FULL || e == E_TEMP || e == E_CLOSED || e == E_TIMEOUT || e == E_CANCELED)
+		return e;
+	cx_story(cx, story, sizeof story);
+	fprintf(stderr, text_of("hongyan export: mailbox %.*s was left out: it %s [%s]\n"), SLF(name), cli_words(e),
+		story);
+	cx_forget(cx);
+	m->mailboxes_left_out++;
+	return E_OK;
+}
+
 FIB static enum ec export_all(struct cx *cx, struct mover *m)
 {
 	struct chunks *chunks = client_chunks(m->store);
@@ -488,7 +522,7 @@ FIB static enum ec export_all(struct cx *cx, struct mover *m)
 			struct sl name = { p->name, p->name_octets };
 			e = field_set(req.after, name);
 			if (e == E_OK && p->exists)
-				e = export_named(cx, m, name, NULL);
+				e = export_next(cx, m, name);
 			at += p->size;
 		}
 		if (e == E_OK && ans.more && ans.count == 0)
@@ -528,7 +562,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 		e = export_to_mbox(cx, &m, dest);
 	else if (mailbox)
 		e = export_named(cx, &m, sl_cstr(mailbox), NULL);
-	else
+	else if ((e = file_folder(cx, dest, 0700)) == E_OK)
 		e = export_all(cx, &m);
 	cli_progress_end(&m.bar);
 	if (e == E_EXISTS)
@@ -538,13 +572,14 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 		return cli_fail_as(cli, cx, e, "stopped after %llu messages: the next thing %s",
 			(unsigned long long)m.messages, cli_words(e));
 	if (cli->json)
-		printf("{\"messages\": %llu, \"left_out\": %llu}\n", (unsigned long long)m.messages,
-			(unsigned long long)m.left_out);
+		printf("{\"messages\": %llu, \"left_out\": %llu, \"mailboxes_left_out\": %llu}\n",
+			(unsigned long long)m.messages, (unsigned long long)m.left_out,
+			(unsigned long long)m.mailboxes_left_out);
 	else if (m.messages == 1)
 		cli_say("1 message written to %s.\n", dest);
 	else
 		cli_say("%llu messages written to %s.\n", (unsigned long long)m.messages, dest);
-	return m.left_out ? CLI_FAILED : CLI_OK;
+	return m.left_out || m.mailboxes_left_out ? CLI_FAILED : CLI_OK;
 }
 
 int cmd_export(struct cx *cx, struct cli *cli)

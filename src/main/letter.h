@@ -59,13 +59,19 @@ FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *a
 /// The folders inside a Maildir++ folder (".Sent.2019" → "Sent/2019", UTF-8), sorted; owned by `a`. errors: E_IO,
 /// E_TEMP.
 struct maildir_folder {
-	struct sl name;     // mailbox name; empty where the folder's is not modified UTF-7
+	struct sl name;     // mailbox name (main/maildir_name.h); empty where the folder has none
 	const char *folder; // for maildir_read
 };
 [[nodiscard]] enum ec maildir_folders(
 	struct cx *cx, const struct maildir *m, struct arena *a, struct maildir_folder **out, size_t *n);
-/// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. out: path[4096].
-[[nodiscard]] enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096]);
+struct maildir_made {
+	char path[4096];
+	bool cut; // the name was too long for the folder's
+};
+/// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. in: id - the mailbox's, for a name
+/// that must be cut. errors: E_EXISTS - the folder is a mailbox already; those of file_folder.
+[[nodiscard]] enum ec maildir_make(
+	struct cx *cx, const char *root, struct sl mailbox, uint64_t id, struct maildir_made *out);
 /// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their
 /// place in `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
 [[nodiscard]] enum ec maildir_write(

@@ -179,22 +179,24 @@ static void test_maildir_round_trip(void **state)
 	struct seen s = { .n = 0 };
 	struct cx cx = { 0 };
 	char root[64], path[4096], command[128];
+	struct maildir_made made;
 	struct maildir dir = { root, take, leave, &s };
 	struct sl table[2] = { SL("work"), SL("home") };
 	struct maildir_folder *folders;
 	size_t n;
 	arena_init(&s.memory, 1 << 20);
 	in_temp(root, "maildir");
-	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), path), E_OK);
-	assert_int_equal(maildir_make(&cx, root, SL("\xe6\x96\xb0/2024"), path), E_OK);
-	assert_int_equal(maildir_write_keywords(&cx, path, table, 2), E_OK);
+	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), 1, &made), E_OK);
+	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), 1, &made), E_EXISTS);
+	assert_int_equal(maildir_make(&cx, root, SL("\xe6\x96\xb0/2024"), 2, &made), E_OK);
+	assert_int_equal(maildir_write_keywords(&cx, made.path, table, 2), E_OK);
 	for (uint32_t i = 0; i < ARRAY_N(letters); i++) {
 		struct letter l = { .text = sl_cstr(letters[i].text),
 			.flags = letters[i].flags,
 			.date = { letters[i].date_s, 0 },
 			.keyword = { SL("home") },
 			.n_keywords = 1 };
-		assert_int_equal(maildir_write(&cx, path, i + 1, &l, table, 2), E_OK);
+		assert_int_equal(maildir_write(&cx, made.path, i + 1, &l, table, 2), E_OK);
 	}
 	assert_int_equal(maildir_folders(&cx, &dir, &s.memory, &folders, &n), E_OK);
 	assert_int_equal(n, 1);

@@ -10,10 +10,13 @@
 #include "mail/header.h"
 #include "main/file.h"
 #include "main/letter.h"
+#include "main/maildir_name.h"
 #include "main/text.h"
-#include "proto/mutf7.h"
 
 enum { EML_OCTETS_MAX = 0x7fffffff, DIR_MEMORY = 256 << 20, DIR_ENTRIES_MAX = 4000000 };
+
+/// In a folder whose name had no room for the mailbox's: that name, UTF-8.
+static const char NAME_FILE[] = "hongyan-mailbox";
 
 static const struct {
 	uint8_t letter, flag;
@@ -294,19 +297,23 @@ FIB enum ec eml_read(struct cx *cx, const char *path, letter_take *take, void *a
 	return e;
 }
 
-/// ".Sent.2019" → "Sent/2019". Empty where the name is not modified UTF-7.
-static struct sl folder_mailbox(struct sl name, struct arena *a)
+/// The mailbox's name: the folder's, or what is in the file inside. Empty where there is neither.
+static struct sl folder_mailbox(struct cx *cx, const struct folder *root, struct sl name, struct arena *a)
 {
-	struct buf utf8 = BUF(4096);
+	struct buf mailbox = BUF(4096);
+	struct folder f;
 	struct sl out = { 0 };
+	enum ec e = maildir_name_parse(name, &mailbox);
 
-	if (mutf7_to_utf8(sl_from(name, 1), &utf8) == E_OK) {
-		for (size_t i = 0; i < utf8.n; i++)
-			if (utf8.p[i] == '.')
-				utf8.p[i] = '/';
-		out = arena_copy(a, buf_sl(&utf8));
+	if (e == E_SYNTAX && open_folder(cx, root, (const char *)name.p, &f) == E_OK) {
+		buf_clear(&mailbox);
+		e = read_small(cx, &f, NAME_FILE, &mailbox);
+		close(f.fd);
 	}
-	buf_free(&utf8);
+	cx_forget(cx);
+	if (e == E_OK)
+		out = arena_copy(a, sl_trim(buf_sl(&mailbox)));
+	buf_free(&mailbox);
 	return out;
 }
 
@@ -341,7 +348,8 @@ enum ec maildir_folders(struct cx *cx, const struct maildir *m, struct arena *a,
 		const char *folder = (const char *)names.name[i].p;
 		struct stat st;
 		if (fstatat(root.fd, folder, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
-			folders[(*n)++] = (struct maildir_folder){ folder_mailbox(names.name[i], a), folder };
+			folders[(*n)++] =
+				(struct maildir_folder){ folder_mailbox(cx, &root, names.name[i], a), folder };
 		else
 			leave(cx, m, &root, folder);
 	}
@@ -350,31 +358,38 @@ enum ec maildir_folders(struct cx *cx, const struct maildir *m, struct arena *a,
 	return e;
 }
 
-enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, char path[4096])
+/// Makes the folders of `path`, where no mailbox is yet.
+static enum ec make_parts(struct cx *cx, const char *path)
 {
-	static const char *const parts[] = { "", "/cur", "/new", "/tmp" };
-	struct buf name = BUF(2048), dotted = BUF(2048);
+	static const char *const parts[] = { "cur", "new", "tmp" };
 	char sub[4096];
+	enum ec e = join(sub, path, "cur") ? E_OK : fail(cx, E_TOOBIG, "path too long: %s", path);
+
+	if (e == E_OK && access(sub, F_OK) == 0)
+		return fail(cx, E_EXISTS, "%s is there already", sub);
+	e = e == E_OK ? file_folder(cx, path, 0700) : e;
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(parts); i++)
+		e = join(sub, path, parts[i]) ? file_folder(cx, sub, 0700) : E_TOOBIG;
+	return e;
+}
+
+enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, uint64_t id, struct maildir_made *out)
+{
+	struct buf name = BUF(4096);
+	char file[4096];
 	enum ec e = file_folder(cx, root, 0700);
 
-	if (!sl_eq_ci(mailbox, SL("INBOX"))) {
-		buf_addc(&dotted, '.');
-		buf_add(&dotted, mailbox);
-		for (size_t i = 0; i < dotted.n; i++)
-			if (dotted.p[i] == '/')
-				dotted.p[i] = '.';
-		if (e == E_OK)
-			e = mutf7_from_utf8(buf_sl(&dotted), &name);
-	}
-	int n = snprintf(path, 4096, "%s%s%.*s", root, name.n ? "/" : "", SLF(buf_sl(&name)));
+	out->cut = false;
+	if (e == E_OK && !sl_eq_ci(mailbox, SL("INBOX")))
+		e = maildir_name_print(mailbox, id, &name, &out->cut);
+	int n = snprintf(out->path, sizeof out->path, "%s%s%.*s", root, name.n ? "/" : "", SLF(buf_sl(&name)));
 	if (e == E_OK && (n <= 0 || n > 4000))
 		e = fail(cx, E_TOOBIG, "path too long: %s", root);
-	for (size_t i = 0; e == E_OK && i < ARRAY_N(parts); i++) {
-		snprintf(sub, sizeof sub, "%s%s", path, parts[i]);
-		e = file_folder(cx, sub, 0700);
-	}
+	if (e == E_OK)
+		e = make_parts(cx, out->path);
+	if (e == E_OK && out->cut && join(file, out->path, NAME_FILE))
+		e = file_create(cx, file, 0600, mailbox);
 	buf_free(&name);
-	buf_free(&dotted);
 	return e;
 }
 

@@ -1,5 +1,5 @@
 """The contract of the command line and of a running server, line by line: what scripts and operators rely on."""
-import hashlib, imaplib, json, mailbox, os, pathlib, poplib, signal, smtplib, socket, ssl, subprocess, threading, time
+import base64, hashlib, imaplib, json, mailbox, os, pathlib, poplib, re, signal, smtplib, socket, ssl, subprocess, threading, time
 
 import pytest
 
@@ -242,6 +242,59 @@ def test_import_takes_no_link_by_name(server, tmp_path, kind):
     done = server.run("import", path, "--user", server.address("alice"), check=False)
     assert done.returncode == 1 and "nothing is in" in done.stderr, done
     assert ("link; name" in done.stderr) == (kind != "fifo"), done
+
+
+LONG = "/".join(["a" * 100] * 5)
+CHOSEN = ["x/y", "x.y", "x./y", ".x", "x.", "x&AC4-y", "~", "\u65b0.\u65e7/\u65b0", LONG + "b", LONG + "c",
+          "/".join(["\u65b0" * 80] * 4)]
+
+
+def coded(name):
+    """Modified UTF-7, as IMAP4rev1's clients write it."""
+    return re.sub("[^ -~]+|&", lambda m: "&-" if m[0] == "&" else
+                  "&" + base64.b64encode(m[0].encode("utf-16be")).decode().rstrip("=").replace("/", ",") + "-", name)
+
+
+def test_export_whatever_the_names(server, tmp_path):
+    """One folder for each mailbox, whatever its user called it; import reads the same names."""
+    server.add_user("namer")
+    server.add_user("reader")
+    client = server.imap("namer")
+    letter = b"Subject: s\r\n\r\n%d\r\n"
+    for i, name in enumerate(["INBOX", *CHOSEN]):
+        client.create(f'"{coded(name)}"')
+        done = client.append(f'"{coded(name)}"', "", '"01-Jan-2024 00:00:00 +0000"', letter % i)
+        assert done[0] == "OK", (name, done)
+    names = client.list()[1]
+    client.logout()
+    done = server.run("export", str(tmp_path / "out"), "--user", server.address("namer"), check=False)
+    assert done.returncode == 0 and f" {len(CHOSEN) + 1} " in f" {done.stdout}", done
+    told = done.stderr.splitlines()
+    assert all(any(f" {n} " in line for line in told) for n in CHOSEN[-3:]), told
+    assert all(pathlib.Path(line.rpartition(" ")[2]).is_dir() for line in told), told
+    server.run("import", str(tmp_path / "out"), "--user", server.address("reader"))
+    client = server.imap("reader")
+    assert sorted(client.list()[1]) == sorted(names)
+    client.logout()
+    for i, name in enumerate(["INBOX", *CHOSEN]):
+        assert letters_of(server, "reader", coded(name)) == [letter % i], name
+
+
+def test_export_goes_on(server, tmp_path):
+    """What cannot be written costs its mailbox and nothing else, and nothing is overwritten."""
+    server.add_user("goer")
+    client = server.imap("goer")
+    for name in ("A", "B", "C"):
+        client.create(name)
+        client.append(name, "", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
+    client.logout()
+    out = tmp_path / "out"
+    out.mkdir()
+    mailbox.Maildir(out / ".B", create=True)
+    done = server.run("--json", "export", str(out), "--user", server.address("goer"), check=False)
+    assert json.loads(done.stdout) == {"messages": 2, "left_out": 0, "mailboxes_left_out": 1}, done
+    assert done.returncode == 1 and "mailbox B was left out: it exists already" in done.stderr, done
+    assert sorted(p.parent.parent.name for p in out.glob(".*/cur/*")) == [".A", ".C"]
 
 
 # ---- the running server
