@@ -491,11 +491,13 @@ FIB static enum ec export_named(struct cx *cx, struct mover *m, struct sl name, 
 }
 
 /// One of all: its failure ends no other, unless every other would fail alike.
-FIB static enum ec export_next(struct cx *cx, struct mover *m, struct sl name)
+FIB static enum ec export_next(struct cx *cx, struct mover *m, struct sl name, FILE *mbox_file)
 {
 	char story[1024];
-	enum ec e = export_named(cx, m, name, NULL);
+	enum ec e = export_named(cx, m, name, mbox_file);
 
+	if (mbox_file && ferror(mbox_file))
+		return e;
 	if (e == E_OK || e == E_FULL || e == E_TEMP || e == E_CLOSED || e == E_TIMEOUT || e == E_CANCELED)
 		return e;
 	cx_story(cx, story, sizeof story);
@@ -506,7 +508,7 @@ FIB static enum ec export_next(struct cx *cx, struct mover *m, struct sl name)
 	return E_OK;
 }
 
-FIB static enum ec export_all(struct cx *cx, struct mover *m)
+FIB static enum ec export_all(struct cx *cx, struct mover *m, FILE *mbox_file)
 {
 	struct chunks *chunks = client_chunks(m->store);
 	struct req_mbox_list req = { .handle = m->handle };
@@ -522,7 +524,7 @@ FIB static enum ec export_all(struct cx *cx, struct mover *m)
 			struct sl name = { p->name, p->name_octets };
 			e = field_set(req.after, name);
 			if (e == E_OK && p->exists)
-				e = export_next(cx, m, name);
+				e = export_next(cx, m, name, mbox_file);
 			at += p->size;
 		}
 		if (e == E_OK && ans.more && ans.count == 0)
@@ -541,7 +543,7 @@ FIB static enum ec export_to_mbox(struct cx *cx, struct mover *m, const char *de
 
 	if (!f)
 		return fail(cx, file_errno(errno), "%s: %m", dest);
-	enum ec e = export_named(cx, m, mailbox ? sl_cstr(mailbox) : SL("INBOX"), f);
+	enum ec e = mailbox ? export_named(cx, m, sl_cstr(mailbox), f) : export_all(cx, m, f);
 	bool flushed = fflush(f) == 0 && fsync(fileno(f)) == 0;
 	if ((fclose(f) != 0 || !flushed) && e == E_OK)
 		e = fail(cx, E_IO, "%s: %m", dest);
@@ -563,7 +565,7 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 	else if (mailbox)
 		e = export_named(cx, &m, sl_cstr(mailbox), NULL);
 	else if ((e = file_folder(cx, dest, 0700)) == E_OK)
-		e = export_all(cx, &m);
+		e = export_all(cx, &m, NULL);
 	cli_progress_end(&m.bar);
 	if (e == E_EXISTS)
 		return cli_fail(cli, NULL,

@@ -128,7 +128,8 @@ const struct cli_command cli_commands[] = {
 		"  hongyan import ~/Maildir --user alice@example.com\n",
 		import_options, 1, CLI_MANY, false, cmd_import },
 	{ "export", NULL, "DIR|FILE.mbox --user ADDRESS [--mailbox NAME]",
-		"Write mail out, with its flags and dates: a Maildir (a folder per mailbox) or one mbox file.",
+		"Write mail out, with its flags and dates: a Maildir (a folder per mailbox) or one mbox file (one "
+		"mailbox after the other).",
 		"  hongyan export alice-backup --user alice@example.com\n"
 		"  hongyan export inbox.mbox --user alice@example.com --mailbox INBOX\n",
 		export_options, 1, 1, false, cmd_export },

@@ -297,6 +297,20 @@ def test_export_goes_on(server, tmp_path):
     assert sorted(p.parent.parent.name for p in out.glob(".*/cur/*")) == [".A", ".C"]
 
 
+def test_export_to_mbox_is_of_all(server, tmp_path):
+    """As its help says, unless one mailbox is named."""
+    server.add_user("boxer")
+    client = server.imap("boxer")
+    for name in ("INBOX", "B", "C/D"):
+        client.create(name)
+        client.append(name, "", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
+    client.logout()
+    for words, want in (([], {"INBOX", "B", "C/D"}), (["--mailbox", "B"], {"B"})):
+        out = tmp_path / f"{len(want)}.mbox"
+        server.run("export", str(out), "--user", server.address("boxer"), *words)
+        assert sorted(m["Subject"] for m in mailbox.mbox(out)) == sorted(want)
+
+
 # ---- the running server
 
 
