@@ -104,16 +104,20 @@ struct search {
 	struct sl name;
 	uint64_t number; // 0: by name, the one that was deleted last
 	int64_t gone_s;
-	uint64_t mbox;
+	uint64_t mbox; // what was found, and its messages
+	uint32_t messages;
+	unsigned of_name; // how many have that name
 };
 
 static void look(void *arg, const struct pl_grave *g)
 {
 	struct search *s = arg;
+	s->of_name += sl_eq(grave_name(g), s->name);
 	bool is = s->number ? g->mbox == s->number : sl_eq(grave_name(g), s->name);
 
 	if (is && (s->mbox == 0 || g->gone_s >= s->gone_s)) {
 		s->mbox = g->mbox;
+		s->messages = g->messages;
 		s->gone_s = g->gone_s;
 	}
 }
@@ -145,7 +149,7 @@ FIB static enum ec bring_back(
 }
 
 /// What became of it, in words.
-static int told(struct cx *cx, const struct cli *cli, enum ec e, const char *as)
+static int told(struct cx *cx, const struct cli *cli, enum ec e, const struct search *s, const char *as)
 {
 	const char *user = cli->arg[0];
 
@@ -158,9 +162,13 @@ static int told(struct cx *cx, const struct cli *cli, enum ec e, const char *as)
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "mailbox %s %s", as, cli_words(e));
 	if (cli->json)
-		json_puts(json_pack("{s:b}", "ok", 1));
+		json_puts(json_pack("{s:b, s:I, s:I}", "ok", 1, "number", (json_int_t)s->mbox, "messages",
+			(json_int_t)s->messages));
 	else
-		cli_say("%s is back.\n", as);
+		cli_say("%s is back: number %llu, messages: %u.\n", as, (unsigned long long)s->mbox, s->messages);
+	if (!cli->json && !s->number && s->of_name > 1)
+		cli_say("It was deleted last of %u with that name; `hongyan mailbox deleted %s` lists the others.\n",
+			s->of_name, user);
 	return CLI_OK;
 }
 
@@ -175,7 +183,8 @@ FIB static int restore(struct cx *cx, struct cli *cli, struct client *store)
 	enum ec e = cli_handle(cx, store, cli->arg[0], &user);
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "user %s %s", cli->arg[0], cli_words(e));
-	return told(cx, cli, bring_back(cx, store, &user, &s, sl_cstr(was), sl_cstr(as)), as);
+	e = bring_back(cx, store, &user, &s, sl_cstr(was), sl_cstr(as));
+	return told(cx, cli, e, &s, as);
 }
 
 int cmd_mailbox_restore(struct cx *cx, struct cli *cli)

@@ -36,13 +36,15 @@ def test_deleted_and_restored():
 
         assert "no such mailbox" in refused(server, "mailbox", "restore", bob, "Work")
         assert "no such mailbox" in refused(server, "mailbox", "restore", alice, "Play")
-        assert server.run("mailbox", "restore", alice, "Work") == "Work is back.\n"  # the last one
+        said = server.run("mailbox", "restore", alice, "Work").splitlines()  # the last one
+        assert said[0] == f"Work is back: number {listed[1]['number']}, messages: 3." and "last of 2" in said[1], said
         assert imap.select("Work") == ("OK", [b"3"])
         assert imap.fetch("3", "BODY[]")[1][0][1] == LETTER
         assert imap.status("Work", "(UIDVALIDITY)")[1] != old
         first = str(listed[0]["number"])
         assert "--as" in refused(server, "mailbox", "restore", alice, "Work", "--number", first)
-        server.run("mailbox", "restore", alice, "Work", "--number", first, "--as", "Old/Work")
+        said = server.run("mailbox", "restore", alice, "Work", "--number", first, "--as", "Old/Work")
+        assert said == f"Old/Work is back: number {first}, messages: 2.\n"
         assert imap.select('"Old/Work"') == ("OK", [b"2"])
         assert json.loads(server.run("--json", "mailbox", "deleted", alice)) == []
         for words in (["deleted"], ["restore"]):
