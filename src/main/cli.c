@@ -500,12 +500,15 @@ int cli_connect(struct cx *cx, struct place *p, const char *name)
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	char path[108];
 
+	errno = 0;
 	if (place_socket(cx, p, name, path) != E_OK)
 		return -1;
 	memcpy(sun.sun_path, path, sizeof sun.sun_path);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) < 0) {
+		int err = errno;
 		close(fd);
+		errno = err;
 		return -1;
 	}
 	return fd;

@@ -70,7 +70,8 @@ const char *cli_words(enum ec e);
 /// The handle of a user's mail, as the operator has it. errors: those of cli_user_field and of verb admin_login.
 FIB enum ec cli_handle(struct cx *cx, struct client *store, const char *user, struct handle *out);
 
-/// Connects to a socket of the running server (place_socket). -1 where none answers.
+/// Connects to a socket of the running server (place_socket). -1 where none answers: errno is EACCES where this
+/// user may not see it.
 int cli_connect(struct cx *cx, struct place *p, const char *name);
 
 /// Work with the store: fn runs in a fiber with a connected client.

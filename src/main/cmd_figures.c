@@ -38,6 +38,10 @@ static const struct board *open_board(struct cx *cx, struct cli *cli)
 	struct channel_message m;
 	int fd = -1, channel = cli_connect(cx, &cli->place, "figures");
 
+	if (channel < 0 && errno == EACCES) {
+		(void)cli_fail_as(cli, NULL, E_DENIED, "may not ask the server; run this as its owner or as root");
+		return NULL;
+	}
 	if (channel < 0) {
 		(void)cli_fail_as(cli, NULL, E_NOTFOUND, "no server runs here; start it with `hongyan serve`");
 		return NULL;

@@ -372,6 +372,20 @@ def test_stopped_server(fresh, command, lang, words):
     assert done.returncode == 1 and json.loads(done.stderr)["code"] == "notfound"
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may be somebody else")
+@pytest.mark.parametrize("command", ["stats", "top"])
+def test_who_may_not_ask(server, command):
+    """He is not told that no server runs."""
+    server.folder.chmod(0o711)
+    server.dir.chmod(0o711)
+    server.conf.chmod(0o644)
+    try:
+        done = subprocess.run([PROGRAM, "-c", server.conf, command], user=65534, capture_output=True, text=True, timeout=60)
+    except PermissionError:
+        pytest.skip("the program lies where nobody else may run it")
+    assert done.returncode == 1 and "may not ask the server" in done.stderr, done
+
+
 def test_metrics_are_off_by_default(fresh):
     one = fresh()
     assert re.search(rf"^# port_metrics = {one.base + 9154}$", one.conf.read_text(), re.M)
