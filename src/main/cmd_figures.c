@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/num.h"
+#include "main/amount.h"
 #include "main/channel.h"
 #include "main/commands.h"
 #include "main/stats.h"
@@ -229,14 +230,32 @@ static void looks_free(struct looks *l)
 		free(l->look[--l->n]);
 }
 
-/// Each line cleared to its end, the rest of the screen too: nothing flickers. Lines beyond the last are left out.
-static void put_screen(struct buf *frame, struct sl text, unsigned lines)
+static unsigned count_lines(struct sl text)
 {
-	buf_puts(frame, "\x1b[H");
-	for (unsigned i = 0; text.n && i < lines; i++) {
-		buf_add(frame, sl_cut(&text, '\n'));
-		buf_puts(frame, i + 1 < lines ? "\x1b[K\n" : "\x1b[K");
+	unsigned n = 0;
+
+	while (text.n) {
+		sl_cut(&text, '\n');
+		n++;
 	}
+	return n;
+}
+
+/// Each line cleared to its end, the rest of the screen too: nothing flickers. Where not all fits the last line says
+/// so.
+static void put_screen(struct buf *frame, struct sl text, const struct top_look *look)
+{
+	unsigned lines = look->lines ? look->lines : UINT_MAX, all = count_lines(text);
+	bool small = look->columns < COLUMNS || all > lines;
+	unsigned shown = all < lines - small ? all : lines - small;
+
+	buf_puts(frame, "\x1b[H");
+	for (unsigned i = 0; i < shown; i++) {
+		buf_add(frame, sl_cut(&text, '\n'));
+		buf_puts(frame, i + 1 < shown + small ? "\x1b[K\n" : "\x1b[K");
+	}
+	if (small)
+		text_put(frame, text_of("  the window is too small; q ends"), look->columns, false);
 	buf_puts(frame, "\x1b[J");
 }
 
@@ -260,7 +279,7 @@ static void draw(const struct looks *l, bool terminal)
 	look_at_memory(&look);
 	top_print(&text, &look);
 	if (terminal)
-		put_screen(&frame, buf_sl(&text), look.lines ? look.lines : UINT_MAX);
+		put_screen(&frame, buf_sl(&text), &look);
 	else
 		buf_add(&frame, buf_sl(&text));
 	fwrite(frame.p, 1, frame.n, stdout);

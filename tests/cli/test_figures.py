@@ -514,6 +514,17 @@ def test_top_ends(server, key, sig):
     assert top.end(key, sig) == 0
 
 
+@pytest.mark.parametrize("columns,lines", [(50, 40), (80, 10), (40, 10)])
+def test_top_says_what_is_cut(server, columns, lines):
+    top = Top(server, columns, lines)
+    rows = [row for row in top.read(2).rows() if row]
+    assert rows[0].startswith("  Hongyan") and rows[-1] == "  the window is too small; q ends", rows
+    assert top.end(b"q") == 0
+    top = Top(server, 80, 40)
+    assert "too small" not in "\n".join(top.read(2).rows())
+    assert top.end(b"q") == 0
+
+
 def test_top_speaks_chinese(server):
     top = Top(server, LC_ALL="zh_CN.UTF-8").read(2)
     text = top.seen.decode()
