@@ -57,7 +57,9 @@ static enum ec take_lock(struct cx *cx, struct store *s)
 		ssize_t n = pread(s->lock_fd, pid, sizeof pid - 1, 0);
 		if (err != EWOULDBLOCK)
 			return disk_error(cx, -err, "flock");
-		return fail(cx, E_EXISTS, "the store is open in process %.*s", (int)(n > 0 ? n : 0), pid);
+		return fail(cx, E_EXISTS,
+			"the store is open in process %.*s: another server or command; end that first",
+			(int)(n > 0 ? n : 0), pid);
 	}
 	int n = snprintf(pid, sizeof pid, "%ld", (long)getpid());
 	bool told = ftruncate(s->lock_fd, 0) == 0 && pwrite(s->lock_fd, pid, (size_t)n, 0) == n;

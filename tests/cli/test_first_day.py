@@ -197,7 +197,9 @@ def test_store_that_another_command_holds(place):
     with open(place.dir / "data/lock", "r+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         failed = place.run("user", "list", check=False)
+        served = place.run("serve", check=False)
     assert failed.returncode == 1 and "open in another process" in failed.stderr, failed
+    assert served.returncode == 1 and "end that first" in served.stderr, served
 
 
 def test_end_at_the_password_prompt(place):
