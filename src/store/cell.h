@@ -57,7 +57,7 @@ struct store_conf {
 	unsigned flush_lazy_ms;   // how long a change that need not be durable at once may wait; 0 = 100
 	unsigned readers_max;     // views open at a time; 0 = 64
 	row_bodies *bodies;       // without it nothing is ever compacted
-	int64_t hurry_s;          // on a low disk rows are judged as of so much later: what they keep for a time goes sooner
+	int64_t hurry_s;          // on a low disk rows are judged as of so much later: what they keep goes sooner
 	bool keep;                // a thread takes snapshots, writes images and compacts
 	/// Called by that thread before it compacts: the layer above lets go of what it keeps for a time only.
 	enum ec (*sweep)(struct cx *cx, struct store *s);
@@ -163,8 +163,9 @@ void store_submit(struct store *s, struct job *job);
 /// Submits and waits (the keeper, checks, tests): returns what `run` or the batch gave.
 enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(struct cx *, struct txn *, struct job *),
 	void *arg);
-/// The same for a job that gives room back: the reserve of a full disk is for such, too. It is flushed lazily.
-enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg);
+/// The same for a job that gives room back, or without which nothing can: the reserve of a full disk is for such, too.
+enum ec store_free(struct cx *cx, struct store *s, bool durable,
+	enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg);
 
 /// Puts the body into this batch (once; a second call gives the same ref). errors: E_FULL, E_IO.
 [[nodiscard]] enum ec blob_put(struct cx *cx, struct txn *t, struct blob *b, struct body_ref *ref);

@@ -705,9 +705,10 @@ enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(st
 	return job.result;
 }
 
-enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
+enum ec store_free(struct cx *cx, struct store *s, bool durable,
+	enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
 {
-	return store_do(cx, s, false, run, arg);
+	return store_do(cx, s, durable, run, arg);
 }
 
 void store_set_watch(struct store *s, store_watch *fn, void *arg)

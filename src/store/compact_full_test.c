@@ -169,7 +169,7 @@ static enum ec expunge(struct town *t, unsigned cell, unsigned row)
 	struct town_job j = { .cell = cell, .row = row, .what = TOWN_DEL };
 
 	random_octets(&j.op, sizeof j.op);
-	enum ec e = store_free(NULL, t->s, run_free, &j);
+	enum ec e = store_free(NULL, t->s, false, run_free, &j);
 	if (e == E_OK)
 		t->rows[cell][row].there = false;
 	return e;

@@ -46,7 +46,10 @@ enum ec store_do(struct cx *cx, struct store *s, bool durable, enum ec (*run)(st
 	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .durable = durable }, .cx = cx, .run = run });
 }
 
-enum ec store_free(struct cx *cx, struct store *s, enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
+enum ec store_free(struct cx *cx, struct store *s, bool durable,
+	enum ec (*run)(struct cx *, struct txn *, struct job *), void *arg)
 {
-	return do_and_wait(s, (struct waiting){ .job = { .arg = arg, .frees = true }, .cx = cx, .run = run });
+	struct job job = { .arg = arg, .durable = durable, .frees = true };
+
+	return do_and_wait(s, (struct waiting){ .job = job, .cx = cx, .run = run });
 }

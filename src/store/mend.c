@@ -250,13 +250,13 @@ enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t 
 		struct gap g;
 		memcpy(&g, gaps.p + at, sizeof g);
 		if (g.id.name != ACCOUNT_NAME)
-			e = store_do(cx, s, !g.restored, mend_run, &g);
+			e = store_free(cx, s, !g.restored, mend_run, &g);
 		else if (g.restored)
-			e = store_do(cx, s, false, leap_run, &g);
+			e = store_free(cx, s, false, leap_run, &g);
 		n += g.mended;
 	}
 	if (e == E_OK && whole) // last: its flush is that of all before it, and whatever ended before it is done again
-		e = store_do(cx, s, true, all_run, &all);
+		e = store_free(cx, s, true, all_run, &all);
 	if (e == E_OK && whole && store_is_restored(s))
 		e = store_restored_done(cx, s);
 	if (e == E_OK) {

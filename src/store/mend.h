@@ -15,5 +15,6 @@
 enum { MEND_UIDS = 1 << 16 };
 
 /// out: *mended — mailboxes that this call changed; *damaged — cells with gaps, whatever they are.
-/// errors: E_IO, E_FULL, E_TEMP; may be called again.
+/// It goes on with the reserve of a full disk: a store that cannot mend cannot serve, and so nothing could be deleted.
+/// errors: E_IO, E_FULL (no reserve left), E_TEMP; may be called again.
 [[nodiscard]] enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged);

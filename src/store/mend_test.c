@@ -1,6 +1,7 @@
 /// Tests of mend: a lost commit of a mailbox, found at start.
 #include "store/mend.h"
 
+#include <errno.h>
 #include <fcntl.h>
 
 #include "store/engine.h"
@@ -235,12 +236,53 @@ static void test_newest(void **state)
 	}
 }
 
+static int no_room(void *, int, uint64_t)
+{
+	return -ENOSPC;
+}
+
+static int64_t no_octets(void *, int)
+{
+	return 0;
+}
+
+/// A disk on its reserve: the start mends all the same, else the server would not start and nobody could delete.
+static void test_on_reserve(void **state)
+{
+	(void)state;
+	struct mailbed *b = mailbed_new();
+	struct store_conf conf = { .dir = sl_cstr(b->dir), .segment_octets = 4 << 20, .map_octets = 256 << 20 };
+	struct disk full = disk_real;
+	uint32_t mended = 0, damaged = 9;
+	char path[128];
+
+	full.fallocate = no_room;
+	full.free_octets = no_octets;
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	struct mbox_ref m = { .account = bed_user(b, SL("bob@example.org"), 0) };
+	m.mbox = bed_mbox(b, m.account, SL("INBOX"));
+	assert_int_equal(bed_append(b, m, SL("one"), 0), 1);
+	uint64_t ids = next_id(b, m.account), accounts = next_account(b);
+	store_close(b->s);
+	snprintf(path, sizeof path, "%s/restored", b->dir);
+	close(open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(store_open_on(&b->cx, &conf, &full, &b->s), E_OK);
+	struct bed_domain other = { SL("example.net"), { 0 } };
+	assert_int_equal(bed_do(b, bed_domain_job, &other), E_FULL);
+	assert_int_equal(mend_damaged(&b->cx, b->s, &mended, &damaged), E_OK);
+	assert_true(mended >= 6 && damaged == 0 && access(path, F_OK) == -1);
+	assert_int_equal(bed_status(b, m).uidnext, 2 + MEND_UIDS);
+	assert_true(next_id(b, m.account) > ids && next_account(b) > accounts);
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mend),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_newest),
+		cmocka_unit_test(test_on_reserve),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

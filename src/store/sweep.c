@@ -83,7 +83,7 @@ enum ec sweep_cells(struct cx *cx, struct store *s, const struct sweep *w)
 	for (size_t at = 0; e == E_OK && at < p.cells.n; at += sizeof c.cell) {
 		memcpy(&c.cell, p.cells.p + at, sizeof c.cell);
 		do
-			e = store_free(cx, s, clear_run, &c);
+			e = store_free(cx, s, false, clear_run, &c);
 		while (e == E_OK && c.more);
 		p.damaged += e == E_CORRUPT;
 		e = e == E_CORRUPT ? E_OK : e;
