@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/num.h"
 #include "store/directory.h"
+#include "store/grave.h"
 #include "store/keys.h"
 #include "store/mailbox_inner.h"
 #include "store/tree_rows.h"
@@ -381,10 +382,7 @@ static bool step_mailbox(struct checker *k)
 static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl head)
 {
 	struct checker *k = arg;
-	struct key key = key_num64('m', id.name), grave = key_num64('g', id.name), due = key_num64('d', id.name);
-	struct cell_id tree = { id.account, ACCOUNT_NAME };
 	struct account a;
-	struct sl value;
 
 	(void)version;
 	(void)head;
@@ -394,11 +392,12 @@ static bool check_cell(void *arg, struct cell_id id, uint64_t version, struct sl
 	if (id.name == ACCOUNT_NAME) {
 		uint64_t named;
 		enum ec e = account_load(k->cx, k->v, id.account, &a);
-		if (e == E_OK && directory_user_find(k->cx, k->v, account_address(&a), &named) != E_OK)
-			fault(k, 12, "an account that nobody has");
-	} else if (cell_get(k->cx, k->v, tree, key_sl(&key), &value) != E_OK &&
-		   cell_get(k->cx, k->v, tree, key_sl(&grave), &value) != E_OK &&
-		   cell_get(k->cx, k->v, tree, key_sl(&due), &value) != E_OK) {
+		if (e == E_OK &&
+			(directory_user_find(k->cx, k->v, account_address(&a), &named) != E_OK || named != id.account))
+			fault(k, 12,
+				"no user has this account: its mail stays; add the user anew, and bring the mail "
+				"from a backup (restore into another folder, export, import)");
+	} else if (grave_known(k->cx, k->v, (struct mbox_ref){ id.account, id.name }) != E_OK) {
 		fault(k, 12, "a mailbox in no tree");
 	}
 	return true;

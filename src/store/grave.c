@@ -10,6 +10,7 @@
 #include "store/sweep.h"
 #include "store/tree_rows.h"
 
+static const uint64_t time_found = 1ULL << 63; // in a row's time: nobody deleted that mailbox
 enum {
 	GRAVES_AT_A_TIME = 64,
 	WEIGHED_MAX = 2 * GRAVES_MAX, // more than there can be: each deletion trims
@@ -30,6 +31,44 @@ enum ec grave_note(struct cx *cx, struct txn *t, const struct tree_op *op, struc
 	}
 	buf_free(&row);
 	return e;
+}
+
+enum ec grave_known(struct cx *cx, struct view *v, struct mbox_ref m)
+{
+	static const char kinds[] = { 'm', 'g', 'd' };
+	enum ec e = E_NOTFOUND;
+
+	for (size_t i = 0; e == E_NOTFOUND && i < sizeof kinds; i++) {
+		struct key k = key_num64(kinds[i], m.mbox);
+		struct sl value;
+		e = cell_get(cx, v, tree_cell(m.account), key_sl(&k), &value);
+	}
+	return e;
+}
+
+enum ec grave_found(struct cx *cx, struct txn *t, struct mbox_ref m, int64_t now_s)
+{
+	struct key k = key_num64('g', m.mbox);
+	struct buf row = BUF(64);
+	struct mbox_head h;
+	struct account a;
+	uint8_t at[8];
+	enum ec e = mbox_head_load(cx, txn_view(t), mbox_cell(m), &h);
+
+	if (e == E_NOTFOUND)
+		e = mbox_head_buried(cx, txn_view(t), mbox_cell(m), &h);
+	if (e == E_OK)
+		e = account_load(cx, txn_view(t), m.account, &a);
+	if (e != E_OK)
+		return e;
+	put_le64(at, (uint64_t)now_s | time_found);
+	buf_add(&row, (struct sl){ at, sizeof at });
+	buf_printf(&row, "Found-%llu", (unsigned long long)m.mbox);
+	struct change *c = change_begin(t, tree_cell(m.account), a.version);
+	change_put(c, key_sl(&k), buf_sl(&row));
+	e = change_commit(cx, c, NULL, (struct sl){ 0 }, &a.version);
+	buf_free(&row);
+	return e == E_OK ? grave_close(cx, t, m) : e;
 }
 
 enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m)
@@ -80,6 +119,7 @@ struct listing {
 	int64_t before_s;
 	grave_each *each;
 	void *arg;
+	bool deleted; // those only
 };
 
 static bool see_grave(void *arg, struct sl key, struct sl value)
@@ -88,16 +128,23 @@ static bool see_grave(void *arg, struct sl key, struct sl value)
 
 	if (key.p[0] != 'g')
 		return false;
-	if (key.n != 9 || value.n < 8 || (int64_t)get_le64(value.p) >= l->before_s)
+	if (key.n != 9 || value.n < 8)
 		return true;
-	return l->each(l->arg, get_be64(key.p + 1), (int64_t)get_le64(value.p), sl_from(value, 8));
+	uint64_t at = get_le64(value.p);
+	int64_t gone_s = (int64_t)(at & ~time_found);
+	if (gone_s >= l->before_s || (l->deleted && at & time_found))
+		return true;
+	return l->each(l->arg, get_be64(key.p + 1), gone_s, sl_from(value, 8));
+}
+
+static enum ec list(struct cx *cx, struct view *v, uint64_t account, struct listing l)
+{
+	return cell_scan(cx, v, tree_cell(account), SL("g"), see_grave, &l);
 }
 
 enum ec grave_list(struct cx *cx, struct view *v, uint64_t account, int64_t before_s, grave_each *each, void *arg)
 {
-	struct listing l = { before_s, each, arg };
-
-	return cell_scan(cx, v, tree_cell(account), SL("g"), see_grave, &l);
+	return list(cx, v, account, (struct listing){ before_s, each, arg, false });
 }
 
 struct due_listing {
@@ -195,7 +242,7 @@ enum ec grave_trim(struct cx *cx, struct txn *t, uint64_t account, uint64_t octe
 	struct trim w = { cx, txn_view(t), account, 0, BUF(WEIGHED_MAX * sizeof(struct grave)), E_OK };
 	uint64_t mbox[GRAVES_AT_A_TIME];
 	unsigned n = 0;
-	enum ec e = grave_list(cx, w.v, account, INT64_MAX, weigh_grave, &w);
+	enum ec e = list(cx, w.v, account, (struct listing){ INT64_MAX, weigh_grave, &w, true });
 
 	e = e ? e : w.err ? w.err : w.graves.err;
 	size_t left = w.graves.n / sizeof(struct grave);

@@ -5,12 +5,20 @@
 /// open is told that it is gone. They count for no quota; but an account has at most GRAVES_MAX, and in them as many
 /// octets as its quota: the oldest go first. Those are given up: nobody can bring them back, row 'd' names them. Cells
 /// are dropped by the keeper's sweep alone: never while it walks over the rows to see which bodies are named (mark.h).
+///
+/// A mailbox whose name is lost to damage becomes one of them (mend.h). It is not weighed with those that the user
+/// deleted, nor given up for them: it stays for GRAVE_S.
 #include "store/mailbox.h"
 #include "store/tree.h"
 
 /// Notes in the account's cell that the mailbox was, and when it went. Part of the change of its deletion.
 [[nodiscard]] enum ec grave_note(
 	struct cx *cx, struct txn *t, const struct tree_op *op, struct change *c, uint64_t mbox);
+/// Whether the account knows the mailbox: by a name, as deleted, or as given up. errors: E_NOTFOUND, E_CORRUPT, E_IO.
+[[nodiscard]] enum ec grave_known(struct cx *cx, struct view *v, struct mbox_ref m);
+/// Makes a mailbox that the account does not know a deleted one, called Found- and its id.
+/// errors: E_NOTFOUND (no such mailbox or account), E_CORRUPT (either): nothing is changed; E_IO.
+[[nodiscard]] enum ec grave_found(struct cx *cx, struct txn *t, struct mbox_ref m, int64_t now_s);
 /// Hides the mailbox itself; one that is hidden or gone already is fine.
 [[nodiscard]] enum ec grave_close(struct cx *cx, struct txn *t, struct mbox_ref m);
 /// Gives up the oldest where an account has too many, or with more octets than `octets_max` (0 = any). No damage of

@@ -4,8 +4,9 @@
 /// No reference is counted anywhere: what is alive is what a row names, so a mistake of yesterday cannot lose a body.
 /// A row may be copied to where the walk has been; then the row that it was copied from is met, since no row that names
 /// a body in a sealed segment goes while a walk goes on. An expunged one names it where it went after the walk's
-/// begin, or shortly before (on a disk with room for an hour more: store_conf.hurry_s); pages and cells are removed by the sweep alone, which the same thread makes (grave.h, mbox_sweep.h),
-/// or with the whole account, out of which nothing is copied. A clock that is set meanwhile makes the walk void.
+/// begin, or shortly before (on a disk with room for an hour more: store_conf.hurry_s); pages and cells are removed by
+/// the sweep alone, which the same thread makes (grave.h, mbox_sweep.h), or with the whole account, out of which
+/// nothing is copied. A clock that is set meanwhile makes the walk void.
 #include "base/buf.h"
 #include "store/engine.h"
 

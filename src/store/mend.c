@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "store/account.h"
 #include "store/directory.h"
+#include "store/grave.h"
 #include "store/keys.h"
 #include "store/mbox_rows.h"
 
@@ -17,6 +20,7 @@ struct gap {
 	struct cell_id id;
 	uint64_t version; // behind the newest missing commit; of an account: the least id that it may give out
 	bool restored;    // nothing is missing within: its newest changes may be
+	bool unknown;     // a mailbox that its account does not know
 	bool mended;
 };
 
@@ -175,10 +179,41 @@ static enum ec leap_run(struct cx *cx, struct txn *t, struct job *job)
 	return e == E_NOTFOUND || e == E_CORRUPT ? E_OK : e; // removed since; `hongyan store check` reports it
 }
 
+struct found {
+	struct mbox_ref m;
+	struct account a;
+	bool is;
+};
+
+static enum ec found_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct found *f = job->arg;
+	enum ec e = grave_found(cx, t, f->m, clock_now_s());
+
+	if (e == E_OK)
+		e = account_load(cx, txn_view(t), f->m.account, &f->a);
+	f->is = e == E_OK;
+	return e == E_NOTFOUND || e == E_CORRUPT ? E_OK : e; // no account, or no head: `hongyan store check` reports it
+}
+
+/// The change that named a mailbox is lost: it comes to those that were deleted, from where it can be brought back.
+static enum ec bury_unknown(struct cx *cx, struct store *s, struct cell_id id)
+{
+	struct found f = { .m = { id.account, id.name } };
+	enum ec e = store_free(cx, s, true, found_run, &f);
+
+	if (e == E_OK && f.is)
+		LOG(cx, LOG_ERROR, "store.mailbox.found", kv_sl("user", account_address(&f.a)),
+			kv_u("mailbox", f.m.mbox));
+	return e;
+}
+
 // ---- everything
 
 /// What the loss of anybody's newest changes asks for.
 struct all {
+	struct cx *cx;
+	struct view *v;
 	struct buf *gaps;
 	size_t account_at; // in gaps: the account whose mailboxes come now
 	uint64_t account;  // the highest with a cell
@@ -201,6 +236,7 @@ static bool collect_all(void *arg, struct cell_id id, uint64_t version, struct s
 		g.version = 0; // the least id that it may give out
 		return note_gap(all->gaps, g);
 	}
+	g.unknown = grave_known(all->cx, all->v, (struct mbox_ref){ id.account, id.name }) == E_NOTFOUND;
 	if (all->account_at < all->gaps->n) {
 		memcpy(&last, all->gaps->p + all->account_at, sizeof last);
 		last.version = last.id.account == id.account ? id.name + 1 : last.version;
@@ -225,6 +261,8 @@ static enum ec look(struct cx *cx, struct store *s, struct all *all, size_t *gap
 
 	if (e)
 		return e;
+	all->cx = cx;
+	all->v = v;
 	e = store_damaged_cells(cx, v, collect, all->gaps);
 	*gaps_n = all->gaps->n / sizeof(struct gap);
 	if (e == E_OK)
@@ -235,6 +273,14 @@ static enum ec look(struct cx *cx, struct store *s, struct all *all, size_t *gap
 		e = cell_scan_cells(cx, v, (struct cell_id){ 0 }, collect_all, all);
 	view_close(v);
 	return e && e != E_CORRUPT ? e : all->gaps->err; // what cannot be read cannot be mended either
+}
+
+static enum ec mend_one(struct cx *cx, struct store *s, struct gap *g)
+{
+	if (g->id.name == ACCOUNT_NAME)
+		return g->restored ? store_free(cx, s, false, leap_run, g) : E_OK;
+	enum ec e = store_free(cx, s, !g->restored, mend_run, g);
+	return e == E_OK && g->unknown ? bury_unknown(cx, s, g->id) : e;
 }
 
 enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t *damaged)
@@ -249,10 +295,7 @@ enum ec mend_damaged(struct cx *cx, struct store *s, uint32_t *mended, uint32_t 
 	for (size_t at = 0; e == E_OK && at < gaps.n; at += sizeof(struct gap)) {
 		struct gap g;
 		memcpy(&g, gaps.p + at, sizeof g);
-		if (g.id.name != ACCOUNT_NAME)
-			e = store_free(cx, s, !g.restored, mend_run, &g);
-		else if (g.restored)
-			e = store_free(cx, s, false, leap_run, &g);
+		e = mend_one(cx, s, &g);
 		n += g.mended;
 	}
 	if (e == E_OK && whole) // last: its flush is that of all before it, and whatever ended before it is done again

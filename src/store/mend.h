@@ -9,7 +9,7 @@
 /// A cell's newest commits can be lost without a gap that shows it. So where the log has lost anything (store_damage),
 /// and after a restore, UIDNEXT and syncs of all mailboxes are treated so, and accounts and the directory leap behind
 /// all ids that they may have given away: no id, and nobody's mail behind it, is ever given to another. Once for each
-/// store_damage: row 'D' of the directory.
+/// store_damage: row 'D' of the directory. A mailbox that its account does not know any more comes to the deleted ones.
 #include "store/cell.h"
 
 enum { MEND_UIDS = 1 << 16 };

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "base/clock.h"
 #include "store/engine.h"
+#include "store/grave.h"
 #include "store/mailbed.h"
 #include "store/walk.h"
 
@@ -236,6 +238,140 @@ static void test_newest(void **state)
 	}
 }
 
+/// The newest commit of an account's own cell.
+struct newest_commit {
+	uint64_t account, at;
+	uint32_t segment;
+};
+
+static enum ec note_newest(struct cx *, void *arg, const struct rec *r, struct sl)
+{
+	struct newest_commit *c = arg;
+
+	if (r->type == REC_COMMIT && r->arg[COMMIT_ACCOUNT] == c->account && r->arg[COMMIT_NAME] == ACCOUNT_NAME)
+		c->at = r->at;
+	return E_OK;
+}
+
+static void damage_newest(const struct mailbed *b, uint32_t segment, uint64_t account)
+{
+	struct newest_commit c = { .account = account };
+	struct segfile f;
+	char path[128];
+	uint64_t bad = 0;
+
+	snprintf(path, sizeof path, "%s/log", b->dir);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(segfile_open(NULL, dir, segment, &f), E_OK);
+	struct walk w = { .f = &f, .limit = f.size };
+	assert_int_equal(walk_records(NULL, &w, SEG_DATA, f.size, 0, note_newest, &c, &bad), E_OK);
+	segfile_close(&f);
+	close(dir);
+	assert_true(c.at > 0);
+	damage(b, segment, c.at + REC_HEAD);
+}
+
+struct tree_call {
+	struct tree_op op;
+	uint64_t mbox;
+	struct sl name;
+};
+
+static enum ec delete_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct tree_call *c = arg;
+
+	return tree_delete(cx, t, &c->op, c->mbox);
+}
+
+static enum ec restore_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct tree_call *c = arg;
+
+	return tree_restore(cx, t, &c->op, c->mbox, c->name);
+}
+
+struct seen_grave {
+	char name[64];
+	int64_t gone_s;
+	unsigned n;
+};
+
+static bool see_grave(void *arg, uint64_t, int64_t gone_s, struct sl name)
+{
+	struct seen_grave *s = arg;
+
+	snprintf(s->name, sizeof s->name, "%.*s", SLF(name));
+	s->gone_s = gone_s;
+	s->n++;
+	return true;
+}
+
+static struct seen_grave graves(struct mailbed *b, uint64_t account)
+{
+	struct seen_grave s = { .n = 0 };
+	struct view *v = bed_view(b);
+
+	assert_int_equal(grave_list(&b->cx, v, account, INT64_MAX, see_grave, &s), E_OK);
+	view_close(v);
+	return s;
+}
+
+/// Loses the change that named a mailbox, and the index with it; another mailbox of the account has 5 octets.
+static struct mbox_ref lose_name(struct mailbed *b, struct mbox_ref *other)
+{
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	struct mbox_ref m = { .account = bed_user(b, SL("bob@example.org"), 8) };
+	*other = (struct mbox_ref){ .account = m.account };
+	assert_int_equal(bed_create(b, m.account, SL("other"), &other->mbox), E_OK);
+	assert_int_equal(bed_append(b, *other, SL("12345"), 0), 1);
+	assert_int_equal(bed_create(b, m.account, SL("lost"), &m.mbox), E_OK);
+	assert_int_equal(bed_append(b, m, SL("one"), 0), 1);
+	uint32_t segment = b->s->journal.end.segment;
+	store_close(b->s);
+	damage_newest(b, segment, m.account);
+	bed_open_store(b);
+	reopen(b, true);
+	return m;
+}
+
+/// A mailbox whose name is lost is there among the deleted ones, for a week whatever else is deleted, and comes back.
+static void test_unknown(void **state)
+{
+	(void)state;
+	for (unsigned back = 0; back < 2; back++) {
+		struct mailbed *b = mailbed_new();
+		struct mbox_ref other, m = lose_name(b, &other);
+		uint32_t mended, damaged;
+		char name[32];
+
+		snprintf(name, sizeof name, "Found-%llu", (unsigned long long)m.mbox);
+		for (int round = 0; round < 2; round++)
+			assert_int_equal(mend_damaged(&b->cx, b->s, &mended, &damaged), E_OK);
+		struct seen_grave s = graves(b, m.account);
+		assert_true(s.n == 1 && strcmp(s.name, name) == 0);
+		assert_true(s.gone_s <= clock_now_s() && s.gone_s > clock_now_s() - 3600);
+		quota_forget_all(b->quota);
+		bed_check(b);
+		struct tree_call c = { { .account = m.account, .now_s = s.gone_s + 1, .quota = b->quota }, other.mbox,
+			SL("") };
+		assert_int_equal(bed_do(b, delete_job, &c), E_OK); // 8 octets in both, and as many may be
+		c.mbox = bed_mbox(b, m.account, SL("Sent"));
+		assert_int_equal(bed_append(b, (struct mbox_ref){ m.account, c.mbox }, SL("67890"), 0), 1 + MEND_UIDS);
+		assert_int_equal(bed_do(b, delete_job, &c), E_OK);
+		assert_int_equal(graves(b, m.account).n, 2); // "other" had to go
+		assert_int_equal(grave_sweep(&b->cx, b->s, s.gone_s + GRAVE_S), E_OK);
+		c.mbox = m.mbox;
+		c.name = SL("back");
+		if (!back)
+			assert_int_equal(grave_sweep(&b->cx, b->s, s.gone_s + GRAVE_S + 1), E_OK);
+		assert_int_equal(bed_do(b, restore_job, &c), back ? E_OK : E_NOTFOUND);
+		if (back)
+			check_sound(b, (struct mbox_ref){ m.account, bed_mbox(b, m.account, SL("back")) }, 1);
+		mailbed_free(b);
+	}
+}
+
 static int no_room(void *, int, uint64_t)
 {
 	return -ENOSPC;
@@ -282,6 +418,7 @@ int main(void)
 		cmocka_unit_test(test_mend),
 		cmocka_unit_test(test_restored),
 		cmocka_unit_test(test_newest),
+		cmocka_unit_test(test_unknown),
 		cmocka_unit_test(test_on_reserve),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -256,11 +256,43 @@ def test_lost_user(fresh, how):
     imap = server.imap("dave")
     assert b"Private" not in b"".join(imap.list()[1]) and imap.select("INBOX")[1] == [b"0"]
     imap.logout()
-    assert "M14" in server.run("store", "check", check=False).stdout
+    told = server.run("store", "check", check=False).stdout
+    assert "M14" in told and re.search(rf"M12 .*{server.address('carol')}: no user has this account: .*add the user", told)
     server.stop()
     server.start()  # once
     imap = server.imap("bob")
     assert int(re.search(rb"UIDNEXT (\d+)", imap.status("INBOX", "(UIDNEXT)")[1][0])[1]) == 2 + 65536
+    imap.logout()
+
+
+def test_lost_name(fresh):
+    """The newest change of alice's tree, which made a mailbox, is lost together with the index: its mail is found among the
+    deleted mailboxes, and `mailbox restore` brings it back."""
+    server = fresh(users=("alice",))
+    server.start()
+    imap = server.imap()
+    assert imap.create("Private")[0] == "OK"
+    one = letter(1, 3000)
+    assert imap.append("Private", None, None, one)[0] == "OK"
+    imap.logout()
+    server.stop()
+    found = [r for f in sorted((server.dir / "data" / "log").glob("*.seg")) for r in records.records(f)]
+    account = [r for r in found if r.type == records.COMMIT and r.numbers[0]][-1].numbers[0]
+    commit = [r for r in found if r.type == records.COMMIT and r.numbers[:2] == (account, 0)][-1]
+    records.flip(commit.file, commit.at + records.HEAD + 20)
+    for folder in ("index", "snapshot"):
+        for file in (server.dir / "data" / folder).iterdir():
+            file.unlink()
+    server.start()
+    server.wait_log(f'store.mailbox.found role=store user="{server.address()}"')
+    imap = server.imap()
+    assert b"Private" not in b"".join(imap.list()[1])
+    told = server.run("store", "check", check=False)
+    assert set(re.findall(r"(?m)^([SM]\d+) ", told.stdout)) == {"M14"}, told
+    name = re.search(r"(?m)  1  .*(Found-\d+)$", server.run("mailbox", "deleted", server.address()))[1]
+    server.run("mailbox", "restore", server.address(), name)
+    assert imap.select(name)[1] == [b"1"]
+    assert imap.fetch("1", "(BODY.PEEK[])")[1][0][1] == one
     imap.logout()
 
 
