@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/num.h"
 #include "front/front.h"
 
 enum { UPLOAD_TRIES = 50, UPLOAD_TRY_MS = 20 };
@@ -106,10 +107,19 @@ static void chunks_back(struct intake *b, unsigned keep)
 		chunks_give(arena_of(b), b->chunk[--b->n]);
 }
 
+/// One number for each address (IPv4) or network (IPv6 /64): one half of the key is the same for all of its kind.
+static uint64_t stranger(const struct io *io)
+{
+	uint8_t key[16];
+
+	addr_stranger_key(io_peer(io), key);
+	return get_be64(key) ^ get_be64(key + 8);
+}
+
 /// Begins its upload. Where there are too many, a slow one must go, and its place comes free a little later.
 FIB static enum ec begin_upload(struct cx *cx, struct intake *b)
 {
-	struct req_upload_begin req = { 0 };
+	struct req_upload_begin req = { .who = stranger(b->io) };
 	struct ans_upload_begin ans;
 	enum ec e = E_LIMIT;
 
@@ -127,16 +137,31 @@ FIB static enum ec begin_upload(struct cx *cx, struct intake *b)
 	return e == E_LIMIT ? fail(cx, E_TEMP, "too many large messages are under way") : e;
 }
 
+/// Sends the chunks. Where uploads have taken their share of the disk, a slow one must go; who finds no room then
+/// either is told to come again.
+FIB static enum ec add_chunks(struct cx *cx, struct intake *b)
+{
+	struct req_upload_add req = { .upload = b->upload, .body.n = b->n };
+	struct ans_upload_add ans;
+	enum ec e = E_LIMIT;
+
+	memcpy(req.body.r, b->chunk, b->n * sizeof *b->chunk);
+	for (int tries = 0; e == E_LIMIT && tries < UPLOAD_TRIES; tries++) {
+		e = call_upload_add(cx, b->store, &req, &ans);
+		if (e == E_LIMIT && tries == 0 && !holders_make_room(b->all, true, clock_mono_ns()))
+			break;
+		if (e == E_LIMIT && fib_sleep(cx, UPLOAD_TRY_MS) != E_OK)
+			break;
+	}
+	return e == E_LIMIT ? fail(cx, e, "unfinished messages have taken their share of the disk") : e;
+}
+
 FIB enum ec intake_push(struct cx *cx, struct intake *b)
 {
-	struct req_upload_add req = { .body.n = b->n };
-	struct ans_upload_add ans;
-
 	enum ec e = b->uploading ? E_OK : begin_upload(cx, b);
-	memcpy(req.body.r, b->chunk, b->n * sizeof *b->chunk);
-	req.upload = b->upload;
+
 	if (e == E_OK)
-		e = call_upload_add(cx, b->store, &req, &ans);
+		e = add_chunks(cx, b);
 	if (e == E_FULL)
 		holders_make_room(b->all, true, clock_mono_ns()); // what the slowest has brought so far takes room too
 	if (e != E_OK)

@@ -53,7 +53,8 @@ struct sl intake_head(const struct intake *b, bool *whole);
 FIB enum ec intake_put_front(struct cx *cx, struct intake *b, struct sl text);
 /// Sends the chunks to the upload, which begins here if need be; keeps one chunk for what comes.
 ///
-/// yields: yes. errors: those of upload_begin, upload_add; E_TEMP — no room for another.
+/// yields: yes. errors: those of upload_begin, upload_add; E_TEMP — no room for another;
+/// E_LIMIT — unfinished messages, or those from that address, have taken their share of the disk.
 FIB enum ec intake_push(struct cx *cx, struct intake *b);
 /// Makes the request's fields: the ranges, or the upload after its rest was sent.
 ///

@@ -13,6 +13,7 @@ enum { ARENA = 8, PLACES = 2, SENDERS = 6 };
 static struct chunks *arena;
 static unsigned places_taken;
 static enum ec add_answer;
+static bool share_taken; // until an upload ends
 
 struct chunks *client_chunks(struct client *)
 {
@@ -26,6 +27,9 @@ FIB enum ec client_call(struct cx *cx, struct client *, enum verb verb, const vo
 		return E_LIMIT;
 	places_taken += verb == VERB_upload_begin;
 	places_taken -= verb == VERB_upload_drop;
+	share_taken &= verb != VERB_upload_drop;
+	if (verb == VERB_upload_add && share_taken)
+		return E_LIMIT;
 	if (verb == VERB_upload_begin)
 		((struct ans_upload_begin *)ans)->upload = places_taken;
 	(void)cx;
@@ -53,6 +57,13 @@ bool io_waits(const struct io *io)
 int64_t io_waited_ns(const struct io *io, int64_t now_ns)
 {
 	return now_ns - io->served_ns;
+}
+
+const struct addr *io_peer(const struct io *)
+{
+	static const struct addr peer = { .ip = { [10] = 0xff, 0xff, 192, 0, 2, 1 }, .v4 = true };
+
+	return &peer;
 }
 
 static struct front front;
@@ -301,6 +312,47 @@ static void test_uploads_busy(void **)
 	play(&s);
 }
 
+/// Uploads have taken their share of the disk: the slowest gives its own, and who asked goes on a little later.
+FIB static void newcomer_needs_share(struct cx *cx, struct scene *s)
+{
+	struct io io = { 0 };
+	struct intake b = intake_start(&front, &io, 0);
+
+	share_taken = true;
+	for (unsigned i = 0; i < 20; i++)
+		MUST(put_chunk(cx, &b) == E_OK);
+	MUST(b.uploading && s->sender[0].body.held.evicted);
+	intake_drop(cx, &b);
+}
+static void test_share_taken(void **)
+{
+	struct scene s = { .n = 1, .act = newcomer_needs_share };
+
+	s.sender[0] = (struct sender){ .chunks = 5, .age_ms = 1000000 };
+	play(&s);
+}
+
+/// Nobody is slow: who asks is told to come again.
+FIB static void share_is_refused(struct cx *cx, struct scene *s)
+{
+	struct io io = { 0 };
+	struct intake b = intake_start(&front, &io, 0);
+	enum ec e = E_OK;
+
+	share_taken = true;
+	for (unsigned i = 0; e == E_OK && i < 20; i++)
+		e = put_chunk(cx, &b);
+	MUST(e == E_LIMIT && !s->sender[0].body.held.evicted);
+	intake_drop(cx, &b);
+}
+static void test_share_refused(void **)
+{
+	struct scene s = { .n = 1, .act = share_is_refused };
+
+	s.sender[0] = (struct sender){ .chunks = 5, .age_ms = 1000 };
+	play(&s);
+}
+
 /// The disk is full: who asks is refused, and the slowest goes so that its octets do.
 FIB static void disk_is_full(struct cx *cx, struct scene *s)
 {
@@ -334,6 +386,8 @@ int main(void)
 		cmocka_unit_test(test_served_slowly),
 		cmocka_unit_test(test_uploads_full),
 		cmocka_unit_test(test_uploads_busy),
+		cmocka_unit_test(test_share_taken),
+		cmocka_unit_test(test_share_refused),
 		cmocka_unit_test(test_disk_full),
 	};
 

@@ -14,6 +14,7 @@
 
 static void upload_begin(struct cx *cx, struct request *r)
 {
+	const struct req_upload_begin *q = r->in;
 	struct ans_upload_begin *a = r->out;
 	struct peer *p = r->peer;
 	struct blob *b;
@@ -29,7 +30,8 @@ static void upload_begin(struct cx *cx, struct request *r)
 		if (p->upload[i].id)
 			continue;
 		a->upload = random_u64() | 1; // a request sent again after a restart must not meet another's upload
-		p->upload[i] = (struct upload){ a->upload, b, false };
+		p->upload[i] = (struct upload){ .id = a->upload, .blob = b };
+		share_begin(&r->s->share, &p->upload[i].part, q->who);
 		e = E_OK;
 	}
 	pthread_mutex_unlock(&p->lock);
@@ -46,6 +48,17 @@ static void upload_end(struct request *r, uint64_t id)
 	body_end(r, &body, true);
 }
 
+/// Whether it may take the disk that it asks for now. The operator's may.
+static bool upload_fits(const struct request *r, const struct req_upload_add *q, const struct body_in *body)
+{
+	uint64_t octets = 0;
+
+	for (uint32_t i = 0; i < q->body.n; i++)
+		octets += q->body.r[i].len;
+	return r->peer->by.kind == BY_ADMIN ||
+	       share_take(&r->s->share, body->part, octets, store_free_room(r->s->store));
+}
+
 static void upload_add(struct cx *cx, struct request *r)
 {
 	const struct req_upload_add *q = r->in;
@@ -56,6 +69,11 @@ static void upload_add(struct cx *cx, struct request *r)
 	if (e != E_OK) {
 		request_answer(
 			r, e == E_NOTFOUND ? E_TEMP : e); // it ended with the store that had it: the sender tries again
+		return;
+	}
+	if (!upload_fits(r, q, &body)) {
+		body_end(r, &body, false); // it stays as it was: there may be room soon
+		request_answer(r, E_LIMIT);
 		return;
 	}
 	for (uint32_t i = 0; e == E_OK && i < q->body.n; i++) {

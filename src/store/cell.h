@@ -124,6 +124,9 @@ size_t store_missing(const struct store *s, const uint32_t **segments);
 
 // ---- bodies on their way in (any thread)
 
+/// Octets of the disk that are free above the reserve (free_min_octets) now.
+uint64_t store_free_room(const struct store *s);
+
 /// Begins a body. Up to BLOB_INLINE_MAX octets stay in memory and go into the batch; more stream into a bulk segment.
 [[nodiscard]] enum ec blob_new(struct cx *cx, struct store *s, struct blob **out);
 /// Copies `octets` to private memory first, then checksums (the source may be written by others meanwhile).

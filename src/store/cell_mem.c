@@ -756,6 +756,12 @@ enum ec store_damaged_cells(struct cx *cx, struct view *v, cell_each_cell *each,
 	return E_OK;
 }
 
+uint64_t store_free_room(const struct store *s)
+{
+	(void)s;
+	return UINT64_MAX;
+}
+
 bool store_is_restored(const struct store *s)
 {
 	(void)s;

@@ -188,6 +188,7 @@ enum ec body_take(
 		e = u->busy ? E_STATE : E_OK;
 		u->busy = true;
 		out->blob = u->blob;
+		out->part = &u->part;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return e;
@@ -209,6 +210,7 @@ void body_end(struct request *r, struct body_in *b, bool used)
 		u->busy = false;
 		if (used) {
 			blob_free(u->blob);
+			share_end(&r->s->share, &u->part);
 			*u = (struct upload){ 0 };
 		}
 	}

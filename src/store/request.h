@@ -17,12 +17,14 @@
 #include "store/scram.h"
 #include "store/seat.h"
 #include "store/serve.h"
+#include "store/share.h"
 #include "store/watch.h"
 
 struct upload {
 	uint64_t id; // 0 = free
 	struct blob *blob;
 	bool busy; // a job is storing it
+	struct share_part part;
 };
 
 struct peer {
@@ -52,6 +54,7 @@ struct serve {
 	struct watches *watches;
 	struct pop3_locks *pop3;
 	struct seats *seats;
+	struct share share; // of uploads
 	int epoll, wake;
 	unsigned threads;
 	pthread_t *thread;
@@ -145,6 +148,7 @@ static inline uint64_t modseq_heard(const struct request *r, uint64_t modseq)
 struct body_in {
 	struct blob *blob;
 	uint64_t upload; // 0 = made for this request
+	struct share_part *part;
 };
 [[nodiscard]] enum ec body_take(
 	struct cx *cx, struct request *r, const struct range *ranges, uint32_t n, uint64_t upload, struct body_in *out);

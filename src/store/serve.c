@@ -47,8 +47,10 @@ void peer_unref(struct peer *p)
 	if (p->next)
 		p->next->link = p->link;
 	pthread_mutex_unlock(&s->lock);
-	for (int i = 0; i < UPLOADS_MAX; i++)
+	for (int i = 0; i < UPLOADS_MAX; i++) {
 		blob_free(p->upload[i].blob);
+		share_end(&s->share, &p->upload[i].part);
+	}
 	if (p->arena)
 		munmap(p->arena, p->arena_octets);
 	close(p->fd);
@@ -509,6 +511,7 @@ enum ec serve_new(struct cx *cx, const struct serve_conf *conf, struct serve **o
 	s->raise = store_version_raise(s->store);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->idle, NULL);
+	share_init(&s->share);
 	s->thread = calloc(threads, sizeof *s->thread);
 	enum ec e = s->thread ? serve_parts(s) : E_TEMP;
 	if (e == E_OK)
@@ -555,6 +558,7 @@ void serve_free(struct serve *s)
 		close(s->epoll);
 	if (s->wake >= 0)
 		close(s->wake);
+	share_free(&s->share);
 	pthread_cond_destroy(&s->idle);
 	pthread_mutex_destroy(&s->lock);
 	free(s->thread);

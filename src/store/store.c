@@ -594,6 +594,13 @@ uint64_t store_room(const struct store *s)
 	return free_octets < 0 ? UINT64_MAX : (uint64_t)free_octets;
 }
 
+uint64_t store_free_room(const struct store *s)
+{
+	uint64_t room = store_room(s);
+
+	return room > s->free_min_octets ? room - s->free_min_octets : 0;
+}
+
 bool store_is_low(const struct store *s)
 {
 	return store_room(s) < s->free_min_octets;
