@@ -98,6 +98,7 @@ struct store {
 	unsigned hold_ms;         // how long an answer waits for an index that cannot be committed
 	_Atomic uint32_t next_id; // of segments
 	uint64_t raise;
+	uint64_t number;                     // in the header of each log segment: whose backup is whose
 	uint64_t damaged_batches;            // found by this start
 	uint64_t damage;                     // store_damage
 	uint32_t missing[STORE_MISSING_MAX]; // segments, as in struct seg_list

@@ -91,6 +91,7 @@ static enum ec make_segment(struct cx *cx, struct journal *j, struct journal_pos
 		.first_lsn = last.lsn + 1,
 		.made_s = (uint64_t)clock_now_s(),
 		.raise = j->raise,
+		.store = j->store,
 	};
 
 	random_octets(&h.nonce, sizeof h.nonce);

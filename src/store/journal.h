@@ -29,7 +29,8 @@ struct journal {
 	uint64_t segment_octets;
 	_Atomic uint32_t *next_id; // shared with bulk segments
 	uint64_t raise;
-	int fd; // -1: no segment can be written; journal_restart is due
+	uint64_t store; // its number
+	int fd;         // -1: no segment can be written; journal_restart is due
 	struct seg_head head;
 	struct journal_pos end;     // where the next batch goes
 	struct journal_pos durable; // everything up to here is on disk

@@ -22,6 +22,7 @@ void seg_encode(const struct seg_head *h, uint8_t out[static SEG_HEAD])
 	put_le64(out + 64, h->first_lsn);
 	put_le64(out + 72, h->made_s);
 	put_le64(out + 80, h->raise);
+	put_le64(out + 88, h->store);
 	put_le32(out + SEG_HEAD - 4, crc32c(0, (struct sl){ out, SEG_HEAD - 4 }));
 }
 
@@ -47,6 +48,7 @@ enum ec seg_decode(struct cx *cx, struct sl in, struct seg_head *out)
 		.first_lsn = get_le64(in.p + 64),
 		.made_s = get_le64(in.p + 72),
 		.raise = get_le64(in.p + 80),
+		.store = get_le64(in.p + 88),
 	};
 	return E_OK;
 }

@@ -36,6 +36,7 @@ struct seg_head {
 	uint64_t first_lsn;  // the first batch in here has this number
 	uint64_t made_s;
 	uint64_t raise; // what readers add to versions that they report (grows at an unclean machine stop)
+	uint64_t store; // log segments: the number of the store; 0 where an earlier program wrote it
 };
 
 /// Prints a header as one copy of SEG_HEAD octets.

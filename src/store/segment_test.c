@@ -9,7 +9,7 @@ static const struct hash_key nonce = { 0x0123456789abcdef, 0xfedcba9876543210 };
 static void test_seg_head(void **state)
 {
 	(void)state;
-	struct seg_head h = { SEG_LOG, 7, nonce, 6, 12345, 99, 1000, 1700000000, 1 << 20 }, back;
+	struct seg_head h = { SEG_LOG, 7, nonce, 6, 12345, 99, 1000, 1700000000, 1 << 20, 0x1234'5678'9abc'def0 }, back;
 	uint8_t octets[SEG_HEAD];
 
 	seg_encode(&h, octets);
@@ -21,7 +21,7 @@ static void test_seg_head(void **state)
 	}
 	assert_true(back.kind == h.kind && back.id == 7 && back.nonce.k1 == nonce.k1 && back.prev == 6 &&
 		    back.prev_end == 12345 && back.prev_chain == 99 && back.first_lsn == 1000 &&
-		    back.made_s == 1700000000 && back.raise == 1 << 20);
+		    back.made_s == 1700000000 && back.raise == 1 << 20 && back.store == h.store);
 	for (size_t i = 0; i < SEG_HEAD; i++) {
 		octets[i] ^= 1;
 		assert_int_equal(seg_decode(NULL, (struct sl){ octets, SEG_HEAD }, &back), E_CORRUPT);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/num.h"
 #include "store/engine.h"
 #include "store/pack.h"
@@ -373,6 +374,7 @@ static enum ec name_bulk(struct cx *cx, struct store *s, const struct seg_list *
 static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r, bool raised)
 {
 	s->journal.raise = s->raise;
+	s->journal.store = s->number;
 	enum ec e = journal_open(cx, &s->journal, r->applied.pos);
 	if (e == E_OK && raised)
 		e = journal_flush(cx, &s->journal);
@@ -408,7 +410,10 @@ static void take_numbers(struct store *s, const struct seg_list *l, bool raised,
 	for (size_t i = 0; i < l->n; i++) {
 		files += !l->all[i].stale && (l->all[i].head.kind == SEG_PACK || !l->all[i].pack);
 		s->raise = l->all[i].head.raise > s->raise ? l->all[i].head.raise : s->raise;
+		s->number = l->all[i].head.store ? l->all[i].head.store : s->number;
 	}
+	while (s->number == 0)
+		s->number = random_u64();
 	if (raised)
 		s->raise += RAISE_STEP;
 	atomic_store(&s->next_id, (lost > l->newest ? lost : l->newest) + 1);
