@@ -211,6 +211,86 @@ static int init_in(struct cx *cx, struct cli *cli, struct init *in)
 	return code;
 }
 
+// ---- certificates for what is there already
+
+/// The one file that the configuration names for a certificate with its key; empty where it names others.
+static struct sl only_file(struct place *p)
+{
+	const struct config_list *l = &p->config.certificates;
+
+	if (l->n != 1 || sl_find(l->item[0], ' ') < l->item[0].n)
+		return SL("");
+	return config_file(&p->config, sl_cstr(p->path), l->item[0]);
+}
+
+/// One file of the folder `dir` of an installation.
+static enum ec create_in(
+	struct cx *cx, const struct place *p, const char *dir, struct sl name, unsigned mode, const struct buf *text)
+{
+	char path[4096];
+	int n = snprintf(path, sizeof path, "%s/%.*s", dir, SLF(name));
+
+	if (n < 0 || n >= (int)sizeof path)
+		return fail(cx, E_TOOBIG, "the path %s is too long", dir);
+	enum ec e = file_create(cx, path, mode, buf_sl(text));
+	return e == E_OK ? place_give(cx, p, path) : e;
+}
+
+/// As init does. The domain is the host's name without its first label.
+static enum ec make_again(struct cx *cx, struct place *p, const char *dir, struct sl server_name)
+{
+	struct buf ca = BUF(65536), key = BUF(65536), server = BUF(65536);
+	struct sl host = p->config.hostname, domain = sl_from(host, sl_find(host, '.') + 1);
+	struct sl names[] = { host, SL("localhost"), domain };
+	bool made = access(dir, F_OK) < 0;
+	enum ec e = cert_make(cx, names, sl_find(domain, '.') < domain.n ? 3 : 2, &ca, &key, &server);
+
+	if (e == E_OK)
+		e = file_folder(cx, dir, 0700);
+	if (e == E_OK && made)
+		e = place_give(cx, p, dir);
+	if (e == E_OK)
+		e = create_in(cx, p, dir, SL("ca.pem"), 0644, &ca);
+	if (e == E_OK)
+		e = create_in(cx, p, dir, SL("ca.key"), 0600, &key);
+	if (e == E_OK)
+		e = create_in(cx, p, dir, server_name, 0600, &server);
+	buf_free(&ca);
+	buf_wipe(&key);
+	buf_free(&key);
+	buf_wipe(&server);
+	buf_free(&server);
+	return e;
+}
+
+int cmd_config_certificates(struct cx *cx, struct cli *cli)
+{
+	char dir[4096];
+	struct sl file = only_file(&cli->place);
+	size_t slash = sl_rfind(file, '/');
+
+	if (file.n == 0 || slash >= file.n || file.n >= sizeof dir)
+		return cli_fail(cli, NULL,
+			"this makes a certificate only where the configuration names one file for it, like "
+			"certificates = {\"tls/server.pem\"}");
+	snprintf(dir, sizeof dir, "%.*s", SLF(sl_head(file, slash)));
+	enum ec e = make_again(cx, &cli->place, dir, sl_from(file, slash + 1));
+	if (e == E_EXISTS)
+		return cli_fail_as(
+			cli, cx, e, "%s holds a certificate or an authority already; nothing is overwritten", dir);
+	if (e != E_OK)
+		return cli_fail_as(cli, cx, e, "the certificates: it %s", cli_words(e));
+	if (cli->json)
+		json_puts(json_pack("{s:s+}", "ca", dir, "/ca.pem"));
+	else
+		cli_say("Made a certificate and a new authority: clients that trusted the old one must be given "
+			"%s/ca.pem.\n",
+			dir);
+	return CLI_OK;
+}
+
+// ---- init
+
 int cmd_init(struct cx *cx, struct cli *cli)
 {
 	struct init in = { .dir = cli->arg[0],

@@ -120,6 +120,10 @@ const struct cli_command cli_commands[] = {
 		NULL, 1, 1, false, cmd_restore },
 	{ "config", "check", "", "Check the configuration and its certificates without starting anything.", NULL, NULL,
 		0, 0, false, cmd_config_check },
+	{ "config", "certificates", "",
+		"Make the certificates that the configuration names and that are not there, as `init` does: for what "
+		"was restored.",
+		NULL, NULL, 0, 0, false, cmd_config_certificates },
 	{ "config", "print", "", "Print every option with its value, its default and what it means.", NULL, NULL, 0, 0,
 		false, cmd_config_print },
 	{ "import", NULL, "FILE.mbox|MAILDIR|FILE.eml... --user ADDRESS [--mailbox NAME]",

@@ -6,6 +6,7 @@
 int cmd_init(struct cx *cx, struct cli *cli);
 int cmd_serve(struct cx *cx, struct cli *cli);
 int cmd_config_check(struct cx *cx, struct cli *cli);
+int cmd_config_certificates(struct cx *cx, struct cli *cli);
 int cmd_config_print(struct cx *cx, struct cli *cli);
 /// domain, user and alias: add, remove, passwd, set.
 int cmd_change(struct cx *cx, struct cli *cli);

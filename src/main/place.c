@@ -87,8 +87,7 @@ enum ec place_certificates(struct cx *cx, struct place *p)
 	return e;
 }
 
-/// What root makes in an installation belongs to whom its configuration belongs to.
-static enum ec give_to_owner(struct cx *cx, const struct place *p, const char *path)
+enum ec place_give(struct cx *cx, const struct place *p, const char *path)
 {
 	struct stat conf;
 
@@ -120,7 +119,7 @@ enum ec place_secret(struct cx *cx, struct place *p)
 		random_octets(fresh, sizeof fresh);
 		e = file_create(cx, path, 0600, (struct sl){ fresh, sizeof fresh });
 		if (e == E_OK)
-			e = give_to_owner(cx, p, path);
+			e = place_give(cx, p, path);
 		buf_add(&b, (struct sl){ fresh, sizeof fresh });
 		explicit_bzero(fresh, sizeof fresh);
 	}
@@ -174,7 +173,7 @@ enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd)
 	bool fresh = access(path, F_OK) < 0;
 	e = file_folder(cx, path, 0700);
 	if (e == E_OK && fresh)
-		e = give_to_owner(cx, p, path);
+		e = place_give(cx, p, path);
 	if (e != E_OK)
 		return wrap(cx, e, "%s", text_of("the data folder"));
 	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);

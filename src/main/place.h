@@ -16,6 +16,8 @@ struct place {
 [[nodiscard]] enum ec place_open(struct cx *cx, const char *path, struct place *out, struct buf *why);
 /// Reads the certificates that it names, and checks each against its key. errors: cx names the file.
 [[nodiscard]] enum ec place_certificates(struct cx *cx, struct place *p);
+/// What root makes in an installation belongs to whom its configuration belongs to. errors: E_DENIED, E_IO.
+[[nodiscard]] enum ec place_give(struct cx *cx, const struct place *p, const char *path);
 /// Reads data/../secret, made at the first start. errors: E_IO, E_CORRUPT.
 [[nodiscard]] enum ec place_secret(struct cx *cx, struct place *p);
 /// Where the data folder is, with its NUL. errors: E_TOOBIG.
