@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "main/commands.h"
-#include "main/file.h"
 #include "main/text.h"
 #include "store/backup.h"
 
@@ -14,8 +13,9 @@ enum { HOLD_EVERY_S = 10, BUSY_MS = 500, AWAY_S = 60, LIST_TRIES = 5 };
 static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
 {
 	if (cli->json)
-		json_puts(json_pack("{s:I, s:I, s:I}", "octets", (json_int_t)b->total, "copied_files",
-			(json_int_t)b->copied, "copied_octets", (json_int_t)b->copied_octets));
+		json_puts(json_pack("{s:I, s:I, s:I, s:I, s:I}", "octets", (json_int_t)b->total, "copied_files",
+			(json_int_t)b->copied, "copied_octets", (json_int_t)b->copied_octets, "kept",
+			(json_int_t)b->kept, "damaged", (json_int_t)b->damaged));
 	else
 		cli_say(fmt, (double)b->total / (1024 * 1024), (double)b->copied_octets / (1024 * 1024));
 	return CLI_OK;
@@ -80,63 +80,106 @@ FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store
 	return e;
 }
 
-/// Lists what is to be copied and copies it. errors: E_CONFLICT — the list was of another store's life.
-FIB static enum ec list_and_copy(
-	struct cx *cx, struct cli *cli, struct client *store, const char *data, struct backup *b)
+/// A backup under way.
+struct copying {
+	char data[4096];
+	struct backup backup;
+	bool listed; // once: something in its folder may have changed
+};
+
+/// Lists what is to be copied and copies it. out: c->backup, where that succeeds. errors: E_CONFLICT — the list was of
+/// another store's life; it is made once more.
+FIB static enum ec list_and_copy(struct cx *cx, struct copying *c, struct cli *cli, struct client *store)
 {
 	struct ans_store_hold held = { 0 };
 	struct cx quiet = { 0 };
 	enum ec e = hold(cx, cli, store, true, &held);
 
 	if (e == E_OK)
-		e = backup_begin(cx, data, cli->arg[0], held.segment, b);
+		e = backup_begin(cx, c->data, cli->arg[0], held.segment, cli_get(cli, "verify"), &c->backup);
 	if (e != E_OK)
 		return e;
-	e = copy_all(cx, cli, store, held.files, b);
+	c->listed = true;
+	e = copy_all(cx, cli, store, held.files, &c->backup);
 	enum ec still = hold_on(&quiet, cli, store, held.files); // a file that went is no mystery then
 	if (still != E_OK && e != E_CONFLICT)
 		e = still == E_CONFLICT ? fail(cx, still, "the store was started anew meanwhile") : e ? e : still;
 	cx_end(&quiet);
 	if (e != E_OK)
-		backup_end(b);
+		backup_end(&c->backup);
 	return e;
 }
 
-/// The configuration goes along, for whoever has to set the server up again.
-static enum ec copy_configuration(struct cx *cx, const struct cli *cli)
+/// A backup that is all that can be had and yet not what it should be: which files, and what that means.
+static int say_doubts(const struct cli *cli, const struct backup *b)
 {
-	char path[2048];
-	int n = snprintf(path, sizeof path, "%s/hongyan.conf", cli->arg[0]);
+	if (b->kept)
+		cli_fail_as(cli, NULL, E_CORRUPT,
+			"%llu segment(s) are lost or damaged in the store; what %s has of them is good and stays there "
+			"(`hongyan store check` tells more):%.*s",
+			(unsigned long long)b->kept, cli->arg[0], SLF(buf_sl(&b->kept_names)));
+	if (b->damaged)
+		cli_fail_as(cli, NULL, E_CORRUPT,
+			"%llu segment(s) of the backup were damaged in the store already (`hongyan store check` tells "
+			"whose mail it is):%.*s",
+			(unsigned long long)b->damaged, SLF(buf_sl(&b->damaged_names)));
+	return b->kept || b->damaged ? CLI_FAILED : CLI_OK;
+}
 
-	if (n < 0 || n >= (int)sizeof path)
-		return fail(cx, E_TOOBIG, "path too long");
-	(void)unlink(path);
-	return file_create(cx, path, 0600, buf_sl(&cli->place.text));
+static int say_failed(const struct cli *cli, const struct cx *cx, enum ec e)
+{
+	return cli_fail_as(cli, cx, e, "backup into %s: it %s", cli->arg[0], cli_words(e));
+}
+
+/// Nothing was changed yet.
+static int say_refused(const struct cli *cli, const struct cx *cx, enum ec e)
+{
+	if (e == E_EXISTS)
+		return cli_fail_as(cli, cx, e,
+			"%s holds a backup of another store, or of this one from before it was set back; nothing was "
+			"changed there. Back up into another folder",
+			cli->arg[0]);
+	if (e == E_CORRUPT)
+		return cli_fail_as(cli, cx, e,
+			"%s holds a backup whose list cannot be read; nothing was changed there. Back up into another "
+			"folder",
+			cli->arg[0]);
+	return say_failed(cli, cx, e);
 }
 
 FIB static int backup(struct cx *cx, struct cli *cli, struct client *store)
 {
-	char data[4096];
-	struct backup b;
+	struct copying c = { 0 };
 
-	enum ec e = place_data_path(cx, &cli->place, data), copied = E_CONFLICT;
-	for (int i = 0; e == E_OK && copied == E_CONFLICT && i < LIST_TRIES; i++)
-		copied = list_and_copy(cx, cli, store, data, &b);
-	e = e == E_OK ? copied : e;
+	enum ec e = place_data_path(cx, &cli->place, c.data), copied = E_CONFLICT;
 	if (e != E_OK)
-		return cli_fail_as(cli, cx, e, "backup into %s: it %s", cli->arg[0], cli_words(e));
-	e = backup_finish(cx, &b);
+		return say_failed(cli, cx, e);
+	for (int i = 0; copied == E_CONFLICT && i < LIST_TRIES; i++)
+		copied = list_and_copy(cx, &c, cli, store);
+	if (copied != E_OK)
+		return c.listed ? say_failed(cli, cx, copied) : say_refused(cli, cx, copied);
+	// the configuration goes along, for whoever has to set the server up again
+	e = backup_put(cx, &c.backup, "hongyan.conf", buf_sl(&cli->place.text));
 	if (e == E_OK)
-		e = copy_configuration(cx, cli);
-	int code = e == E_OK ? say_copied(cli, &b, "%.1f MiB are in the backup now; %.1f MiB of them were new.\n")
-	                     : cli_fail_as(cli, cx, e, "backup into %s: it %s", cli->arg[0], cli_words(e));
-	backup_end(&b);
+		e = backup_finish(cx, &c.backup);
+	int code = e == E_OK
+	                   ? say_copied(cli, &c.backup, "%.1f MiB are in the backup now; %.1f MiB of them were new.\n")
+	                   : say_failed(cli, cx, e);
+	if (e == E_OK)
+		code = say_doubts(cli, &c.backup);
+	backup_end(&c.backup);
 	return code;
 }
 
 int cmd_backup(struct cx *cx, struct cli *cli)
 {
-	return cli_store(cx, cli, backup);
+	enum ec e = place_is_apart(cx, &cli->place, cli->arg[0]);
+
+	if (e == E_EXISTS)
+		return cli_fail_as(cli, cx, e,
+			"%s is a part of this installation, or holds one; name a folder that has nothing else in it",
+			cli->arg[0]);
+	return e == E_OK ? cli_store(cx, cli, backup) : say_failed(cli, cx, e);
 }
 
 // ---- restore
@@ -165,34 +208,71 @@ FIB static int say_restored(struct cx *cx, struct cli *cli, struct client *store
 	return CLI_OK;
 }
 
-int cmd_restore(struct cx *cx, struct cli *cli)
+/// Why nothing was brought back.
+static int say_not_restored(struct cli *cli, struct cx *cx, enum ec e, const char *data)
 {
-	char data[4096];
-	struct backup b;
-	int fd = -1;
-
-	enum ec e = place_data_path(cx, &cli->place, data);
-	if (e == E_OK)
-		e = place_data_fd(cx, &cli->place, false, &fd);
-	if (fd >= 0)
-		close(fd);
-	if (e == E_OK)
-		e = restore_begin(cx, cli->arg[0], data, &b);
 	if (e == E_EXISTS)
 		return cli_fail_as(cli, NULL, e, "%s already holds mail; stop the server and move it away first", data);
 	if (e == E_NOTFOUND)
 		return cli_fail_as(cli, cx, e, "%s holds no complete backup", cli->arg[0]);
+	if (e == E_CORRUPT)
+		return cli_fail_as(cli, cx, e,
+			"the backup in %s is damaged and nothing was brought back. Take another one, or have all that "
+			"can be read with `hongyan restore --damaged`",
+			cli->arg[0]);
+	return cli_fail_as(cli, cx, e, "restore from %s: it %s", cli->arg[0], cli_words(e));
+}
+
+/// What is still to be done: words to a person, no failure.
+static void say_hints(struct cx *cx, struct cli *cli, const struct backup *b)
+{
+	if (cli->json)
+		return;
+	if (b->damaged)
+		cli_say("%llu file(s) of the backup are damaged, %llu of them wholly:%.*s\n",
+			(unsigned long long)b->damaged, (unsigned long long)b->left_out,
+			SLF(buf_sl(&b->damaged_names)));
+	if (place_certificates(cx, &cli->place) != E_OK)
+		cli_say("The certificates that the configuration names cannot be used here; they are in no backup. "
+			"Copy them from where they were, or have new ones made with `hongyan config certificates`.\n");
+	cx_forget(cx);
+}
+
+static enum ec begin(struct cx *cx, struct cli *cli, char data[4096], struct backup *b)
+{
+	int fd = -1;
+	enum ec e = place_data_path(cx, &cli->place, data);
+
+	if (e == E_OK)
+		e = place_data_fd(cx, &cli->place, false, &fd);
+	if (fd >= 0)
+		close(fd);
+	return e == E_OK ? restore_begin(cx, cli->arg[0], data, cli_get(cli, "damaged"), b) : e;
+}
+
+int cmd_restore(struct cx *cx, struct cli *cli)
+{
+	char data[4096];
+	struct backup b;
+
+	enum ec e = begin(cx, cli, data, &b);
 	if (e != E_OK)
-		return cli_fail_as(cli, cx, e, "restore from %s: it %s", cli->arg[0], cli_words(e));
+		return say_not_restored(cli, cx, e, data);
 	e = copy_back(cx, cli, &b);
 	if (e == E_OK)
 		e = restore_finish(cx, &b);
+	if (e != E_OK)
+		restore_undo(&b);
 	if (e == E_OK)
 		e = place_give_data(cx, &cli->place);
 	int code = e == E_OK ? say_copied(cli, &b, "%.1f MiB restored.\n")
-	                     : cli_fail_as(cli, cx, e, "restore from %s: it %s", cli->arg[0], cli_words(e));
+	                     : say_not_restored(cli, cx, e == E_EXISTS ? E_IO : e, data);
+	if (code == CLI_OK) {
+		say_hints(cx, cli, &b);
+		code = cli_store(cx, cli, say_restored);
+	}
 	backup_end(&b);
-	return code == CLI_OK ? cli_store(cx, cli, say_restored) : code;
+	return code;
 }
 
 // ---- rebuild

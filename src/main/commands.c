@@ -56,6 +56,16 @@ static const struct cli_option export_options[] = {
 	{ 0 },
 };
 
+static const struct cli_option backup_options[] = {
+	{ "verify", NULL,
+		"read what is in DIR already, compare it with the store, and copy anew what is damaged in DIR" },
+	{ 0 },
+};
+static const struct cli_option restore_options[] = {
+	{ "damaged", NULL, "bring files of the backup back that are damaged, too, as far as they can be read" },
+	{ 0 },
+};
+
 const struct cli_command cli_commands[] = {
 	{ "init", NULL, "DIR --domain NAME [options]", "Make a new installation in DIR; never overwrites.",
 		"  hongyan init /srv/mail --domain example.com\n"
@@ -113,11 +123,12 @@ const struct cli_command cli_commands[] = {
 	{ "store", "stats", "", "Show figures of the store.", NULL, NULL, 0, 0, false, cmd_store_stats },
 	{ "backup", NULL, "DIR",
 		"Copy the whole store, also while it is served; a second time into DIR copies what is new.",
-		"  hongyan backup /backup/mail\n", NULL, 1, 1, false, cmd_backup },
+		"  hongyan backup /backup/mail\n  hongyan backup --verify /backup/mail\n", backup_options, 1, 1, false,
+		cmd_backup },
 	{ "restore", NULL, "DIR", "Bring a backup back, verified, into an installation without mail.",
-		"  cp /backup/mail/hongyan.conf /srv/mail/\n"
+		"  mkdir /srv/mail && cp /backup/mail/hongyan.conf /srv/mail/\n"
 		"  hongyan -c /srv/mail/hongyan.conf restore /backup/mail\n",
-		NULL, 1, 1, false, cmd_restore },
+		restore_options, 1, 1, false, cmd_restore },
 	{ "config", "check", "", "Check the configuration and its certificates without starting anything.", NULL, NULL,
 		0, 0, false, cmd_config_check },
 	{ "config", "certificates", "",

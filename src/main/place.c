@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "base/num.h"
 #include "main/file.h"
 #include "main/role.h"
 #include "main/text.h"
@@ -208,18 +209,96 @@ enum ec place_give_data(struct cx *cx, struct place *p)
 	return give_to_store(cx, path);
 }
 
+/// The folder of a path's last part: what has no `/` is in the working folder.
+static bool parent_of(const char *path, char out[4096])
+{
+	struct sl s = sl_cstr(path);
+
+	while (s.n > 1 && s.p[s.n - 1] == '/')
+		s.n--;
+	size_t slash = sl_rfind(s, '/');
+	if (slash >= s.n)
+		s = SL(".");
+	else
+		s = slash ? sl_head(s, slash) : SL("/");
+	return path_of(out, s);
+}
+
+/// Goes from the folder `fd`, which it closes, up to the root. Whether one on the way is the one that `what` is about.
+static bool is_within(int fd, const struct stat *what)
+{
+	struct stat now, before = { 0 };
+	bool found = false;
+
+	while (!found && fd >= 0 && fstat(fd, &now) == 0 &&
+		(now.st_ino != before.st_ino || now.st_dev != before.st_dev)) {
+		found = now.st_ino == what->st_ino && now.st_dev == what->st_dev;
+		before = now;
+		int up = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		close(fd);
+		fd = up;
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static int open_path(const char *path)
+{
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+/// in: dir — the folder, or where it is missing (not `itself`) the one above.
+static enum ec is_apart_from(struct cx *cx, const char *dir, bool itself, const char *mine)
+{
+	struct stat a, b;
+
+	if (stat(mine, &a) < 0 || stat(dir, &b) < 0)
+		return E_OK; // what is not there is nowhere inside
+	if (is_within(open_path(dir), &a))
+		return fail(cx, E_EXISTS, "%s is within %s", dir, mine);
+	return itself && is_within(open_path(mine), &b) ? fail(cx, E_EXISTS, "%s is within %s", mine, dir) : E_OK;
+}
+
+static bool is_root(const char *path)
+{
+	struct stat a, b;
+
+	return stat(path, &a) == 0 && stat("/", &b) == 0 && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
+}
+
+enum ec place_is_apart(struct cx *cx, struct place *p, const char *dir)
+{
+	static const char *const live[] = { "lock", "state", "index", "secret" };
+	char data[4096], conf[4096], up[4096], one[4200];
+	struct stat st;
+	bool itself = stat(dir, &st) == 0;
+	enum ec e = place_data_path(cx, p, data);
+
+	if (e == E_OK && (!parent_of(p->path, conf) || !parent_of(dir, up)))
+		e = fail(cx, E_TOOBIG, "path too long");
+	if (e == E_OK && !itself && stat(up, &st) < 0)
+		e = fail(cx, file_errno(errno), "%s: %m", up);
+	if (e == E_OK)
+		e = is_apart_from(cx, itself ? dir : up, itself, data);
+	if (e == E_OK && !is_root(conf)) // everything is within that
+		e = is_apart_from(cx, itself ? dir : up, itself, conf);
+	if (e == E_OK && snprintf(one, sizeof one, "%s/log", dir) < (int)sizeof one)
+		e = is_apart_from(cx, one, false, data);
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(live); i++) {
+		int n = snprintf(one, sizeof one, "%s/%s", dir, live[i]);
+		if (n > 0 && n < (int)sizeof one && access(one, F_OK) == 0)
+			e = fail(cx, E_EXISTS, "%s: this is a store or an installation", one);
+	}
+	return e;
+}
+
 bool place_has_parent(struct place *p, char parent[4096])
 {
-	struct sl data = config_file(&p->config, sl_cstr(p->path), p->config.data);
+	char data[4096];
 
-	while (data.n > 1 && data.p[data.n - 1] == '/')
-		data.n--;
-	size_t slash = sl_rfind(data, '/');
-	if (slash >= data.n)
-		data = SL(".");
-	else
-		data = slash ? sl_head(data, slash) : SL("/");
-	return path_of(parent, data) && access(parent, F_OK) == 0;
+	return path_of(data, config_file(&p->config, sl_cstr(p->path), p->config.data)) && parent_of(data, parent) &&
+	       access(parent, F_OK) == 0;
 }
 
 enum ec place_socket(struct cx *cx, struct place *p, const char *name, char out[108])

@@ -30,6 +30,10 @@ struct place {
 [[nodiscard]] enum ec place_data_fd(struct cx *cx, struct place *p, bool give, int *fd);
 /// After root wrote into the data folder: what is new there belongs to whom the folder does. errors: E_IO.
 [[nodiscard]] enum ec place_give_data(struct cx *cx, struct place *p);
+/// Whether a folder, which need not exist yet, has nothing to do with this installation: it is not in the folder of the
+/// configuration or of the data, nor these in it, by whatever names or links; and it is no store's.
+/// errors: E_EXISTS (it has; cx says what), E_NOTFOUND (the folder above does not exist), E_DENIED, E_IO.
+[[nodiscard]] enum ec place_is_apart(struct cx *cx, struct place *p, const char *dir);
 /// Whether the folder in which the data folder lies, or would be made, exists. out: parent — its path.
 bool place_has_parent(struct place *p, char parent[4096]);
 /// NUL-terminated path of a socket of the folder `run`, made in *out: "control", where commands reach the store, or

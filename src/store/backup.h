@@ -2,47 +2,76 @@
 /// backup — copying the log of a store into another folder, and back.
 ///
 ///   DIR/log/%08x.seg   the segments as they are
-///   DIR/manifest       a line for each: name, octets, time of its last change, CRC; the last line counts them
+///   DIR/manifest       what is in the backup: manifest.h
 ///
 /// Segments hardly ever change, so a second backup into the same folder copies what is new. Every file is flushed and
 /// renamed into place, the manifest last: a backup without one is not complete, and one that was interrupted leaves the
-/// backup before it as good as it was, but for files that had grown.
-/// Bulk segments may grow, be cut off or go meanwhile, but for the bodies that the listed log names.
+/// backup before it as good as it was, but for bulk segments that had grown.
+///
+/// B1 A backup never makes the one before it worse. What the store has lost, set aside, or has otherwise than it was,
+///    stays in DIR as it is, and is told (`kept`). Behind its finished bodies a bulk segment may grow or be cut off;
+///    one without any may go.
+/// B2 A file is removed from DIR only behind the new manifest, and only where packs that are whole stand for it.
+/// B3 Another store's segments, or another life's of the same one, are never mixed with those in DIR: it is refused.
+/// B4 What comes into DIR is read and verified there; what was damaged already is told, by each backup (`damaged`).
+/// B5 A restore that fails leaves no segments behind.
+///
 /// Blocking; files only. The store is held meanwhile (store_hold, cell.h): where that says other `files` at the end
 /// than before the listing, what was copied is no backup.
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/cx.h"
+#include "store/inventory.h"
+#include "store/manifest.h"
 
 struct backup {
-	int from, to;                   // folders with *.seg; `to` for writing
-	int dir;                        // that the manifest is in
-	struct buf files;               // struct backup_file
-	size_t next;                    // file to be looked at
-	uint64_t done, total;           // octets, of all files
-	uint64_t copied, copied_octets; // what was not there yet
-	uint64_t at;                    // in the file under way
+	int from, to;                         // folders with *.seg; `to` for writing
+	int dir;                              // that the manifest is in
+	struct manifest list;                 // of the new backup; restore: of the one there is
+	struct inventory stock;               // the store's segments
+	size_t next;                          // file to be looked at
+	uint64_t done, total;                 // octets, of all files
+	uint64_t copied, copied_octets;       // what was not there yet
+	uint64_t kept;                        // B1
+	uint64_t damaged;                     // B4; restore: files that are not what was backed up
+	uint64_t left_out;                    // restore: of them, those of which nothing can be read
+	struct buf kept_names, damaged_names; // with a blank before each
+	uint64_t at;                          // in the file under way
 	int in, out;
 	uint32_t crc;
-	uint32_t segment; // log segments from here on are left out
+	bool differs;     // in what never changes
+	uint32_t segment; // what is begun from here on is left out
+	bool verify;      // compare what is there already, too
 	bool restoring;
+	bool anyway; // restore: what is damaged, too
+	bool give;   // started by root in somebody's folder: files are his
+	uid_t uid;
+	gid_t gid;
 };
 
 /// Looks at what is to be copied. in: data — a store's folder; dir — the backup's; segment — as store_hold said: log
-/// segments from there on are left out. errors: E_NOTFOUND (no store there), E_IO, E_TEMP.
+/// and bulk segments from there on are left out; verify — read what is there already, in the store and in the backup.
+/// errors: E_NOTFOUND (no store there), E_EXISTS (B3), E_CORRUPT (the manifest of an earlier backup: nothing is
+/// known of what is there), E_IO, E_TEMP. Nothing in DIR has changed then.
 [[nodiscard]] enum ec backup_begin(
-	struct cx *cx, const char *data, const char *dir, uint32_t segment, struct backup *out);
+	struct cx *cx, const char *data, const char *dir, uint32_t segment, bool verify, struct backup *out);
 /// Looks at a backup that is to be brought back into a folder without segments.
+/// in: anyway — with `damaged` files, as far as they can be read.
 /// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CORRUPT (the manifest), E_IO,
 /// E_TEMP.
-[[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, struct backup *out);
+[[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, bool anyway, struct backup *out);
 /// Copies some of it. out: *more — false once all is there. errors: E_FULL, E_IO, E_NOTFOUND (a file went meanwhile),
 /// E_CORRUPT (a file has become shorter; restore: one is not what the manifest says).
 [[nodiscard]] enum ec backup_step(struct cx *cx, struct backup *b, bool *more);
-/// After the last step: writes the manifest and removes files that are in no backup any more.
+/// Writes a small file into the backup, durably and as a whole. errors: E_FULL, E_IO.
+[[nodiscard]] enum ec backup_put(struct cx *cx, const struct backup *b, const char *name, struct sl text);
+/// After the last step: writes the manifest and removes what packs stand for.
 [[nodiscard]] enum ec backup_finish(struct cx *cx, struct backup *b);
-/// After the last step: has the next start raise what clients may have seen since (mend.h).
+/// After the last step: the files get their names, and the next start raises what clients may have seen since (mend.h).
 [[nodiscard]] enum ec restore_finish(struct cx *cx, struct backup *b);
+/// Takes a restore back that did not come to its end.
+void restore_undo(struct backup *b);
 void backup_end(struct backup *b);

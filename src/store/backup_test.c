@@ -6,6 +6,7 @@
 enum { UPLOADS = 18, OCTETS = 1200000 }; // more than are kept for the next ones: some of their files go
 
 struct sending {
+	struct cx cx;
 	struct town *t;
 	struct blob *blob[UPLOADS];
 	struct backup backup;
@@ -33,7 +34,7 @@ static void begin(struct sending *s)
 	assert_int_equal(store_roll(NULL, t->s), E_OK);
 	assert_int_equal(town_put(t, 0, TOWN_ROWS - 1, 0), E_OK); // begins the next segment
 	assert_int_equal(store_hold(NULL, t->s, false, &held), E_OK);
-	assert_int_equal(backup_begin(NULL, t->bed.dir, s->dir, held.segment, &s->backup), E_OK);
+	assert_int_equal(backup_begin(&s->cx, t->bed.dir, s->dir, held.segment, false, &s->backup), E_OK);
 }
 
 static void give_up(struct sending *s)
@@ -44,14 +45,14 @@ static void give_up(struct sending *s)
 	}
 }
 
-static void finish(struct backup *b, bool restore)
+static void finish(struct cx *cx, struct backup *b, bool restore)
 {
 	bool more = true;
 
 	while (more)
-		assert_int_equal(backup_step(NULL, b, &more), E_OK);
+		assert_int_equal(backup_step(cx, b, &more), E_OK);
 	assert_int_equal(b->done, b->total);
-	assert_int_equal(restore ? restore_finish(NULL, b) : backup_finish(NULL, b), E_OK);
+	assert_int_equal(restore ? restore_finish(cx, b) : backup_finish(cx, b), E_OK);
 	backup_end(b);
 }
 
@@ -61,15 +62,16 @@ static void check(struct sending *s)
 	struct store_conf conf = s->t->bed.conf;
 	struct backup b;
 
-	finish(&s->backup, false);
-	assert_int_equal(restore_begin(NULL, s->dir, s->back, &b), E_OK);
-	finish(&b, true);
+	finish(&s->cx, &s->backup, false);
+	assert_int_equal(restore_begin(&s->cx, s->dir, s->back, false, &b), E_OK);
+	finish(&s->cx, &b, true);
 	store_close(s->t->s);
 	conf.dir = sl_cstr(s->back);
 	assert_int_equal(store_open(NULL, &conf, &s->t->s), E_OK);
 	assert_int_equal(s->t->s->damaged_batches, 0);
 	town_same(s->t);
 	town_free(s->t);
+	cx_end(&s->cx);
 }
 
 /// Between listing and copying.
@@ -92,7 +94,7 @@ static void test_given_up_amid(void **state)
 		bool more = true;
 		begin(&s);
 		for (unsigned i = 0; i < steps && more; i++)
-			assert_int_equal(backup_step(NULL, &s.backup, &more), E_OK);
+			assert_int_equal(backup_step(&s.cx, &s.backup, &more), E_OK);
 		give_up(&s);
 		if (!more)
 			steps = 40;

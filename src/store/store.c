@@ -8,6 +8,7 @@
 ///   DIR/snapshot/     flushed copies of the index (snapshot.h)
 ///   DIR/rebuild       the operator wants the index made from the log alone
 ///   DIR/restored      the log is a backup's: what clients were told since then is not in it
+///   DIR/restoring     a backup is being brought back: not everything is there yet
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -99,6 +100,8 @@ static enum ec open_folders(struct cx *cx, struct store *s, struct sl dir)
 	enum ec e = open_folder(cx, AT_FDCWD, (const char *)path, &s->dir_fd);
 	if (e == E_OK)
 		e = take_lock(cx, s);
+	if (e == E_OK && faccessat(s->dir_fd, "restoring", F_OK, 0) == 0)
+		e = fail(cx, E_STATE, "a restore into this folder has not come to its end: run it again");
 	if (e == E_OK)
 		e = open_folder(cx, s->dir_fd, "log", &s->log_fd);
 	if (e == E_OK)

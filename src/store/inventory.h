@@ -1,0 +1,32 @@
+#pragma once
+/// inventory — what a folder of segments says of itself, for backups: whose store it is, which segments packs stand
+/// for, and whether the file of a segment is whole.
+///
+/// Files only; changes nothing. Unlike a start (replay.h) it passes over files that cannot be read.
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/cx.h"
+#include "store/segfile.h"
+
+struct inventory {
+	int dir;             // borrowed
+	uint64_t store;      // number of the store, as the newest log segment has it; 0 = unknown
+	struct buf heads;    // struct seg_head of every file that can be read, in order of their id
+	struct buf sections; // struct pack_section of all packs, with the pack's id in `entries`
+};
+
+/// Reads the headers of all segments in `dir`. errors: E_IO, E_TEMP.
+[[nodiscard]] enum ec inventory_read(struct cx *cx, int dir, struct inventory *out);
+void inventory_free(struct inventory *v);
+/// The header of a segment's file; NULL where there is no file, or none that can be read.
+const struct seg_head *inventory_find(const struct inventory *v, uint32_t id);
+/// The newest pack of which one section stands for all segments of this kind from `oldest` to `id`; 0 = none does.
+uint32_t inventory_pack(const struct inventory *v, enum seg_kind kind, uint32_t oldest, uint32_t id);
+
+/// Whether a file is whole: header, records, bodies. What is behind the end of a log segment does not count.
+/// in: v — of the folder that the file is from; dir — where the file is. errors: E_IO, E_TEMP.
+[[nodiscard]] enum ec inventory_vouch(struct cx *cx, const struct inventory *v, int dir, uint32_t id, bool *whole);
+/// How much of a bulk segment is finished: whole records. errors: E_CORRUPT (no header), E_NOTFOUND, E_IO, E_TEMP.
+[[nodiscard]] enum ec inventory_finished(struct cx *cx, int dir, uint32_t id, uint64_t *octets);
