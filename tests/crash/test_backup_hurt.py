@@ -121,6 +121,10 @@ def test_another_store_is_refused(town, tmp_path):
     assert look(b) == before[0]
     town.run("backup", str(b))
     assert (b / "manifest").read_text().startswith("hongyan-backup 2\nstore ")
+    # A list that shares no segment's number with the store.
+    (b / "manifest").write_text((b / "manifest").read_text()[:len("hongyan-backup 2\nstore 0123456789abcdef\n")] + "end 0\n")
+    shutil.rmtree(b / "log")
+    assert "another store" in other.refused("backup", str(b))
     other.close()
 
 
