@@ -178,7 +178,9 @@ def test_one_octet(fresh, tmp_path, name):
     server.run("store", "compact", check=False)
     case.look()
     case.check()
-    server.run("backup", str(tmp_path / "backup"))
+    told = server.run("backup", str(tmp_path / "backup"), check=False)
+    if name != "bulk, its record's header":  # which looks like a body that is still under way
+        assert told.returncode == 1 and "damaged in the store already" in told.stderr
     server.stop()
     shutil.rmtree(server.dir / "data")
     server.run("restore", str(tmp_path / "backup"))
