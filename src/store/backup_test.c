@@ -1,5 +1,8 @@
-/// Tests of backup: what is sent meanwhile, and given up, spoils none.
+/// Tests of backup: what is sent meanwhile, and given up, spoils none; what packs stand for is no loss.
 #include "store/backup.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "store/compact_bed.h"
 
@@ -13,28 +16,54 @@ struct sending {
 	char dir[100], back[100];
 };
 
-/// A store with mail in a bulk segment; behind it there, and in segments of their own, many send more.
-static void begin(struct sending *s)
+/// A store with mail in a bulk segment.
+static void open_town(struct sending *s)
 {
-	struct sl body = bed_octets(OCTETS, 1);
-	struct store_held held;
 	struct town *t = s->t = town_new(1);
 
 	t->bed.conf.segment_octets = 8 << 20;
 	town_restart(t, false);
 	assert_int_equal(town_live(t, 20), E_OK);
 	assert_int_equal(town_put(t, 0, 0, 1200000), E_OK);
+	snprintf(s->dir, sizeof s->dir, "%s/backup", t->bed.dir);
+	snprintf(s->back, sizeof s->back, "%s/back", t->bed.dir);
+}
+
+/// Behind that mail, and in segments of their own, many send more.
+static void send_many(struct sending *s)
+{
+	struct sl body = bed_octets(OCTETS, 1);
+
 	for (size_t i = 0; i < UPLOADS; i++) {
-		assert_int_equal(blob_new(NULL, t->s, &s->blob[i]), E_OK);
+		assert_int_equal(blob_new(NULL, s->t->s, &s->blob[i]), E_OK);
 		assert_int_equal(blob_add(NULL, s->blob[i], body), E_OK);
 	}
 	sl_free(body);
-	snprintf(s->dir, sizeof s->dir, "%s/backup", t->bed.dir);
-	snprintf(s->back, sizeof s->back, "%s/back", t->bed.dir);
+}
+
+static void roll(struct town *t)
+{
 	assert_int_equal(store_roll(NULL, t->s), E_OK);
 	assert_int_equal(town_put(t, 0, TOWN_ROWS - 1, 0), E_OK); // begins the next segment
-	assert_int_equal(store_hold(NULL, t->s, false, &held), E_OK);
-	assert_int_equal(backup_begin(&s->cx, t->bed.dir, s->dir, held.segment, false, &s->backup), E_OK);
+}
+
+/// Lists what is to be backed up. in: late — they begin to send only when the store is held.
+static void list(struct sending *s, bool late)
+{
+	struct store_held held;
+
+	roll(s->t);
+	assert_int_equal(store_hold(NULL, s->t->s, false, &held), E_OK);
+	if (late)
+		send_many(s);
+	assert_int_equal(backup_begin(&s->cx, s->t->bed.dir, s->dir, held.segment, false, &s->backup), E_OK);
+}
+
+static void begin(struct sending *s)
+{
+	open_town(s);
+	send_many(s);
+	list(s, false);
 }
 
 static void give_up(struct sending *s)
@@ -45,14 +74,29 @@ static void give_up(struct sending *s)
 	}
 }
 
+static enum ec count_segment(struct cx *cx, void *arg, const char *name)
+{
+	uint32_t id;
+
+	(void)cx;
+	*(size_t *)arg += seg_name_parse(name, &id);
+	return E_OK;
+}
+
+/// Nothing that is there was lost in the store, or is damaged, or too much.
 static void finish(struct cx *cx, struct backup *b, bool restore)
 {
 	bool more = true;
+	size_t files = 0;
 
 	while (more)
 		assert_int_equal(backup_step(cx, b, &more), E_OK);
 	assert_int_equal(b->done, b->total);
 	assert_int_equal(restore ? restore_finish(cx, b) : backup_finish(cx, b), E_OK);
+	assert_int_equal(b->kept, 0);
+	assert_int_equal(b->damaged, 0);
+	assert_int_equal(disk_each_name(cx, b->to, count_segment, &files), E_OK);
+	assert_int_equal(files, manifest_count(&b->list));
 	backup_end(b);
 }
 
@@ -102,11 +146,117 @@ static void test_given_up_amid(void **state)
 	}
 }
 
+/// Between one backup and the next.
+static void test_given_up_between(void **state)
+{
+	(void)state;
+	struct sending s = { 0 };
+
+	begin(&s);
+	finish(&s.cx, &s.backup, false);
+	give_up(&s);
+	list(&s, false);
+	check(&s);
+}
+
+/// What is begun when the store is held is in no backup: once it is given up its number may be another's.
+static void test_begun_since(void **state)
+{
+	(void)state;
+	struct sending s = { 0 };
+
+	open_town(&s);
+	list(&s, true);
+	finish(&s.cx, &s.backup, false);
+	give_up(&s);
+	town_restart(s.t, false);
+	for (unsigned i = 0; i < UPLOADS; i++)
+		roll(s.t);
+	list(&s, false);
+	check(&s);
+}
+
+/// A pack's section may stand for many segments, the next pack's for more: the backup needs none of those.
+static void test_packed(void **state)
+{
+	(void)state;
+	const struct compact_conf any_dead = { .dead_percent = 1 };
+	struct compact_result r;
+	struct sending s = { 0 };
+
+	open_town(&s);
+	for (unsigned i = 0; i < 60; i++) {
+		assert_int_equal(town_put(s.t, 1, i % 5, i % 10 ? 3000 : 1100000), E_OK);
+		roll(s.t);
+		if (i % 20 < 19)
+			continue;
+		list(&s, false);
+		finish(&s.cx, &s.backup, false);
+		assert_int_equal(compact_run(&s.cx, s.t->s, &any_dead, &r), E_OK);
+		assert_true(r.segments > 0);
+	}
+	list(&s, false);
+	check(&s);
+}
+
+/// Lists a bulk segment that goes on behind what the last backup has of it, and looks at it as far as to copy it.
+static struct backup_file *copy_grown(struct sending *s)
+{
+	bool more = true;
+
+	open_town(s);
+	list(s, false);
+	finish(&s->cx, &s->backup, false);
+	assert_int_equal(town_put(s->t, 0, 1, 1200000), E_OK);
+	list(s, false);
+	for (size_t i = 0; i < manifest_count(&s->backup.list); i++) {
+		struct backup_file *f = manifest_at(&s->backup.list, i);
+		if (f->todo != TODO_COMPARE)
+			continue;
+		assert_true(f->bulk && f->fixed > SEG_DATA);
+		while (f->todo == TODO_COMPARE)
+			assert_int_equal(backup_step(&s->cx, &s->backup, &more), E_OK);
+		assert_int_equal(f->todo, TODO_COPY);
+		return f;
+	}
+	assert_true(false); // none has grown
+	return NULL;
+}
+
+/// What was finished in a bulk segment is neither cut off nor goes: the copy that is there stays.
+static void test_lost_amid(void **state)
+{
+	(void)state;
+	for (int cut = 0; cut < 2; cut++) {
+		struct sending s = { 0 };
+		struct stat before, after;
+		char kept[140], live[140];
+		bool more = true;
+		struct backup_file *f = copy_grown(&s);
+		snprintf(kept, sizeof kept, "%s/log/%s", s.dir, f->name);
+		snprintf(live, sizeof live, "%s/log/%s", s.t->bed.dir, f->name);
+		if (cut)
+			assert_int_equal(backup_step(&s.cx, &s.backup, &more), E_OK);
+		assert_int_equal(stat(kept, &before), 0);
+		assert_int_equal(cut ? truncate(live, SEG_DATA) : unlink(live), 0);
+		assert_int_equal(backup_step(&s.cx, &s.backup, &more), cut ? E_CORRUPT : E_NOTFOUND);
+		backup_end(&s.backup);
+		assert_int_equal(stat(kept, &after), 0);
+		assert_true(before.st_ino == after.st_ino && before.st_size == after.st_size);
+		town_free(s.t);
+		cx_end(&s.cx);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_given_up_before),
 		cmocka_unit_test(test_given_up_amid),
+		cmocka_unit_test(test_given_up_between),
+		cmocka_unit_test(test_begun_since),
+		cmocka_unit_test(test_packed),
+		cmocka_unit_test(test_lost_amid),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
