@@ -106,6 +106,39 @@ def test_next_backup_keeps_the_good_copy(town, tmp_path, hurt):
     assert town.letters() == town.readable() == 20
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_segment_that_was_set_aside(town, tmp_path, first):
+    """A start that could not read a segment has renamed it: the backup keeps its copy, and a restore has all mail.
+    Without a copy (not `first`) the rest is backed up."""
+    b, victim = tmp_path / "b", town.largest()
+    if first:
+        town.run("backup", str(b))
+        assert victim.name in look(b)
+    HURTS["both headers are zeros"](victim)
+    town.start()
+    try:
+        assert pathlib.Path(f"{victim}.lost").exists() and not victim.exists()
+        imap = town.imap()
+        assert imap.append("INBOX", None, None, b"Subject: later\r\n\r\nlater\r\n")[0] == "OK"
+        imap.logout()
+        for _ in range(2):
+            if first:
+                told = town.refused("backup", str(b))
+                assert "good and stays there" in told and victim.name in told
+            else:
+                town.run("backup", str(b))
+            assert (victim.name in look(b)) == first
+            assert listed(b) == set(look(b))
+    finally:
+        town.stop()
+    shutil.rmtree(town.dir / "data")
+    town.run("restore", str(b))
+    if first:
+        assert "in order" in town.run("store", "check")
+        assert town.letters() == 21
+    assert town.readable() == (21 if first else 1)
+
+
 def test_another_store_is_refused(town, tmp_path):
     b, other = tmp_path / "b", Town(tmp_path / "other", 3)
     town.run("backup", str(b))
