@@ -144,6 +144,11 @@ static int say_refused(const struct cli *cli, const struct cx *cx, enum ec e)
 			"%s holds a backup whose list cannot be read; nothing was changed there. Back up into another "
 			"folder",
 			cli->arg[0]);
+	if (e == E_DENIED)
+		return cli_fail_as(cli, cx, e,
+			"others than its owner may write to %s; nothing was written there. Take that right from them, "
+			"or back up into another folder",
+			cli->arg[0]);
 	return say_failed(cli, cx, e);
 }
 

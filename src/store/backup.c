@@ -325,20 +325,32 @@ static struct backup fresh(void)
 	};
 }
 
+/// B6: whose folder it is, where nobody but him may write.
+static enum ec owner_of(struct cx *cx, int fd, const char *name, struct stat *out)
+{
+	if (fstat(fd, out) < 0)
+		return disk_error(cx, -errno, name);
+	return out->st_mode & (S_IWGRP | S_IWOTH) ? fail(cx, E_DENIED, "others may write to %s", name) : E_OK;
+}
+
 /// Opens the folder of a backup; where root writes into another's, what is new there is his.
 static enum ec open_target(struct cx *cx, const char *dir, struct backup *b)
 {
-	struct stat st;
+	struct stat st, log;
 	enum ec e = open_folder(cx, dir, NULL, true, &b->dir);
 
-	if (e == E_OK && fstat(b->dir, &st) < 0)
-		e = disk_error(cx, -errno, dir);
+	if (e == E_OK)
+		e = owner_of(cx, b->dir, dir, &st);
 	if (e)
 		return e;
 	b->uid = st.st_uid;
 	b->gid = st.st_gid;
 	b->give = geteuid() == 0 && st.st_uid != 0;
 	e = open_folder(cx, dir, "log", true, &b->to);
+	if (e == E_OK)
+		e = owner_of(cx, b->to, "log", &log);
+	if (e == E_OK && log.st_uid != st.st_uid && log.st_uid != geteuid())
+		e = fail(cx, E_DENIED, "log is another's than %s", dir);
 	return e ? e : give(cx, b, b->to);
 }
 

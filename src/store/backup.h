@@ -15,6 +15,7 @@
 /// B3 Another store's segments, or another life's of the same one, are never mixed with those in DIR: it is refused.
 /// B4 What comes into DIR is read and verified there; what was damaged already is told, by each backup (`damaged`).
 /// B5 A restore that fails leaves no segments behind.
+/// B6 Nothing is written through a link in DIR, and nothing into a folder that others than its owner may write to.
 ///
 /// Blocking; files only. The store is held meanwhile (store_hold, cell.h): where that says other `files` at the end
 /// than before the listing, what was copied is no backup.
@@ -54,8 +55,8 @@ struct backup {
 
 /// Looks at what is to be copied. in: data — a store's folder; dir — the backup's; segment — as store_hold said: log
 /// and bulk segments from there on are left out; verify — read what is there already, in the store and in the backup.
-/// errors: E_NOTFOUND (no store there), E_EXISTS (B3), E_CORRUPT (the manifest of an earlier backup: nothing is
-/// known of what is there), E_IO, E_TEMP. Nothing in DIR has changed then.
+/// errors: E_NOTFOUND (no store there), E_EXISTS (B3), E_DENIED (B6), E_CORRUPT (the manifest of an earlier backup:
+/// nothing is known of what is there), E_IO, E_TEMP. Nothing in DIR has changed then.
 [[nodiscard]] enum ec backup_begin(
 	struct cx *cx, const char *data, const char *dir, uint32_t segment, bool verify, struct backup *out);
 /// Looks at a backup that is to be brought back into a folder without segments.

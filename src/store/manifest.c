@@ -114,7 +114,7 @@ static enum ec read_text(struct cx *cx, int fd, struct buf *text)
 
 	if (fstat(fd, &st) < 0)
 		return disk_error(cx, -errno, "manifest");
-	if (st.st_size == 0)
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
 		return fail(cx, E_CORRUPT, "the manifest is empty");
 	struct iovec iov = { buf_room(text, (size_t)st.st_size), (size_t)st.st_size };
 	if (!iov.iov_base)
@@ -128,7 +128,7 @@ static enum ec read_text(struct cx *cx, int fd, struct buf *text)
 enum ec manifest_read(struct cx *cx, int dir, struct manifest *out)
 {
 	struct buf text = BUF(MANIFEST_MAX);
-	int fd = openat(dir, "manifest", O_RDONLY | O_CLOEXEC);
+	int fd = openat(dir, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
 		return disk_error(cx, -errno, "manifest");

@@ -235,6 +235,48 @@ def test_files_belong_to_whom_the_folder_does(town, tmp_path):
         assert not f.is_symlink() and f.stat().st_uid == 65534, f
 
 
+@pytest.mark.parametrize("sub", ["", "log"])
+@pytest.mark.parametrize("mode", [0o757, 0o775, 0o1777])
+def test_folder_that_others_may_write_to_is_refused(town, tmp_path, sub, mode):
+    """They could put links there, and read or replace what the backup has."""
+    b = tmp_path / "b"
+    (b / "log").mkdir(parents=True, mode=0o700)
+    os.chmod(b / sub, mode)
+    assert "may write" in town.refused("backup", str(b))
+    assert [f.name for f in b.rglob("*")] == ["log"]
+    os.chmod(b / sub, 0o755)
+    town.run("backup", str(b))
+
+
+@ROOT_ONLY
+def test_log_of_another_is_refused(town, tmp_path):
+    b = tmp_path / "b"
+    (b / "log").mkdir(parents=True)
+    os.chown(b / "log", 65534, 65534)
+    assert "another's" in town.refused("backup", str(b))
+    assert [f.name for f in b.rglob("*")] == ["log"]
+
+
+def test_links_are_not_followed(town, tmp_path):
+    """Wherever a file is written, in the caller's own folder, too; and a list is a file."""
+    b, victim = tmp_path / "b", tmp_path / "victim"
+    victim.write_text("untouched")
+    (b / "log").mkdir(parents=True)
+    names = ["manifest.new", "hongyan.conf.new", "hongyan.conf", *(f"log/{n:08x}.seg.new" for n in range(1, 20))]
+    for name in names:
+        (b / name).symlink_to(victim)
+    town.run("backup", str(b))
+    assert victim.read_text() == "untouched"
+    assert not [f for f in b.rglob("*.seg") if f.is_symlink()]
+    manifest = b / "manifest"
+    manifest.rename(tmp_path / "elsewhere")
+    for make in (lambda: manifest.symlink_to(tmp_path / "elsewhere"), lambda: os.mkfifo(manifest)):
+        make()
+        town.refused("backup", str(b))
+        assert manifest.is_symlink() or manifest.is_fifo()
+        manifest.unlink()
+
+
 def test_damage_is_told_by_each_backup(town, tmp_path):
     b = tmp_path / "b"
     town.run("backup", str(tmp_path / "first"))
