@@ -299,7 +299,7 @@ FIB static void listening_run(struct cx *cx, void *arg)
 	struct session self = { .front = l->front, .cx = cx, .at_rest = true };
 
 	session_link(&self); // so that front_stop ends it like a session at rest
-	enum ec e = listen_loop(cx, l->fd, on_accept, l);
+	enum ec e = l->front->stopping ? E_CANCELED : listen_loop(cx, l->fd, on_accept, l);
 	session_unlink(&self);
 	if (e != E_CANCELED)
 		log_failure(cx, LOG_ERROR, "listen.failed", e);

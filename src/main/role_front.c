@@ -181,6 +181,8 @@ FIB static void hear_master(struct cx *cx, void *arg)
 	do
 		e = fib_sleep(cx, STOP_LOOK_MS);
 	while (e == E_OK && r->front.n_sessions);
+	if (r->front.n_sessions)
+		LOG(NULL, LOG_WARN, "sessions.cut", kv_u("sessions", r->front.n_sessions));
 	client_detach(r->front.store);
 	fib_stop();
 }

@@ -1,5 +1,5 @@
 """The contract of the command line and of a running server, line by line: what scripts and operators rely on."""
-import base64, hashlib, imaplib, json, mailbox, os, pathlib, poplib, re, signal, smtplib, socket, ssl, subprocess, threading, time
+import base64, fcntl, hashlib, imaplib, json, mailbox, os, pathlib, poplib, re, signal, smtplib, socket, ssl, subprocess, threading, time
 
 import pytest
 
@@ -568,4 +568,17 @@ def test_one_server_a_folder(fresh):
     with fresh() as server:
         done = subprocess.run([PROGRAM, "-c", str(server.conf), "serve"], capture_output=True, text=True, timeout=60)
         assert done.returncode != 0 and "already" in done.stderr
+        assert server.imap().noop()[0] == "OK"
+
+
+def test_a_start_that_fails_ends_at_once(fresh):
+    """Listeners that had not begun when the server was to stop held it for 8 s."""
+    server = fresh()
+    with open(server.dir / "data" / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for _ in range(3):
+            done = server.run("serve", check=False)
+            assert done.returncode == 1 and "the store is open in process" in done.stderr, done.stderr
+            assert "server.stopped" in done.stderr and "sessions.cut" not in done.stderr, done.stderr
+    with server:
         assert server.imap().noop()[0] == "OK"
