@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/num.h"
 
-enum { RECORDS_PER_COMMIT = 4096 };
+enum { RECORDS_PER_COMMIT = 4096, TELL_EVERY_S = 10 };
 
 /// True where nothing was ever written: a crash while the segment was made. A header is flushed before anything follows
 /// it, so one that is gone while something follows was damaged.
@@ -392,6 +392,7 @@ struct run {
 	uint64_t now_s, since_commit;
 	uint64_t durable_lsn;
 	uint64_t damaged; // what of out.damaged is behind the last commit, for good
+	int64_t told_s;   // when the operator last heard of it
 	struct replayed out;
 };
 
@@ -604,6 +605,17 @@ static size_t first_to_run(const struct seg_list *l, const struct journal_pos *a
 	return chain_at(l, i)->pack ? i + 1 : i;
 }
 
+/// An operator who waits for a long start sees how far it is.
+static void tell_progress(struct cx *cx, struct run *run, size_t done, size_t of)
+{
+	int64_t now_s = clock_steady_s();
+
+	if (now_s - run->told_s < TELL_EVERY_S)
+		return;
+	run->told_s = now_s;
+	LOG(cx, LOG_INFO, "store.index.reading", kv_u("segments", done), kv_u("of", of));
+}
+
 static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct run *run)
 {
 	enum ec e = index_write(cx, run->ix, &run->t);
@@ -612,6 +624,7 @@ static enum ec run_all(struct cx *cx, int dir, const struct seg_list *l, struct 
 		struct segfile f;
 		struct walk w;
 		bool last = i + 1 == l->chain_n;
+		tell_progress(cx, run, i, l->chain_n);
 		if (chain_at(l, i)->pack) {
 			e = run_section(cx, dir, chain_at(l, i), run);
 			continue;
@@ -645,6 +658,7 @@ enum ec replay(struct cx *cx, int dir, const struct seg_list *l, struct index *i
 		.now_s = (uint64_t)clock_now_s(),
 		.durable_lsn = from->durable_lsn,
 		.damaged = out->damaged,
+		.told_s = clock_steady_s(),
 		.out = { .applied = *from, .damaged = out->damaged, .torn_at = UINT64_MAX },
 	};
 	enum ec e = run_all(cx, dir, l, &run);

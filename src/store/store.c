@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/num.h"
 #include "store/engine.h"
 #include "store/pack.h"
@@ -244,6 +245,8 @@ static enum ec trusted_index(
 	if (e != E_NOTFOUND)
 		return e;
 	s->start = stop->first ? START_FIRST : START_LOG;
+	if (l->chain_n && !alone) // nobody asked for it
+		LOG(cx, LOG_WARN, "store.index.rebuild", kv_u("segments", l->chain_n));
 	*from = (struct applied){ 0 };
 	e = remove_index(cx, s);
 	return e ? e : open_index(cx, s);

@@ -139,3 +139,10 @@ def test_rebuild():
         assert "in order" in server.run("store", "check")
         server.start()
         assert {u: o for u, (_, o) in read_all(server, "alice").items()} == {u: o for u, (_, o) in kept.items()}
+        assert "store.index.rebuild" not in server.log_text()
+        server.stop()
+        shutil.rmtree(server.dir / "data" / "index")
+        shutil.rmtree(server.dir / "data" / "snapshot", ignore_errors=True)
+        server.start()
+        assert "store.index.rebuild" in server.log_text()
+        assert {u: o for u, (_, o) in read_all(server, "alice").items()} == {u: o for u, (_, o) in kept.items()}
