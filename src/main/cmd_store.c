@@ -223,7 +223,12 @@ static int tell_found(const struct found *f)
 		json_puts(json_pack("{s:b, s:I, s:O}", "ok", f->n == 0, "faults", (json_int_t)f->n, "list", f->list));
 	else if (f->n == 0)
 		cli_say("The store is in order.\n");
-	return f->n ? cli_fail(f->cli, NULL, "%llu faults found", (unsigned long long)f->n) : CLI_OK;
+	if (f->n == 0)
+		return CLI_OK;
+	return cli_fail(f->cli, NULL,
+		"faults found: %llu; leave the folder as it is, look after the disk, and bring what is missing from a "
+		"backup (`hongyan restore` into another folder, then `hongyan export` and `hongyan import`)",
+		(unsigned long long)f->n);
 }
 
 FIB static int store_check(struct cx *cx, struct cli *cli, struct client *store)
