@@ -3,8 +3,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 #include "store/compact_bed.h"
+#include "store/snapshot.h"
 
 static const struct compact_conf any_dead = { .dead_percent = 1 };
 
@@ -310,6 +313,63 @@ static void test_ends_anywhere(void **state)
 	}
 }
 
+static void limit_to(rlim_t octets)
+{
+	struct rlimit r;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
+	r.rlim_cur = octets;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+}
+
+/// Makes the index longer than any other file will be, so that a limit of files' lengths is met by it alone.
+static off_t grow_index(struct town *t)
+{
+	char path[128];
+	struct stat st;
+
+	for (unsigned i = 0; i < 600; i++) {
+		struct sl value = bed_octets(8000, i);
+		struct put p = { .id = { 9, i + 1 }, .key = SL("k"), .value = value };
+		assert_int_equal(store_do(NULL, t->s, false, put_run, &p), E_OK);
+		sl_free(value);
+	}
+	assert_int_equal(snapshot_take(NULL, t->s), E_OK); // none is due for a time
+	snprintf(path, sizeof path, "%s/index/data.mdb", t->bed.dir);
+	assert_int_equal(stat(path, &st), 0);
+	return st.st_size;
+}
+
+/// A message is in the log and its sender has his answer, while the index has no room to know of it: no row names the
+/// body, and it must not go.
+static void test_index_behind(void **state)
+{
+	(void)state;
+	struct town *t = town_new(3);
+	struct compact_result r;
+	struct store_stats stats = { .read_only = true };
+
+	signal(SIGXFSZ, SIG_IGN);
+	t->s->hold_ms = 50;
+	rlim_t octets = (rlim_t)grow_index(t);
+	limit_to(octets - (rlim_t)8 * 4096);
+	assert_int_equal(town_put(t, 1, 1, 1300000), E_OK);
+	uint32_t segment = (uint32_t)(t->rows[1][1].ref.at >> 32);
+	assert_true(!bulk_is_open(&t->s->bulk, segment) && atomic_load(&t->s->writer.turn) % 2);
+	assert_int_equal(compact_run(NULL, t->s, &any_dead, &r), E_TEMP);
+	assert_int_equal(r.segments, 0);
+	limit_to(RLIM_INFINITY);
+	for (int i = 0; i < 10000 && stats.read_only; i++) {
+		usleep(1000);
+		store_get_stats(t->s, &stats);
+	}
+	assert_false(stats.read_only);
+	town_same(t);
+	town_compact(t, &any_dead);
+	town_same(t);
+	town_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_little_room),
 		cmocka_unit_test(test_empty_it),
 		cmocka_unit_test(test_ends_anywhere),
+		cmocka_unit_test(test_index_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -63,6 +63,7 @@ struct writer {
 	store_watch *watch;
 	void *watch_arg;
 	atomic_bool roll;      // begin a new segment with the next batch
+	atomic_uint turn;      // grows; odd while there is a batch that may be in the log and is not in the index
 	bool telling;          // `watch` is being called
 	pthread_cond_t silent; // it is not any more
 	struct store_stats stats;
@@ -124,6 +125,9 @@ struct store {
 /// Waits until the log is durable through `lsn`; not where the writer is gone. Any thread but the writer's.
 /// errors: E_TEMP (it does not become so within seconds).
 [[nodiscard]] enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn);
+/// Waits until the index has every batch that was begun before. Any thread but the writer's.
+/// errors: E_TEMP (not within hold_ms: the disk hangs, or the index cannot be committed).
+[[nodiscard]] enum ec store_wait_index(struct cx *cx, struct store *s);
 /// Free octets of the disk; UINT64_MAX where nobody knows. Any thread.
 uint64_t store_room(const struct store *s);
 /// True where the disk is known to be down to its reserve: no bodies then. Any thread.

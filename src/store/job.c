@@ -1,7 +1,10 @@
-/// job — a job whose submitter waits for it (store_do, store_free of store/cell.h).
+/// job — waiting for the writer: for a job of one's own (store_do, store_free of store/cell.h), or for what was before.
 #include <semaphore.h>
+#include <unistd.h>
 
-#include "store/cell.h"
+#include "store/engine.h"
+
+enum { WAIT_MS = 10000, STEP_MS = 10 };
 
 struct waiting {
 	struct job job; // first: the job's address is the address of all
@@ -52,4 +55,31 @@ enum ec store_free(struct cx *cx, struct store *s, bool durable,
 	struct job job = { .arg = arg, .durable = durable, .frees = true };
 
 	return do_and_wait(s, (struct waiting){ .job = job, .cx = cx, .run = run });
+}
+
+enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn)
+{
+	struct store_stats stats;
+
+	for (int waited = 0; waited < WAIT_MS; waited += STEP_MS) {
+		store_get_stats(s, &stats);
+		if (stats.durable_lsn >= lsn)
+			return E_OK;
+		if (!s->writer.started)
+			break;
+		usleep(STEP_MS * 1000);
+	}
+	return fail(cx, E_TEMP, "the log does not become durable");
+}
+
+enum ec store_wait_index(struct cx *cx, struct store *s)
+{
+	unsigned turn = atomic_load(&s->writer.turn);
+
+	for (unsigned waited = 0; turn % 2 && atomic_load(&s->writer.turn) == turn; waited += STEP_MS) {
+		if (waited >= s->hold_ms)
+			return fail(cx, E_TEMP, "the index is behind the log");
+		usleep(STEP_MS * 1000);
+	}
+	return E_OK;
 }

@@ -106,6 +106,8 @@ enum ec mark_walk(struct cx *cx, struct store *s, struct mark *m)
 	int64_t offset = clock_offset_s();
 	enum ec e = s->bodies ? E_OK : fail(cx, E_UNSUPPORTED, "nobody says which bodies are named");
 
+	if (e == E_OK)
+		e = store_wait_index(cx, s); // behind `now_s`: what goes in a later batch went after it
 	m->bodies = BUF((size_t)MARKED_MAX * sizeof(struct marked));
 	while (e == E_OK && !w.over)
 		e = walk_view(cx, &w);

@@ -21,7 +21,6 @@
 /// without it. Such failures are rare (jobs check before they change), so this needs no means to undo a part.
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/figures.h"
@@ -34,8 +33,6 @@ enum {
 	TURNS_NS = 5000000, // what several jobs that were put aside may take together in a batch
 	EXPIRE_AT_LEAST = 4,
 	TICK_NS = 1000000000,
-	DURABLE_WAIT_MS = 10000,
-	DURABLE_STEP_MS = 10,
 };
 
 static void list_init(struct job_list *l)
@@ -206,6 +203,15 @@ static bool give_reserve(struct writer *w, enum ec e)
 	return given;
 }
 
+/// A batch is begun (`under_way`), or it is in the index, or nowhere.
+static void note_turn(struct writer *w, bool under_way)
+{
+	unsigned turn = atomic_load(&w->turn);
+
+	if ((turn % 2 != 0) != under_way)
+		atomic_store(&w->turn, turn + 1);
+}
+
 /// Step 6 until it succeeds or nothing more can be done for it now. errors: E_FULL also where the index says E_IO.
 static enum ec redo(struct cx *cx, struct writer *w)
 {
@@ -218,6 +224,7 @@ static enum ec redo(struct cx *cx, struct writer *w)
 			break;
 		e = redo_once(cx, w);
 		w->redo = e != E_OK;
+		note_turn(w, w->redo);
 	} while (e && (index_is_map_full(s->index) || give_reserve(w, e)));
 	return store_is_full(s, e) ? E_FULL : e;
 }
@@ -494,7 +501,9 @@ static void do_batch(struct cx *cx, struct writer *w, struct job **jobs, unsigne
 
 	for (int failed = 0; n && failed < TRIES;) {
 		unsigned ran = 0;
+		note_turn(w, true);
 		e = attempt(cx, w, jobs, n, &ran);
+		note_turn(w, w->redo);
 		if (e == E_OK) {
 			w->refuse = E_OK;
 			answer(w, jobs, ran);
@@ -735,21 +744,6 @@ enum ec store_roll(struct cx *cx, struct store *s)
 {
 	atomic_store(&s->writer.roll, true);
 	return image_write(cx, s, (struct cell_id){ 0 }, true); // something must be written behind the new beginning
-}
-
-enum ec store_wait_durable(struct cx *cx, struct store *s, uint64_t lsn)
-{
-	struct store_stats stats;
-
-	for (int waited = 0; waited < DURABLE_WAIT_MS; waited += DURABLE_STEP_MS) {
-		store_get_stats(s, &stats);
-		if (stats.durable_lsn >= lsn)
-			return E_OK;
-		if (!s->writer.started)
-			break;
-		usleep(DURABLE_STEP_MS * 1000);
-	}
-	return fail(cx, E_TEMP, "the log does not become durable");
 }
 
 void store_set_watch(struct store *s, store_watch *fn, void *arg)
