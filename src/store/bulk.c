@@ -119,6 +119,20 @@ bool bulk_is_open(struct bulk *b, uint32_t id)
 	return open;
 }
 
+static void add_ids(struct buf *ids, const struct bulk_file *f)
+{
+	for (; f; f = f->next)
+		buf_add(ids, (struct sl){ (const uint8_t *)&f->head.id, sizeof f->head.id });
+}
+
+void bulk_list_open(struct bulk *b, struct buf *ids)
+{
+	pthread_mutex_lock(&b->lock);
+	add_ids(ids, b->idle);
+	add_ids(ids, b->lent);
+	pthread_mutex_unlock(&b->lock);
+}
+
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good)
 {
 	char name[SEG_NAME];

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/cx.h"
 #include "store/disk.h"
 #include "store/segment.h"
@@ -44,5 +45,8 @@ void bulk_end(struct bulk *b);
 void bulk_give(struct bulk *b, struct bulk_file *f, bool good);
 /// Whether a stream may still write into this segment; once it is not, it never is again.
 bool bulk_is_open(struct bulk *b, uint32_t id);
+/// Adds the ids of all that are open, 4 octets each. One that was given before this and is not among them has its file,
+/// or never will.
+void bulk_list_open(struct bulk *b, struct buf *ids);
 [[nodiscard]] enum ec bulk_write(struct cx *cx, struct bulk *b, struct bulk_file *f, struct sl octets, uint64_t at);
 [[nodiscard]] enum ec bulk_flush(struct cx *cx, struct bulk *b, struct bulk_file *f);

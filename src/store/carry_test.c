@@ -2,6 +2,7 @@
 #include "store/compact_bed.h"
 
 #include <errno.h>
+#include <semaphore.h>
 
 enum { PLAIN_CELLS = 120 };
 
@@ -248,6 +249,81 @@ static void test_left_files(void **state)
 	town_free(t);
 }
 
+/// A disk that is slow to make the file of one segment.
+struct slow {
+	atomic_bool next; // the next one
+	sem_t waits, go;
+};
+
+static int slow_open(void *arg, int dir, const char *name, int flags)
+{
+	struct slow *s = arg;
+
+	if (flags & O_EXCL && sl_ends_ci(sl_cstr(name), SL(".seg")) && atomic_exchange(&s->next, false)) {
+		sem_post(&s->waits);
+		sem_wait(&s->go);
+	}
+	return disk_real.open(NULL, dir, name, flags);
+}
+
+struct sender {
+	struct store *s;
+	struct blob *blob;
+	struct sl body;
+};
+
+static void *send_body(void *arg)
+{
+	struct sender *x = arg;
+
+	assert_int_equal(blob_new(NULL, x->s, &x->blob), E_OK);
+	assert_int_equal(blob_add(NULL, x->blob, x->body), E_OK);
+	return NULL;
+}
+
+/// A bulk segment that has its number, and no file yet, lies between two without bodies: nothing stands for all three.
+static void test_file_comes_late(void **state)
+{
+	(void)state;
+	struct town *t = town_new(8);
+	struct slow slow = { 0 };
+	struct town_row row = { .there = true, .seed = 7, .octets = 1300000 };
+	struct town_job j = { .t = t, .cell = 2, .row = 5, .what = TOWN_PUT };
+	pthread_t thread;
+
+	sem_init(&slow.waits, 0, 0);
+	sem_init(&slow.go, 0, 0);
+	store_close(t->s);
+	t->bed.disk.open = slow_open;
+	t->bed.disk.arg = &slow;
+	t->s = bed_open(&t->bed);
+	struct sender x = { .s = t->s, .body = town_octets(&row) };
+	assert_int_equal(town_put(t, 1, 1, 1200000), E_OK);
+	atomic_store(&slow.next, true);
+	assert_int_equal(pthread_create(&thread, NULL, send_body, &x), 0);
+	sem_wait(&slow.waits);
+	assert_int_equal(town_put(t, 1, 2, 1200000), E_OK);
+	assert_int_equal(town_put(t, 1, 1, 0), E_OK);
+	assert_int_equal(town_put(t, 1, 2, 0), E_OK);
+	roll(t);
+	assert_true(town_compact(t, &any_dead).segments > 2);
+	assert_int_equal(look(t).bulk, 2);
+	sem_post(&slow.go);
+	pthread_join(thread, NULL);
+	j.blob = x.blob;
+	random_octets(&j.op, sizeof j.op);
+	assert_int_equal(store_do(NULL, t->s, true, town_run, &j), E_OK);
+	blob_free(x.blob);
+	row.ref = j.ref;
+	t->rows[2][5] = row;
+	town_restart(t, true);
+	town_same(t);
+	town_compact(t, &any_dead);
+	town_same(t);
+	sl_free(x.body);
+	town_free(t);
+}
+
 /// Starts, and backups that begin, do not make segments of nothing.
 static void test_nothing_new(void **state)
 {
@@ -345,6 +421,7 @@ int main(void)
 		cmocka_unit_test(test_halves),
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_left_files),
+		cmocka_unit_test(test_file_comes_late),
 		cmocka_unit_test(test_nothing_new),
 		cmocka_unit_test(test_map_grows),
 	};

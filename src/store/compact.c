@@ -36,6 +36,7 @@ struct compacting {
 	const struct compact_conf *conf;
 	struct compact_result *out;
 	struct seg_list segs;
+	struct buf open; // bulk segments that were open before the list was made; see struct section_maker
 	struct victim *all;
 	size_t n, small_n;             // small_n: how many of them are small
 	const struct seg_info **parts; // of all victims
@@ -241,8 +242,10 @@ static enum ec list_victims(struct cx *cx, struct compacting *c)
 	uint32_t applied = 0;
 
 	enum ec e = find_applied(cx, c->s, &applied);
-	if (e == E_OK)
-		e = seg_list_look(cx, c->s->log_fd, &c->segs);
+	if (e)
+		return e;
+	bulk_list_open(&c->s->bulk, &c->open);
+	e = c->open.err ? fail(cx, E_TEMP, "no memory to compact") : seg_list_look(cx, c->s->log_fd, &c->segs);
 	if (e)
 		return e;
 	c->all = calloc(c->segs.n + 1, sizeof *c->all);
@@ -474,7 +477,7 @@ static enum ec compact_group(struct cx *cx, struct compacting *c, struct group *
 	if (e == E_OK)
 		e = pack_new(cx, c->s->disk, c->s->log_fd, atomic_fetch_add(&c->s->next_id, 1), spare_for(c), &p);
 	if (e == E_OK) {
-		struct section_maker maker = { c->s, &c->segs, &p, &m, c->now_s };
+		struct section_maker maker = { c->s, &c->segs, &c->open, &p, &m, c->now_s };
 		p.octets_max = c->pack_max;
 		e = fill(cx, c, g, &b, &maker);
 		if (e == E_OK)
@@ -591,6 +594,7 @@ enum ec compact_run(struct cx *cx, struct store *s, const struct compact_conf *c
 		.s = s,
 		.conf = conf,
 		.out = out,
+		.open = BUF((size_t)2 * BULK_OPEN_MAX * sizeof(uint32_t)),
 		.pack_max = conf->pack_max ? conf->pack_max : PACK_OCTETS_MAX,
 		.now_s = (uint64_t)clock_now_s(),
 	};
@@ -605,6 +609,7 @@ enum ec compact_run(struct cx *cx, struct store *s, const struct compact_conf *c
 	}
 	free(c.all);
 	free(c.parts);
+	buf_free(&c.open);
 	seg_list_free(&c.segs);
 	return e ? wrap(cx, e, "compaction") : E_OK;
 }

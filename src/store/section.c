@@ -1,6 +1,8 @@
 /// section — see the header.
 #include "store/section.h"
 
+#include <string.h>
+
 #include "base/num.h"
 
 /// One section under way.
@@ -144,14 +146,31 @@ static void say_end(const struct seg_list *l, size_t place, struct pack_section 
 	out->end_chain = next ? next->head.prev_chain : out->head.prev_chain;
 }
 
-/// Whether what stands for `next` may stand for `last`, too: there is nothing between the two.
-static bool follows(const struct seg_list *l, const struct pack_section *last, const struct pack_section *next)
+/// Whether a stream has its bulk segment between the two, with a file or before it.
+static bool is_open_between(const struct buf *open, uint32_t from, uint32_t to)
 {
+	uint32_t id;
+
+	for (size_t i = 0; i + sizeof id <= open->n; i += sizeof id) {
+		memcpy(&id, open->p + i, sizeof id);
+		if (from < id && id < to)
+			return true;
+	}
+	return false;
+}
+
+/// Whether what stands for `next` may stand for `last`, too: there is nothing between the two.
+static bool follows(const struct section_maker *m, const struct pack_section *last, const struct pack_section *next)
+{
+	const struct seg_list *l = m->segs;
+
 	if (last->head.kind != next->head.kind)
 		return false;
 	if (next->head.kind == SEG_LOG)
 		return next->head.prev == last->head.id && next->head.prev_chain == last->end_chain &&
 		       next->head.first_lsn == last->end_lsn + 1;
+	if (is_open_between(m->open, last->head.id, next->oldest))
+		return false;
 	const struct seg_info *i = seg_list_find(l, last->head.id), *end = l->all + l->n;
 	for (i = i ? i + 1 : l->all; i < end && i->head.id < next->oldest; i++)
 		if (i->head.kind == SEG_BULK && !i->stale)
@@ -164,7 +183,7 @@ static enum ec begin(struct cx *cx, struct section *se, const struct pack_sectio
 	struct pack *p = se->m->pack;
 	const struct pack_section *last = pack_joinable(p);
 
-	if (!last || !follows(se->m->segs, last, new))
+	if (!last || !follows(se->m, last, new))
 		return pack_begin(cx, p, new);
 	pack_join(p, new);
 	return E_OK;

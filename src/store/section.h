@@ -2,9 +2,8 @@
 /// section — what of one segment goes into a pack: bodies that are marked, records that a start from the log needs.
 ///
 /// A COMMIT is needed where its version is above its cell's image; one that drops its cell, while older segments may
-/// still
-/// have commits of it; and as long as its outcome may be asked for. An IMAGE is needed where it is its cell's. A BULK
-/// record, while its segment's file is there.
+/// still have commits of it; and as long as its outcome may be asked for. An IMAGE is needed where it is its cell's.
+/// A BULK record, while its segment's file is there.
 #include "store/mark.h"
 #include "store/pack.h"
 #include "store/replay.h"
@@ -12,6 +11,7 @@
 struct section_maker {
 	struct store *s;
 	const struct seg_list *segs;
+	const struct buf *open;  // bulk_list_open of before `segs`: they may lack a file there that comes
 	struct pack *pack;       // NULL to count only
 	const struct mark *mark; // the same
 	uint64_t now_s;
