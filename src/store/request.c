@@ -55,6 +55,7 @@ static enum ec job_run(struct cx *cx, struct txn *t, struct job *job)
 	if (r->ran)
 		quota_forget_all(r->s->quota);
 	r->ran = true;
+	r->now_s = clock_now_s(); // it may have waited long: what it expunges goes now (mark.h)
 	r->run_result = r->run(cx, t, r);
 	return r->run_result;
 }

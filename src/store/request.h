@@ -81,7 +81,8 @@ struct request {
 	struct serve *s;
 	uint32_t verb;
 	uint64_t seq;
-	int64_t now_s, began_ns;
+	int64_t now_s; // when it came; of a change: when it is made
+	int64_t began_ns;
 	const void *in;   // struct req_…, private
 	void *out;        // struct ans_…, zeroed
 	uint64_t account; // of the checked handle

@@ -1,5 +1,7 @@
-/// Tests of reading messages whose octets cannot be had: lost is told as damage, a shortage as one, expunged as gone.
+/// Tests of reading messages whose octets cannot be had: lost is told as damage, a shortage as one, expunged as gone;
+/// and of when a message goes.
 #include <errno.h>
+#include <semaphore.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -44,7 +46,7 @@ static enum ec read_letter(struct letter *l, uint32_t *got)
 	return e;
 }
 
-static void expunge(struct letter *l)
+static void mark_deleted(struct letter *l)
 {
 	struct req_mbox_flags f = { .handle = l->h,
 		.mbox = l->inbox,
@@ -53,10 +55,16 @@ static void expunge(struct letter *l)
 		.flags = FLAG_DELETED,
 		.unchanged_since = UINT64_MAX };
 	struct ans_mbox_flags flagged;
+
+	must(ASK(&l->t->user, mbox_flags, &f, &flagged), "flags");
+}
+
+static void expunge(struct letter *l)
+{
 	struct req_mbox_expunge q = { .handle = l->h, .mbox = l->inbox, .all = 1, .out = { 0, 64 } };
 	struct ans_mbox_expunge a;
 
-	must(ASK(&l->t->user, mbox_flags, &f, &flagged), "flags");
+	mark_deleted(l);
 	must(ASK(&l->t->user, mbox_expunge, &q, &a), "expunge");
 	assert_int_equal(a.count, 1);
 }
@@ -122,10 +130,77 @@ static void test_unread(void **state)
 	}
 }
 
+struct blocked {
+	struct job job;
+	sem_t runs, go;
+};
+
+static enum ec blocked_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	struct blocked *b = job->arg;
+
+	(void)cx, (void)t;
+	sem_post(&b->runs);
+	sem_wait(&b->go);
+	return E_OK;
+}
+
+static void blocked_done(struct job *job, enum ec e)
+{
+	struct blocked *b = job->arg;
+
+	(void)e;
+	sem_post(&b->runs);
+}
+
+static bool writer_has_work(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool has = w->waiting.head != NULL;
+	pthread_mutex_unlock(&w->lock);
+	return has;
+}
+
+/// An expunge that waits for the writer takes its message away when it is done, not when it was asked for: so long is
+/// its body kept for who copies it meanwhile.
+static void test_expunge_waits(void **state)
+{
+	(void)state;
+	struct letter l = letter_new();
+	struct store *s = l.t->b->s;
+	struct blocked b = { .job = { .run = blocked_run, .done = blocked_done, .arg = &b } };
+	struct req_mbox_expunge q = { .handle = l.h, .mbox = l.inbox, .all = 1, .out = { 0, 64 } };
+	struct ans_mbox_expunge a = { 0 };
+	struct pl_row row;
+
+	sem_init(&b.runs, 0, 0);
+	sem_init(&b.go, 0, 0);
+	mark_deleted(&l);
+	store_submit(s, &b.job);
+	sem_wait(&b.runs);
+	assert_true(client_send(&l.t->user, VERB_mbox_expunge, &q, sizeof q, -1));
+	while (!writer_has_work(&s->writer))
+		usleep(1000);
+	for (int64_t came_s = clock_now_s(); clock_now_s() < came_s + 2;)
+		usleep(10000);
+	int64_t done_s = clock_now_s();
+	sem_post(&b.go);
+	assert_int_equal(client_answer(&l.t->user, &a, sizeof a), E_OK);
+	assert_int_equal(a.count, 1);
+	sem_wait(&b.runs); // it is over
+	struct view *v = bed_view(l.t->b);
+	struct mbox_ref m = { l.h.account, l.inbox };
+	assert_int_equal(mailbox_row(&l.t->b->cx, v, m, 1, done_s + EXPUNGED_READABLE_S - 1, &row), E_OK);
+	assert_int_equal(row.expunged, 1);
+	view_close(v);
+	town_end(l.t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unread),
+		cmocka_unit_test(test_expunge_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
