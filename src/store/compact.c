@@ -107,19 +107,30 @@ static enum ec must_stop(struct cx *cx, const struct compacting *c)
 	return stop ? fail(cx, E_CANCELED, "compaction was told to stop") : E_OK;
 }
 
+/// Opens a victim's file. errors: E_CORRUPT (also where the disk cannot read it), E_TEMP.
+static enum ec open_victim(struct cx *cx, const struct compacting *c, struct victim *v, struct segfile *out)
+{
+	enum ec e = segfile_open(cx, c->s->log_fd, v->info->head.id, out);
+
+	if (e == E_IO)
+		e = wrap(cx, E_CORRUPT, "segment %08x cannot be read", v->info->head.id);
+	v->damaged |= e == E_CORRUPT;
+	return e;
+}
+
 /// Adds the records that a start still needs, by reading all of them.
 static enum ec judge_records(struct cx *cx, struct compacting *c, struct victim *v)
 {
 	struct section_maker m = { .s = c->s, .segs = &c->segs, .now_s = c->now_s };
 	struct segfile f;
-	enum ec e = segfile_open(cx, c->s->log_fd, v->info->head.id, &f);
+	enum ec e = open_victim(cx, c, v, &f);
 
 	if (e)
-		return e;
+		return e == E_CORRUPT ? E_OK : e; // whoever copies it finds that, too
 	for (size_t i = 0; e == E_OK && i < v->parts_n; i++)
 		e = section_count(cx, &m, v->parts[i], &f, &v->living);
 	segfile_close(&f);
-	return e == E_CORRUPT ? E_OK : e; // whoever copies it finds that, too
+	return e == E_CORRUPT ? E_OK : e;
 }
 
 /// About how much of each segment rows still name.
@@ -349,9 +360,8 @@ static enum ec open_group(struct cx *cx, const struct compacting *c, struct grou
 	enum ec e = g->files ? E_OK : fail(cx, E_TEMP, "no memory to compact");
 
 	for (size_t i = 0; e == E_OK && i < g->n; i++) {
-		e = segfile_open(cx, c->s->log_fd, g->all[i].info->head.id, &g->files[i]);
+		e = open_victim(cx, c, &g->all[i], &g->files[i]);
 		g->opened += e == E_OK;
-		g->all[i].damaged = e == E_CORRUPT;
 	}
 	return e;
 }

@@ -1,12 +1,12 @@
 #pragma once
 /// compact — gives back the room of what nobody needs any more: bodies that no row names, commits that images cover.
 ///
-/// Sealed segments go, their living parts stay in a pack (pack.h), compressed. Order, so that nothing is lost
-/// whenever it
-/// ends: 1 mark what is named · 2 copy it, checked · 3 flush the pack · 4 wait until the log is durable as far as the
-/// index that was asked · 5 give the pack its name, flush the folder · 6 readers go to the pack · 7 unlink the
+/// Sealed segments go, their living parts stay in a pack (pack.h), compressed. Order, so that nothing is lost whenever
+/// it ends: 1 mark what is named · 2 copy it, checked · 3 flush the pack · 4 wait until the log is durable as far as
+/// the index that was asked · 5 give the pack its name, flush the folder · 6 readers go to the pack · 7 unlink the
 /// segments.
-/// A segment in which anything fails its checks is left as it is, and so is one whose rest no pack has room for.
+/// A segment of which anything that is needed fails its checks, or cannot be read, is left as it is, and so is one whose
+/// rest no pack has room for; the run goes on without it.
 /// By one thread at a time, beside writer and readers; it waits for the disk only.
 #include <stdatomic.h>
 
@@ -26,7 +26,7 @@ struct compact_result {
 	uint64_t segments, packs;         // gone, made
 	uint64_t octets_gone, octets_new; // of files
 	uint64_t bodies;                  // moved
-	uint64_t damaged;                 // segments left alone because something in them is damaged
+	uint64_t damaged;                 // segments left alone because something in them is damaged or unreadable
 };
 
 /// Compacts what is worth it. out: *out is right after an error, too.

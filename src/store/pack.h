@@ -2,9 +2,8 @@
 /// pack — what compaction leaves of segments: one section for each, or for several that left no bodies, with the bodies
 /// that rows still name and the records that a start from the log still needs; behind them a map, twice.
 ///
-/// A pack is written under a name of its own, flushed, and gets its segment's name only when it is complete: from
-/// then on
-/// it stands in the place of its sections' segments. A segment is in at most one pack that counts, the newest.
+/// A pack is written under a name of its own, flushed, and gets its segment's name only when it is complete: from then
+/// on it stands in the place of its sections' segments. A segment is in at most one pack that counts, the newest.
 /// Layout: docs/FORMAT.md. Pure files here: who is in, and when, decides compact.c.
 #include <stdbool.h>
 #include <stdint.h>

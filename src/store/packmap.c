@@ -1,8 +1,7 @@
 /// packmap — see the header.
 ///
-/// Only the sections and every PACK_SPARSE-th entry stay in memory: a pack of 256 MiB may hold 100,000 bodies. What
-/// is read
-/// of the map later is not checked again: the record that it leads to proves itself.
+/// Only the sections and every PACK_SPARSE-th entry stay in memory: a pack of 256 MiB may hold 100,000 bodies. What is
+/// read of the map later is not checked again: the record that it leads to proves itself.
 #include "store/packmap.h"
 
 #include <stdlib.h>
@@ -145,7 +144,7 @@ enum ec pack_map_read(struct cx *cx, int fd, const struct seg_head *head, struct
 	uint64_t next = 0;
 	enum ec e = read_copy(cx, fd, head, head->prev_end, &m, &next);
 
-	if (e == E_CORRUPT) {
+	if (e == E_CORRUPT || e == E_IO) {
 		pack_map_free(&m);
 		e = read_copy(cx, fd, head, head->prev_chain, &m, &next);
 	}

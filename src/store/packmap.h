@@ -36,7 +36,8 @@ struct pack_map {
 
 /// Prints a section; entries follow all sections.
 void pack_section_print(struct buf *b, const struct pack_section *s);
-/// Reads the map of the pack with this header from its file, the second copy where the first is damaged.
+/// Reads the map of the pack with this header from its file, the second copy where the first is damaged or cannot be
+/// read.
 /// errors: E_CORRUPT, E_TEMP, E_IO.
 [[nodiscard]] enum ec pack_map_read(struct cx *cx, int fd, const struct seg_head *head, struct pack_map *out);
 /// Whether both copies of the map prove themselves. errors: E_TEMP, E_IO.

@@ -113,6 +113,7 @@ static enum ec carry_body(struct cx *cx, struct section *se, const struct marked
 	enum ec e =
 		se->from->head.kind == SEG_PACK ? pack_map_find(cx, se->from->fd, &se->from->map, b->at, &at) : E_OK;
 
+	se->from->unread |= e == E_IO;
 	if (e == E_OK)
 		e = segfile_rec(cx, se->from, at, &r);
 	if (e == E_OK && (r.type != REC_BLOB || r.arg[BLOB_OCTETS] != b->octets))
@@ -209,6 +210,12 @@ static struct section section_of(struct section_maker *m, const struct seg_info 
 	};
 }
 
+/// A segment that cannot be read is as damaged as one that does not prove itself; other failures are not its own.
+static enum ec judge(struct cx *cx, const struct section *se, enum ec e)
+{
+	return e == E_IO && se->from->unread ? wrap(cx, E_CORRUPT, "segment %08x cannot be read", se->id) : e;
+}
+
 enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from)
 {
 	struct section se = section_of(m, info, from);
@@ -217,14 +224,14 @@ enum ec section_make(struct cx *cx, struct section_maker *m, const struct seg_in
 
 	if (e == E_OK)
 		e = walk_section(cx, &se, info, carry);
-	return e ? e : carry_bodies(cx, &se);
+	return judge(cx, &se, e ? e : carry_bodies(cx, &se));
 }
 
 enum ec section_count(
 	struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from, uint64_t *octets)
 {
 	struct section se = section_of(m, info, from);
-	enum ec e = walk_section(cx, &se, info, count);
+	enum ec e = judge(cx, &se, walk_section(cx, &se, info, count));
 
 	if (e == E_OK)
 		*octets += se.needed;

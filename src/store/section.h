@@ -19,7 +19,7 @@ struct section_maker {
 
 /// Adds the section of a segment. The log's come before the others, in order, so that those without bodies become one.
 /// in: from — the segment's file, or the pack that stands for it.
-/// errors: E_CORRUPT (something in it does not prove itself; the pack is void), those of pack_record.
+/// errors: E_CORRUPT (something in it does not prove itself or cannot be read; the pack is void), those of pack_record.
 [[nodiscard]] enum ec section_make(
 	struct cx *cx, struct section_maker *m, const struct seg_info *info, struct segfile *from);
 /// Adds to *octets those of its records, bodies apart, that would be carried. errors: E_CORRUPT, E_IO, E_TEMP.

@@ -57,7 +57,7 @@ enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out)
 	if (fd < 0)
 		return disk_error(cx, fd, name);
 	enum ec e1 = read_head(cx, fd, 0, &one), e2 = read_head(cx, fd, SEG_SECOND, &two);
-	enum ec e = e1 == E_CORRUPT ? e2 : e1;
+	enum ec e = e1 == E_CORRUPT || e1 == E_IO ? e2 : e1; // a bad sector is damage like any other
 	const struct seg_head *h = e1 ? &two : &one;
 	if (e == E_OK && h->id != id)
 		e = fail(cx, E_CORRUPT, "header of segment %08x", h->id);
@@ -106,6 +106,11 @@ enum ec segfile_at(struct cx *cx, struct segfile *f, uint64_t at, size_t n, stru
 			return fail(cx, E_TEMP, "no memory for a window of %zu octets", want);
 		struct iovec iov = { room, want };
 		enum ec e = disk_read(cx, f->fd, &iov, 1, at);
+		if (e == E_IO && want > n) { // a bad sector takes nothing with it that is beside it
+			iov = (struct iovec){ room, want = n };
+			e = disk_read(cx, f->fd, &iov, 1, at);
+		}
+		f->unread |= e == E_IO;
 		if (e)
 			return e;
 		f->window_at = at;
@@ -133,6 +138,7 @@ enum ec segfile_body(struct cx *cx, struct segfile *f, const struct rec *r)
 		return fail(cx, E_TEMP, "no memory for a CRC table");
 	struct iovec iov = { table, table_octets };
 	enum ec e = disk_read(cx, f->fd, &iov, 1, from + body);
+	f->unread |= e == E_IO;
 	if (e == E_OK && crc32c(0, (struct sl){ table, table_octets }) != r->crc)
 		e = E_CORRUPT;
 	for (uint64_t at = 0; e == E_OK && at < body; at += PIECE_OCTETS) {

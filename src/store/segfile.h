@@ -17,6 +17,7 @@ struct segfile {
 	uint64_t size;       // of the file when it was opened
 	struct pack_map map; // of a pack
 	bool two_copies;     // both copies of the header are good and the same
+	bool unread;         // the disk could not read some of it
 	struct buf window;
 	uint64_t window_at;
 	unsigned refs; // the cache's own
@@ -26,8 +27,8 @@ struct segfile {
 void seg_name(uint32_t id, char out[static SEG_NAME]);
 /// The id in a file name; false for every name that seg_name does not make.
 bool seg_name_parse(const char *name, uint32_t *id);
-/// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged, and the map
-/// of a pack.
+/// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged or cannot be
+/// read, and the map of a pack.
 /// errors: E_NOTFOUND, E_CORRUPT (both copies damaged), E_UNSUPPORTED, E_TEMP, E_IO.
 [[nodiscard]] enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out);
 void segfile_close(struct segfile *f);
