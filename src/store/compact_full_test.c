@@ -275,7 +275,7 @@ static void test_empty_it(void **state)
 		assert_int_equal(expunge(t, 2, row), E_OK);
 		if (row % 4 == 3) {
 			town_compact(t, &any_dead);
-			t->s->writer.roll = true; // a segment of its own for each few of them: what uses reserves up
+			t->s->writer.roll = true; // where there is room, a segment of its own for each few of them
 		}
 	}
 	town_same(t);

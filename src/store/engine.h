@@ -62,10 +62,11 @@ struct writer {
 	bool stop, started;
 	store_watch *watch;
 	void *watch_arg;
-	atomic_bool roll;      // begin a new segment with the next batch
-	atomic_uint turn;      // grows; odd while there is a batch that may be in the log and is not in the index
-	bool telling;          // `watch` is being called
-	pthread_cond_t silent; // it is not any more
+	atomic_bool roll;       // begin a new segment with the next batch
+	_Atomic enum ec rolled; // what came of that
+	atomic_uint turn;       // grows; odd while there is a batch that may be in the log and is not in the index
+	bool telling;           // `watch` is being called
+	pthread_cond_t silent;  // it is not any more
 	struct store_stats stats;
 	// below: the writer's thread only
 	struct txn txn;
@@ -120,7 +121,8 @@ struct store {
 [[nodiscard]] enum ec store_open_on(
 	struct cx *cx, const struct store_conf *conf, const struct disk *disk, struct store **out);
 /// Seals the segment that is being written, so that all before can be compacted or copied. Any thread but the writer's.
-/// errors: those of image_write.
+/// errors: those of image_write; where there is no room for another segment (E_FULL), or none could be made, the log
+/// goes on in the present one.
 [[nodiscard]] enum ec store_roll(struct cx *cx, struct store *s);
 /// Waits until the log is durable through `lsn`; not where the writer is gone. Any thread but the writer's.
 /// errors: E_TEMP (it does not become so within seconds).

@@ -288,6 +288,41 @@ static void test_full(void **state)
 	bed_remove(&b);
 }
 
+/// On a disk with less room than a segment a backup cannot seal the present one: it is told so, and nobody else is.
+static void test_hold_without_room(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct waiting_job w = { .put = { cell_a, 0, 0, SL("k"), SL("v"), .outcome = SL("") } };
+	struct store_held held = { 0 };
+
+	disk.fallocate = full_fallocate;
+	disk_is_full = false;
+	struct store *s = bed_open_on(&b, &disk);
+	assert_int_equal(submit(s, &w), E_OK);
+	disk_is_full = true;
+	uint32_t segment = s->journal.head.id;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(store_hold(NULL, s, true, &held), E_FULL);
+		w.put.expect++;
+		atomic_store(&s->writer.roll, i == 1); // or a job in the same batch as who asks for it
+		assert_int_equal(submit(s, &w), E_OK);
+	}
+	assert_true(s->journal.head.id == segment && s->journal.reserves == JOURNAL_RESERVES);
+	disk_is_full = false;
+	assert_int_equal(store_hold(NULL, s, true, &held), E_OK);
+	assert_true(s->journal.head.id > segment);
+	w.put = (struct put){ cell_a, 4, 0, SL("k"), SL("last"), .outcome = SL("") };
+	assert_int_equal(submit(s, &w), E_OK);
+	bed_crash(s);
+	no_index(&b);
+	s = bed_open(&b);
+	assert_true(has(s, cell_a, SL("last")) && s->damaged_batches == 0);
+	store_close(s);
+	bed_remove(&b);
+}
+
 /// Without room, not even for the state file, until a reserve was given up.
 static int full_open(void *arg, int dir, const char *name, int flags)
 {
@@ -620,6 +655,7 @@ int main(void)
 		cmocka_unit_test(test_heals),
 		cmocka_unit_test(test_raise),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_hold_without_room),
 		cmocka_unit_test(test_full_start),
 		cmocka_unit_test(test_clean_mark_goes_first),
 		cmocka_unit_test(test_little_space),

@@ -233,15 +233,30 @@ static void seal(struct journal *j)
 		(void)j->disk->ftruncate(j->disk->arg, j->fd, j->end.at + REC_HEAD);
 }
 
+/// Leaves a segment that has room yet: only when there is another, so that without one it goes on.
+static enum ec roll_early(struct cx *cx, struct journal *j)
+{
+	struct journal old = *j; // its segment
+	enum ec e = make_segment(cx, j, j->durable, false);
+
+	if (e)
+		return e;
+	seal(&old);
+	leave_segment(&old);
+	return E_OK;
+}
+
 enum ec journal_roll(struct cx *cx, struct journal *j, bool anyhow)
 {
-	uint64_t full = anyhow ? SEG_DATA + 1 : j->segment_octets;
+	bool full = j->fd < 0 || j->end.at >= j->segment_octets;
 
-	if (j->fd >= 0 && j->end.at < full)
+	if (!full && (!anyhow || j->end.at == SEG_DATA))
 		return E_OK;
 	enum ec e = journal_flush(cx, j);
 	if (e)
 		return e;
+	if (!full)
+		return roll_early(cx, j);
 	seal(j);
 	leave_segment(j);
 	return make_segment(cx, j, j->durable, false);

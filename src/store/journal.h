@@ -59,7 +59,7 @@ void journal_init(
 /// Flushes what is written. After an error journal_restart is due.
 [[nodiscard]] enum ec journal_flush(struct cx *cx, struct journal *j);
 /// Seals the present segment where it is full, or holds anything and `anyhow`, and begins a new one. After an error
-/// journal_restart is due.
+/// journal_restart is due, unless j->fd says that the present segment goes on: there was no other to be had, `anyhow`.
 [[nodiscard]] enum ec journal_roll(struct cx *cx, struct journal *j, bool anyhow);
 /// Leaves the failed segment: makes a new one behind the durable end (from the reserve where `frees`), writes
 /// again what was acknowledged but not durable, and flushes it. errors: E_FULL, E_IO, E_TEMP; it may be called again.

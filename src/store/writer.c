@@ -255,13 +255,25 @@ static enum ec log_batch(struct cx *cx, struct writer *w, bool durable)
 	return E_OK;
 }
 
+/// A new segment where it is due. One that was only asked for fails alone (store_roll): the present one has room yet.
+static enum ec roll(struct cx *cx, struct writer *w)
+{
+	struct journal *j = &w->txn.s->journal;
+	bool anyhow = atomic_exchange(&w->roll, false);
+	enum ec e = journal_roll(cx, j, anyhow);
+
+	if (anyhow)
+		atomic_store(&w->rolled, e);
+	return anyhow && j->fd >= 0 ? E_OK : e;
+}
+
 /// Begins an empty batch.
 static enum ec begin(struct cx *cx, struct writer *w)
 {
 	struct txn *t = &w->txn;
 	struct store *s = t->s;
 
-	enum ec e = journal_roll(cx, &s->journal, atomic_exchange(&w->roll, false));
+	enum ec e = roll(cx, w);
 	if (e == E_OK)
 		e = index_write(cx, s->index, &t->view.t);
 	if (e)
@@ -743,7 +755,10 @@ void writer_stop(struct store *s)
 enum ec store_roll(struct cx *cx, struct store *s)
 {
 	atomic_store(&s->writer.roll, true);
-	return image_write(cx, s, (struct cell_id){ 0 }, true); // something must be written behind the new beginning
+	// something must be written behind the new beginning
+	enum ec e = image_write(cx, s, (struct cell_id){ 0 }, true);
+	enum ec rolled = atomic_load(&s->writer.rolled);
+	return e || rolled == E_OK ? e : fail(cx, rolled, "no other segment for the log");
 }
 
 void store_set_watch(struct store *s, store_watch *fn, void *arg)
