@@ -438,17 +438,17 @@ static enum ec replace(
 /// Where the disk is full a pack must give more than it takes: otherwise the spare would not come back.
 static bool is_worth(const struct group *g, const struct pack *p)
 {
-	return !p->spare || p->at < g->octets;
+	return !p->spare || pack_octets(p) < g->octets;
 }
 
 static enum ec finish(
 	struct cx *cx, struct compacting *c, const struct group *g, const struct births *b, struct pack *p)
 {
-	enum ec e = pack_finish(cx, p);
-	uint64_t octets = p->at;
+	uint64_t octets = pack_octets(p);
 
-	if (e == E_OK && !is_worth(g, p))
+	if (!is_worth(g, p))
 		return E_OK;
+	enum ec e = pack_finish(cx, p);
 	if (e == E_OK)
 		e = wait_durable(cx, c->s);
 	if (e == E_OK)

@@ -242,6 +242,78 @@ static void test_nothing_to_win(void **state)
 	town_free(t);
 }
 
+/// A tight disk on which somebody else takes the room that a failed pack leaves, if any.
+struct thief {
+	struct tight d; // first: its functions get it
+	unsigned cuts, names;
+	bool fails; // naming a pack
+};
+
+static bool is_spare(int fd)
+{
+	char link[64], path[200] = "";
+
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	return readlink(link, path, sizeof path - 1) > 0 && strstr(path, SPARE_NAME);
+}
+
+static int thief_ftruncate(void *arg, int fd, uint64_t octets)
+{
+	struct thief *thief = arg;
+	int rc = tight_ftruncate(arg, fd, octets);
+
+	thief->cuts += is_spare(fd);
+	return rc;
+}
+
+static int thief_open(void *arg, int dir, const char *name, int flags)
+{
+	struct thief *thief = arg;
+
+	if (thief->fails && flags & O_CREAT && strcmp(name, SPARE_NAME) == 0)
+		hold_octets(&thief->d, true); // too late
+	return tight_open(arg, dir, name, flags);
+}
+
+static int thief_rename(void *arg, int dir, const char *from, const char *to)
+{
+	struct thief *thief = arg;
+
+	if (strcmp(from, SPARE_NAME) == 0 && thief->fails)
+		return -EIO;
+	thief->names += strcmp(from, SPARE_NAME) == 0;
+	return tight_rename(arg, dir, from, to);
+}
+
+/// The room that compaction keeps is cut only for a pack that takes its place; where that fails it is there again.
+static void test_spare_stays(void **state)
+{
+	(void)state;
+	static const struct compact_conf all = { .dead_percent = 0 };
+	struct thief thief = { .fails = false };
+	struct town *t = tight_town(&thief.d, 3);
+	struct compact_result r;
+	unsigned none = 0;
+
+	t->bed.disk.open = thief_open;
+	t->bed.disk.ftruncate = thief_ftruncate;
+	t->bed.disk.rename = thief_rename;
+	fill_disk(t, &thief.d, 20, 2);
+	for (unsigned i = 0; i < 8; i++) {
+		thief.cuts = thief.names = 0;
+		thief.fails = i == 0;
+		enum ec e = compact_run(NULL, t->s, &all, &r);
+		assert_true(i == 0 ? e == E_IO : e == E_OK || e == E_FULL);
+		assert_int_equal(thief.cuts, i == 0 ? 1 : thief.names);
+		assert_int_equal(t->s->spare.octets, t->s->segment_octets);
+		none += r.packs == 0;
+	}
+	assert_true(none > 1);
+	town_same(t);
+	hold_octets(&thief.d, false);
+	town_free(t);
+}
+
 /// With the reserves gone, what little room there is lets expunges go on.
 static void test_little_room(void **state)
 {
@@ -375,6 +447,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_nothing_to_win),
+		cmocka_unit_test(test_spare_stays),
 		cmocka_unit_test(test_little_room),
 		cmocka_unit_test(test_empty_it),
 		cmocka_unit_test(test_ends_anywhere),

@@ -284,6 +284,13 @@ static enum ec add_map(struct cx *cx, struct pack *p, struct sl sections)
 	return e;
 }
 
+uint64_t pack_octets(const struct pack *p)
+{
+	size_t sections = p->sections.n / sizeof(struct pack_section);
+
+	return p->at + 2 * (REC_HEAD + sections * SECTION_OCTETS + p->entries.n);
+}
+
 enum ec pack_finish(struct cx *cx, struct pack *p)
 {
 	struct buf sections = BUF((size_t)PACK_SECTIONS_MAX * SECTION_OCTETS);
@@ -302,10 +309,16 @@ enum ec pack_finish(struct cx *cx, struct pack *p)
 		e = send(cx, p);
 	if (e == E_OK)
 		e = segfile_write_head(cx, p->disk, p->fd, &p->head);
-	int rc = e || !p->spare ? 0 : p->disk->ftruncate(p->disk->arg, p->fd, p->at);
-	if (e == E_OK && rc == 0)
-		rc = p->disk->fdatasync(p->disk->arg, p->fd);
+	int rc = e ? 0 : p->disk->fdatasync(p->disk->arg, p->fd);
 	return rc < 0 ? disk_error(cx, rc, "flush of a pack") : e;
+}
+
+/// The spare is cut to what the pack takes of it.
+static int cut_spare(const struct pack *p)
+{
+	int rc = p->spare ? p->disk->ftruncate(p->disk->arg, p->fd, p->at) : 0;
+
+	return rc == 0 && p->spare ? p->disk->fdatasync(p->disk->arg, p->fd) : rc;
 }
 
 enum ec pack_name(struct cx *cx, struct pack *p)
@@ -314,7 +327,11 @@ enum ec pack_name(struct cx *cx, struct pack *p)
 
 	new_name(p, from);
 	seg_name(p->head.id, to);
-	int rc = p->disk->rename(p->disk->arg, p->dir, from, to);
+	int rc = cut_spare(p);
+	if (rc == 0)
+		rc = p->disk->rename(p->disk->arg, p->dir, from, to);
+	if (rc < 0 && p->spare) // as long as it was, before anybody takes the room
+		(void)p->disk->fallocate(p->disk->arg, p->fd, p->spare);
 	if (rc < 0)
 		return disk_error(cx, rc, "naming a pack");
 	close(p->fd);

@@ -47,9 +47,11 @@ void pack_join(struct pack *p, const struct pack_section *s);
 /// in: birth — its address. errors: E_CORRUPT (it does not prove itself), others as pack_record.
 [[nodiscard]] enum ec pack_body(
 	struct cx *cx, struct pack *p, struct segfile *from, const struct rec *r, uint64_t birth);
+/// How long the file will be when it is finished as it is now.
+uint64_t pack_octets(const struct pack *p);
 /// Writes map and header and flushes everything. errors: E_FULL, E_IO, E_TEMP, E_TOOBIG.
 [[nodiscard]] enum ec pack_finish(struct cx *cx, struct pack *p);
-/// Gives a finished pack its name, durably. errors: E_IO.
+/// Gives a finished pack its name, durably; the spare becomes as short as the pack only then. errors: E_IO.
 [[nodiscard]] enum ec pack_name(struct cx *cx, struct pack *p);
 /// Ends it; without pack_name the file goes, unless it is the spare.
 void pack_end(struct pack *p);

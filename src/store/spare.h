@@ -3,7 +3,8 @@
 /// go, also where the disk is full.
 ///
 /// It is a file of that length. On a full disk a pack is written into it (pack_new), which makes it the pack; what the
-/// pack's segments leave then makes it anew. A pack that comes to nothing leaves it as it was.
+/// pack's segments leave then makes it anew. A pack that comes to nothing, as one that gives less than it takes, leaves
+/// it as long as it was.
 /// By one thread at a time: who opens the store, then who compacts it.
 #include <stdint.h>
 
