@@ -465,12 +465,18 @@ static enum ec finish(
 	return E_OK;
 }
 
+/// Makes the spare anew. While the disk takes mail it goes on doing so.
+static void fill_spare(struct store *s)
+{
+	spare_fill(&s->spare, store_is_low(s) ? store_room(s) : store_free_room(s));
+}
+
 /// What a pack is written into: on a disk that is nearly full the spare, so that the writer keeps what room there is.
 static const struct spare *spare_for(struct compacting *c)
 {
 	struct store *s = c->s;
 
-	spare_fill(&s->spare, store_room(s));
+	fill_spare(s);
 	return s->spare.octets && store_room(s) < 2 * s->segment_octets ? &s->spare : NULL;
 }
 
@@ -592,7 +598,7 @@ static enum ec compact_all(struct cx *cx, struct compacting *c)
 		} while (e && change_group(c, &g, e));
 		c->done += g.octets;
 	}
-	spare_fill(&c->s->spare, store_room(c->s));
+	fill_spare(c->s);
 	if (e == E_FULL || (e == E_OK && c->full))
 		e = c->out->segments ? E_OK : wrap(cx, E_FULL, "no room for what is alive in a segment");
 	return e;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "store/compact.h"
 #include "store/fault_bed.h"
 #include "store/state.h"
 
@@ -323,12 +324,23 @@ static void test_hold_without_room(void **state)
 	bed_remove(&b);
 }
 
+static _Atomic bool reserve_given;
+
+static int full_unlink(void *arg, int dir, const char *name)
+{
+	struct stat st = { 0 };
+	bool reserve = sl_starts(sl_cstr(name), SL("reserve-")) && fstatat(dir, name, &st, 0) == 0;
+
+	reserve_given |= reserve && st.st_size > 0; // one that could not be made has nothing to give
+	return disk_real.unlink(arg, dir, name);
+}
+
 /// Without room, not even for the state file, until a reserve was given up.
 static int full_open(void *arg, int dir, const char *name, int flags)
 {
-	if (disk_is_full && strcmp(name, "state.new") == 0 && faccessat(dir, "log/reserve-0", F_OK, 0) == 0)
-		return -ENOSPC;
-	return disk_real.open(arg, dir, name, flags);
+	bool room = !disk_is_full || reserve_given;
+
+	return room || strcmp(name, "state.new") != 0 ? disk_real.open(arg, dir, name, flags) : -ENOSPC;
 }
 
 /// A store starts on a full disk: the reserve of the run before has room for its segment and its state.
@@ -341,6 +353,7 @@ static void test_full_start(void **state)
 		.job = { .durable = true, .frees = true } };
 
 	disk.open = full_open;
+	disk.unlink = full_unlink;
 	disk.fallocate = full_fallocate;
 	disk.free_octets = full_free;
 	disk_is_full = false;
@@ -351,6 +364,7 @@ static void test_full_start(void **state)
 			store_close(s);
 		else
 			bed_crash(s);
+		reserve_given = false;
 		disk_is_full = true;
 		s = bed_open_on(&b, &disk);
 		assert_int_equal(s->journal.reserves, JOURNAL_RESERVES - 2); // one each
@@ -395,6 +409,77 @@ static void test_clean_mark_goes_first(void **state)
 	store_close(s);
 	close(dir);
 	bed_remove(&b);
+}
+
+/// Nor on a full disk: a reserve makes room for that.
+static void test_clean_mark_on_full_disk(void **state)
+{
+	(void)state;
+	struct bed b = bed_make();
+	struct disk disk = disk_unflushed();
+	struct state st;
+
+	disk_is_full = false;
+	store_close(bed_open(&b));
+	int dir = open(b.dir, O_RDONLY | O_DIRECTORY);
+	disk.open = full_open;
+	disk.unlink = full_unlink;
+	disk.fallocate = no_fallocate;
+	reserve_given = false;
+	disk_is_full = true;
+	struct store *s;
+	assert_int_equal(store_open_on(NULL, &b.conf, &disk, &s), E_IO);
+	assert_int_equal(state_read(NULL, dir, &st), E_OK);
+	assert_false(st.clean);
+	disk_is_full = false;
+	store_close(bed_open(&b));
+	close(dir);
+	bed_remove(&b);
+}
+
+/// So much is free, but for the room kept for compaction.
+static _Atomic int64_t free_now;
+
+static int64_t some_free(void *arg, int dir)
+{
+	struct stat st;
+
+	(void)arg;
+	return free_now - (fstatat(dir, SPARE_NAME, &st, 0) == 0 ? st.st_size : 0);
+}
+
+/// The room kept for compaction is made of what the disk has above its reserve: neither a start nor compaction makes
+/// mail be refused. Where it is refused already, compaction takes what it needs.
+static void test_spare_leaves_reserve(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name;
+		int64_t free_octets;
+		uint64_t started, compacted;
+	} cases[] = {
+		{ "little above the reserve", 110 << 20, 4 << 20, 4 << 20 },
+		{ "some", 120 << 20, 8 << 20, 8 << 20 },
+		{ "much", 200 << 20, 16 << 20, 16 << 20 },
+		{ "low", 90 << 20, 0, 16 << 20 },
+	};
+
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct bed b = bed_make();
+		struct disk disk = disk_unflushed();
+		struct compact_conf conf = { .dead_percent = 1 };
+		struct compact_result r;
+		disk.free_octets = some_free;
+		free_now = cases[i].free_octets;
+		b.conf.free_min_octets = 100 << 20;
+		b.conf.segment_octets = 16 << 20;
+		struct store *s = bed_open_on(&b, &disk);
+		CHECK(s->spare.octets == cases[i].started, cases[i].name);
+		assert_int_equal(compact_run(NULL, s, &conf, &r), E_OK);
+		CHECK(s->spare.octets == cases[i].compacted, cases[i].name);
+		store_close(s);
+		bed_remove(&b);
+	}
 }
 
 /// Little free space: bodies are refused, but not where they help to free some; changes without bodies go on.
@@ -658,6 +743,8 @@ int main(void)
 		cmocka_unit_test(test_hold_without_room),
 		cmocka_unit_test(test_full_start),
 		cmocka_unit_test(test_clean_mark_goes_first),
+		cmocka_unit_test(test_clean_mark_on_full_disk),
+		cmocka_unit_test(test_spare_leaves_reserve),
 		cmocka_unit_test(test_little_space),
 		cmocka_unit_test(test_little_space_stream),
 		cmocka_unit_test(test_index_full),

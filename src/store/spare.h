@@ -23,7 +23,7 @@ struct spare {
 /// Finds what an earlier run left.
 void spare_init(struct spare *s, const struct disk *disk, int dir, uint64_t wanted);
 /// Makes it, or makes it larger, as far as that leaves as much room as it takes; what a pack took comes back anyhow.
-/// in: room — free octets of the disk.
+/// in: room — free octets of the disk; where mail shall still come in, those above what is kept free (disk_reserve).
 void spare_fill(struct spare *s, uint64_t room);
 /// Looks what a pack left of it, which was written into it and has ended.
 void spare_look(struct spare *s);

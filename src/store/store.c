@@ -387,7 +387,7 @@ static enum ec open_log(struct cx *cx, struct store *s, const struct replayed *r
 	if (e)
 		return e;
 	journal_fill_reserve(&s->journal);
-	spare_fill(&s->spare, store_room(s));
+	spare_fill(&s->spare, store_free_room(s));
 	s->writer.on_reserve = s->journal.reserves < JOURNAL_RESERVES; // a full disk: only what frees space
 	s->writer.applied = r->applied;
 	return E_OK;
@@ -426,22 +426,22 @@ static void take_numbers(struct store *s, const struct seg_list *l, bool raised,
 	atomic_store(&s->segments, files);
 }
 
-/// Before a start writes into the index, which is not flushed from here on: the mark of a clean stop goes. On a full
-/// disk that must wait until there is a reserve to take the room from.
-static enum ec unmark_clean(struct cx *cx, struct store *s, struct stop *stop)
-{
-	enum ec e = stop->clean ? state_write(cx, s->disk, s->dir_fd, &stop->now) : E_OK;
-
-	stop->noted = stop->clean && e == E_OK;
-	return e == E_FULL ? E_OK : e;
-}
-
+/// Notes that the store is open, on a full disk in the room of a reserve.
 static enum ec note_open(struct cx *cx, struct store *s, const struct stop *stop)
 {
 	enum ec e = state_write(cx, s->disk, s->dir_fd, &stop->now);
 
 	if (e == E_FULL && journal_give_reserve(&s->journal))
 		e = state_write(cx, s->disk, s->dir_fd, &stop->now);
+	return e;
+}
+
+/// Before a start writes into the index, which is not flushed from here on: the mark of a clean stop goes.
+static enum ec unmark_clean(struct cx *cx, struct store *s, struct stop *stop)
+{
+	enum ec e = stop->clean ? note_open(cx, s, stop) : E_OK;
+
+	stop->noted = stop->clean && e == E_OK;
 	return e;
 }
 
