@@ -5,8 +5,8 @@
 /// it ends: 1 mark what is named · 2 copy it, checked · 3 flush the pack · 4 wait until the log is durable as far as
 /// the index that was asked · 5 give the pack its name, flush the folder · 6 readers go to the pack · 7 unlink the
 /// segments.
-/// A segment of which anything that is needed fails its checks, or cannot be read, is left as it is, and so is one whose
-/// rest no pack has room for; the run goes on without it.
+/// A segment of which anything that is needed fails its checks, or cannot be read, is left as it is, and so is one
+/// whose rest no pack has room for; the run goes on without it.
 /// By one thread at a time, beside writer and readers; it waits for the disk only.
 #include <stdatomic.h>
 

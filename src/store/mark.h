@@ -27,8 +27,8 @@ struct mark {
 };
 
 /// Walks. out: m->bodies; free it with buf_free.
-/// errors: E_TEMP (memory; the clock was set; the index stays behind the log), E_IO, E_CORRUPT, E_UNSUPPORTED (the store was opened without
-/// conf.bodies).
+/// errors: E_TEMP (memory; the clock was set; the index stays behind the log), E_IO, E_CORRUPT, E_UNSUPPORTED (the
+/// store was opened without conf.bodies).
 [[nodiscard]] enum ec mark_walk(struct cx *cx, struct store *s, struct mark *m);
 /// What was collected, and how much of it.
 static inline const struct marked *mark_bodies(const struct mark *m, size_t *n)
