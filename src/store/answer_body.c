@@ -422,8 +422,9 @@ static void tell_unread(struct cx *cx, struct request *r, uint32_t uid, enum ec 
 		kv_sl("why", sl_cstr(story)));
 }
 
-/// What the answer says of a message whose octets cannot be had. errors: E_TEMP — what failed may pass: no memory, no
-/// descriptor, a disk that does not answer. That is never told as damage.
+/// What the answer says of a message whose octets cannot be had. E_IO is damage: a disk says so of a bad sector, and
+/// it concerns the messages there alone. errors: E_TEMP — what failed may pass, no memory or no descriptor. That is
+/// never told as damage.
 static enum ec unread(struct cx *cx, struct request *r, uint32_t uid, enum ec why, uint32_t *got)
 {
 	bool there = true;
@@ -434,7 +435,7 @@ static enum ec unread(struct cx *cx, struct request *r, uint32_t uid, enum ec wh
 	if (there)
 		tell_unread(cx, r, uid, why);
 	*got = there ? READ_DAMAGED : READ_GONE;
-	return why == E_NOTFOUND || why == E_CORRUPT || why == E_UNSUPPORTED ? E_OK : E_TEMP;
+	return why == E_NOTFOUND || why == E_CORRUPT || why == E_UNSUPPORTED || why == E_IO ? E_OK : E_TEMP;
 }
 
 static void mbox_read(struct cx *cx, struct request *r)

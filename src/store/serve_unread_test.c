@@ -1,14 +1,35 @@
 /// Tests of reading messages whose octets cannot be had: lost is told as damage, a shortage as one, expunged as gone;
-/// and of when a message goes.
+/// when a message goes;
+/// and nobody else's octets are withheld for it.
 #include <errno.h>
 #include <semaphore.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "store/engine.h"
 #include "store/mbox_rows.h"
 #include "store/serve_town.h"
+
+static struct {
+	uint64_t from, to; // octets of every file that cannot be read
+} bad_sector;
+
+/// In the place of the C library's.
+ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at)
+{
+	uint64_t end = (uint64_t)at;
+
+	for (int i = 0; i < n; i++)
+		end += iov[i].iov_len;
+	if ((uint64_t)at < bad_sector.to && end > bad_sector.from) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_preadv, fd, iov, n, at, 0);
+}
 
 /// One message, read so far by nobody, and its body's segment.
 struct letter {
@@ -196,11 +217,41 @@ static void test_expunge_waits(void **state)
 	town_end(l.t);
 }
 
+/// A bad sector below the second of three messages: the request brings the other two.
+static void test_bad_sector(void **state)
+{
+	struct letter l = letter_new();
+	struct req_mbox_read q = { .handle = l.h,
+		.mbox = l.inbox,
+		.uid = { 1, 2, 3 },
+		.out = { 3, { { 0, 100 }, { 100, 100 }, { 200, 100 } } } };
+	struct ans_mbox_read a = { 0 };
+	struct pl_row row;
+
+	(void)state;
+	append(&l.t->user, &l.h, l.inbox, SL("second"));
+	append(&l.t->user, &l.h, l.inbox, SL("third"));
+	struct view *v = bed_view(l.t->b);
+	assert_int_equal(
+		mailbox_row(&l.t->b->cx, v, (struct mbox_ref){ l.h.account, l.inbox }, 2, clock_now_s(), &row), E_OK);
+	view_close(v);
+	bad_sector.from = (uint32_t)row.body;
+	bad_sector.to = bad_sector.from + 1;
+	enum ec e = ASK(&l.t->user, mbox_read, &q, &a);
+	bad_sector.from = bad_sector.to = 0;
+	assert_int_equal(e, E_OK);
+	assert_true(a.got[0] == 6 && a.got[1] == READ_DAMAGED && a.got[2] == 5);
+	assert_memory_equal(l.t->user.arena, "octets", 6);
+	assert_memory_equal(l.t->user.arena + 200, "third", 5);
+	town_end(l.t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unread),
 		cmocka_unit_test(test_expunge_waits),
+		cmocka_unit_test(test_bad_sector),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
