@@ -293,7 +293,9 @@ static enum ec with_room(struct cx *cx, struct request *r, struct view *v, struc
 			e = quota_read(cx, r->s->quota, v, t->id[i], &used);
 		if (e != E_OK)
 			return e;
-		if (!limited || !quota_over(&a, &used, octets, 1, 100))
+		if (!limited ||
+			(!quota_over(&a, &used, octets, 1, 100) &&
+				!quota_floods(r->s->quota, t->id[i], &a, octets, r->now_s, QUOTA_FLOOD_DELIVERY)))
 			t->id[n++] = t->id[i];
 	}
 	*verdict = n ? RCPT_LOCAL : RCPT_FULL;

@@ -34,7 +34,7 @@ static enum ec see_earlier(struct cx *cx, struct txn *t, const struct delivery *
 /// E_OK; E_QUOTA where there is no room, UIDs being room as well; E_CONFLICT where the account or its INBOX is gone.
 static enum ec check_target(struct cx *cx, struct txn *t, const struct delivery *d, uint64_t account)
 {
-	struct mbox_op op = { .m = { account, 0 }, .quota = d->quota };
+	struct mbox_op op = { .m = { account, 0 }, .quota = d->quota, .now_s = d->now_s };
 	struct quota_used more = { blob_octets(d->body), 1 };
 	struct mbox_head h;
 	enum mbox_use use;
@@ -97,6 +97,7 @@ static enum ec store_all(struct cx *cx, struct txn *t, const struct delivery *d,
 	for (uint32_t i = 0; e == E_OK && i < d->targets; i++)
 		if (status[i] == TARGET_OPEN) {
 			quota_add(d->quota, d->target[i], (int64_t)msg.body.octets, 1);
+			quota_brought(d->quota, d->target[i], msg.body.octets, d->now_s);
 			status[i] = E_OK;
 		}
 	return e;

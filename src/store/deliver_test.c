@@ -110,6 +110,51 @@ static void test_gone(void **state)
 	street_end(&s);
 }
 
+static enum ec expunge_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	struct buf gone = BUF(1 << 10);
+	struct expunge_result r;
+	enum ec e = mailbox_expunge(cx, t, arg, (struct uid_set){ .all = true }, true, &gone, &r);
+
+	buf_free(&gone);
+	return e;
+}
+
+/// Delivers 90 octets, each time to be expunged at once, until that is refused; how often it was not.
+static unsigned flood(struct street *s, uint64_t op)
+{
+	struct mbox_op gone = {
+		.m = { s->id[3], bed_mbox(s->b, s->id[3], SL("INBOX")) }, .now_s = s->a.d.now_s, .quota = s->a.d.quota
+	};
+
+	for (unsigned n = 0; n < 9; n++) {
+		s->a.d.op = bed_op(op + n);
+		assert_int_equal(bed_do(s->b, deliver_job, &s->a), E_OK);
+		if (s->a.status[0] != E_OK)
+			return s->a.status[0] == E_QUOTA && s->a.stored == 0 ? n : 99;
+		assert_int_equal(bed_do(s->b, expunge_job, &gone), E_OK);
+	}
+	return 9;
+}
+
+/// Who mails himself and expunges fills no disk: 220 % of the quota within the window, and again in the next.
+static void test_flood(void **state)
+{
+	uint8_t body[90];
+	memset(body, 'x', sizeof body);
+	struct street s = street_new((struct sl){ body, sizeof body }, 9);
+
+	(void)state;
+	s.a.d.target = &s.id[3];
+	s.a.d.targets = 1;
+	assert_int_equal(flood(&s, 10), 2);
+	s.a.d.now_s += QUOTA_WINDOW_S - 1;
+	assert_int_equal(flood(&s, 20), 0);
+	s.a.d.now_s++;
+	assert_int_equal(flood(&s, 30), 2);
+	street_end(&s);
+}
+
 struct spoil {
 	struct mbox_ref m;
 	bool drop; // the cell; otherwise it has no UID left
@@ -226,6 +271,7 @@ int main(void)
 		cmocka_unit_test(test_deliver),
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_gone),
+		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_spoilt_target),
 		cmocka_unit_test(test_no_uid_left),
 #ifdef ENGINE_MEM

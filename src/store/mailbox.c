@@ -460,8 +460,10 @@ enum ec quota_check(
 	e = account_load(cx, txn_view(t), op->m.account, &a);
 	if (e == E_OK && quota_over(&a, &used, more.octets, more.messages, rule == QUOTA_DELIVERY ? 110 : 100))
 		e = fail(cx, E_QUOTA, "account %llu is full", (unsigned long long)op->m.account);
-	if (e == E_OK && rule == QUOTA_APPEND && quota_floods(op->quota, op->m.account, &a, more.octets, op->now_s))
-		e = fail(cx, E_QUOTA, "account %llu brought in twice its quota within %u minutes",
+	unsigned percent = rule == QUOTA_DELIVERY ? QUOTA_FLOOD_DELIVERY : QUOTA_FLOOD_APPEND;
+	if (e == E_OK && rule != QUOTA_STRICT &&
+		quota_floods(op->quota, op->m.account, &a, more.octets, op->now_s, percent))
+		e = fail(cx, E_QUOTA, "account %llu got twice its quota within %u minutes",
 			(unsigned long long)op->m.account, QUOTA_WINDOW_S / 60);
 	return e;
 }

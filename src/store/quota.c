@@ -187,7 +187,8 @@ bool quota_over(
 	       passes(a->quota_messages, u->messages, messages, percent);
 }
 
-bool quota_floods(struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s)
+bool quota_floods(
+	struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s, unsigned percent)
 {
 	uint64_t brought = 0;
 
@@ -196,5 +197,5 @@ bool quota_floods(struct quota *q, uint64_t id, const struct account *a, uint64_
 	if (s->account == id)
 		brought = brought_of(s, now_s);
 	pthread_mutex_unlock(&q->lock);
-	return passes(a->quota_octets, brought, octets, 200);
+	return passes(a->quota_octets, brought, octets, percent);
 }

@@ -29,11 +29,15 @@ void quota_add(struct quota *q, uint64_t account, int64_t octets, int64_t messag
 void quota_forget(struct quota *q, uint64_t account);
 void quota_forget_all(struct quota *q);
 
-/// True where an account with a quota has brought in so much within QUOTA_WINDOW_S that `octets` more pass twice its
-/// quota. What it removed meanwhile still takes room on the disk: else appending and expunging again and again would
-/// fill it up for everybody.
-bool quota_floods(struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s);
-/// Inside a job, after a commit: notes octets that the account brought in. One not kept is not watched.
+/// How much may come to an account within QUOTA_WINDOW_S, in percent of its quota: what it appends itself, and, a bit
+/// wider, what is delivered to it, so that who fills his own measure still gets mail.
+enum { QUOTA_FLOOD_APPEND = 200, QUOTA_FLOOD_DELIVERY = 220 };
+/// True where so much came to an account with a quota within QUOTA_WINDOW_S, appended or delivered, that `octets` more
+/// pass so many percent of it. What was removed meanwhile still takes room on the disk: else appending, or mailing
+/// oneself, and expunging again and again would fill it up for everybody. Any thread.
+bool quota_floods(
+	struct quota *q, uint64_t id, const struct account *a, uint64_t octets, int64_t now_s, unsigned percent);
+/// Inside a job, after a commit: notes octets that came to the account. One not kept is not watched.
 void quota_brought(struct quota *q, uint64_t account, uint64_t octets, int64_t now_s);
 
 /// True where `octets` more in `messages` more messages pass a limit of the account (0 = no limit), which
