@@ -60,6 +60,7 @@ struct pl_entry {
 	uint16_t size;
 	uint16_t name_octets, targets_octets;
 	uint8_t imap, pop3, send, pop3_retr;
+	uint8_t lost; // damage took the user's account: the rest is zero but for its id
 	uint64_t quota_octets, used_octets, quota_messages, used_messages, account;
 	uint8_t text[]; // name, then targets (domains: the domain it is an alias of)
 };

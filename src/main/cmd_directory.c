@@ -137,6 +137,7 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 	if (cli->json) {
 		json_t *o = json_object();
 		json_object_set_new(o, "address", json_sl(entry_name(e)));
+		json_object_set_new(o, "lost", json_boolean(e->lost));
 		json_object_set_new(o, "used", json_integer((json_int_t)e->used_octets));
 		json_object_set_new(o, "quota", json_integer((json_int_t)e->quota_octets));
 		json_object_set_new(o, "messages", json_integer((json_int_t)e->used_messages));
@@ -146,6 +147,10 @@ static void print_user(const struct cli *cli, json_t *all, const struct pl_entry
 		json_object_set_new(o, "send", json_boolean(e->send));
 		json_object_set_new(o, "pop3_retr", json_string(retr_names[e->pop3_retr % POP3_RETRS]));
 		json_array_append_new(all, o);
+		return;
+	}
+	if (e->lost) {
+		cli_say("%-40.*s lost to damage: remove this user and add it again\n", SLF(entry_name(e)));
 		return;
 	}
 	char used[32], quota[32];

@@ -7,11 +7,10 @@
 #include <string.h>
 
 #include "base/num.h"
-#include "store/grave.h"
-#include "store/mailbox.h"
 #include "store/tree.h"
 
 enum { HEAD_KIND = 'A', HEAD_FORM = 1, HEAD_FIXED = 132, HEAD_OCTETS_MAX = HEAD_FIXED + ARGON2_TEXT_MAX + ADDRESS_MAX };
+enum { CELLS_MAX = 2 * (1 + MAILBOXES_MAX + GRAVES_MAX + GRAVES_DUE_MAX) };
 
 static struct cell_id account_cell(uint64_t id)
 {
@@ -141,54 +140,59 @@ enum ec account_create(struct cx *cx, struct txn *t, const struct account_new *n
 	return e;
 }
 
-/// The mailbox ids of an account in private memory, since dropping cells ends what was borrowed.
-static bool collect_mbox(void *arg, uint64_t mbox, uint64_t node)
-{
-	struct buf *ids = arg;
+/// The cells of an account in private memory, since dropping cells ends what was borrowed.
+struct cells {
+	uint64_t account;
+	struct buf found; // struct own_cell
+};
+struct own_cell {
+	uint64_t name, version;
+};
 
-	(void)node;
-	buf_add(ids, (struct sl){ (const uint8_t *)&mbox, sizeof mbox });
-	return ids->err == E_OK;
+static bool collect_cell(void *arg, struct cell_id id, uint64_t version, struct sl head)
+{
+	struct cells *c = arg;
+	struct own_cell one = { id.name, version };
+
+	(void)head;
+	if (id.account != c->account)
+		return false;
+	buf_add(&c->found, (struct sl){ (const uint8_t *)&one, sizeof one });
+	return c->found.err == E_OK;
 }
 
-static bool collect_grave(void *arg, uint64_t mbox, int64_t gone_s, struct sl name)
+static enum ec drop_cells(struct cx *cx, struct txn *t, const struct cells *c)
 {
-	(void)gone_s, (void)name;
-	return collect_mbox(arg, mbox, 0);
+	struct own_cell one;
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < c->found.n; i += sizeof one) {
+		memcpy(&one, c->found.p + i, sizeof one);
+		struct change *gone = change_begin(t, (struct cell_id){ c->account, one.name }, one.version);
+		change_drop(gone);
+		e = change_commit(cx, gone, NULL, (struct sl){ 0 }, &one.version);
+	}
+	return e;
 }
 
 enum ec account_remove(struct cx *cx, struct txn *t, struct sl address, uint64_t *id)
 {
-	struct buf ids = BUF((size_t)(MAILBOXES_MAX + GRAVES_MAX + GRAVES_DUE_MAX) * 2 * sizeof(uint64_t));
-	struct account a;
-	uint64_t account, version;
-	enum ec e = directory_user_find(cx, txn_view(t), address, &account);
+	struct cells c = { .found = BUF((size_t)CELLS_MAX * sizeof(struct own_cell)) };
+	enum ec e = directory_user_find(cx, txn_view(t), address, &c.account);
 
+	if (e == E_OK && c.account == 0)
+		e = fail(cx, E_CORRUPT, "a user whose account is the directory");
+	if (e == E_OK) // not from the tree, which is lost where the account's own cell is
+		e = cell_scan_cells(cx, txn_view(t), account_cell(c.account), collect_cell, &c);
 	if (e == E_OK)
-		e = account_load(cx, txn_view(t), account, &a);
+		e = c.found.err;
 	if (e == E_OK)
-		e = tree_mailboxes(cx, txn_view(t), account, collect_mbox, &ids);
+		e = directory_user_remove(cx, t, address, &c.account);
 	if (e == E_OK)
-		e = grave_list(cx, txn_view(t), account, INT64_MAX, collect_grave, &ids);
+		e = drop_cells(cx, t, &c);
 	if (e == E_OK)
-		e = grave_list_due(cx, txn_view(t), account, collect_grave, &ids);
-	if (e == E_OK)
-		e = ids.err;
-	if (e == E_OK)
-		e = directory_user_remove(cx, t, address, &account);
-	if (e == E_OK) {
-		struct change *c = change_begin(t, account_cell(account), a.version);
-		change_drop(c);
-		e = change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-	}
-	for (size_t i = 0; e == E_OK && i < ids.n; i += sizeof(uint64_t)) {
-		struct mbox_ref m = { .account = account };
-		memcpy(&m.mbox, ids.p + i, sizeof m.mbox);
-		e = mailbox_drop(cx, t, m);
-	}
-	if (e == E_OK)
-		*id = account;
-	buf_free(&ids);
+		*id = c.account;
+	buf_free(&c.found);
 	return e;
 }
 

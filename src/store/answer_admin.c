@@ -230,17 +230,23 @@ struct admin_list {
 	enum ec err;
 };
 
+/// One whose account damage has taken is shown so, and keeps no other from being shown.
 static enum ec fill_user(struct admin_list *l, uint64_t id, struct pl_entry *p)
 {
 	struct account a;
 	struct quota_used used;
 	enum ec e = account_load(l->cx, l->v, id, &a);
 
+	p->account = id;
+	p->lost = e == E_NOTFOUND || e == E_CORRUPT;
+	if (p->lost) {
+		cx_forget(l->cx);
+		return E_OK;
+	}
 	if (e == E_OK)
 		e = quota_read(l->cx, l->r->s->quota, l->v, id, &used);
 	if (e != E_OK)
 		return e;
-	p->account = id;
 	p->imap = a.services >> SERVICE_IMAP & 1;
 	p->pop3 = a.services >> SERVICE_POP3 & 1;
 	p->send = a.services >> SERVICE_SUBMISSION & 1;

@@ -276,18 +276,23 @@ static void deliver_start(struct cx *cx, struct request *r)
 	request_submit(r, (struct request_job){ .durable = true });
 }
 
-/// Leaves out accounts without room; RCPT_FULL where that is all of them.
+/// Leaves out accounts without room, and lost ones; RCPT_FULL where that is all of them. errors: E_CORRUPT where nobody
+/// is left and one is lost to damage: the sender keeps the message until the operator has seen to it.
 static enum ec with_room(struct cx *cx, struct request *r, struct view *v, struct targets *t, uint64_t octets,
 	enum rcpt_verdict *verdict)
 {
+	uint64_t lost = 0;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < t->n; i++) {
 		struct account a;
 		struct quota_used used;
 		enum ec e = account_load(cx, v, t->id[i], &a);
-		if (e == E_NOTFOUND)
-			continue; // removed within this view's making
+		if (e == E_NOTFOUND || e == E_CORRUPT) {
+			lost = t->id[i];
+			cx_forget(cx);
+			continue;
+		}
 		bool limited = e == E_OK && (a.quota_octets || a.quota_messages);
 		if (limited)
 			e = quota_read(cx, r->s->quota, v, t->id[i], &used);
@@ -298,6 +303,8 @@ static enum ec with_room(struct cx *cx, struct request *r, struct view *v, struc
 				!quota_floods(r->s->quota, t->id[i], &a, octets, r->now_s, QUOTA_FLOOD_DELIVERY)))
 			t->id[n++] = t->id[i];
 	}
+	if (n == 0 && lost)
+		return fail(cx, E_CORRUPT, "account %llu is lost to damage", (unsigned long long)lost);
 	*verdict = n ? RCPT_LOCAL : RCPT_FULL;
 	t->n = n;
 	return E_OK;

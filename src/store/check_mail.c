@@ -58,7 +58,10 @@ static bool check_user(void *arg, const struct dir_entry *e)
 	enum ec err = account_load(k->cx, k->v, e->account, &a);
 
 	if (broken(err))
-		fault(k, 1, "user %.*s has no account %llu", SLF(e->name), (unsigned long long)e->account);
+		fault(k, 1,
+			"user %.*s has no account %llu: remove the user and add it again, and bring its mail from a "
+			"backup (restore into another folder, export, import)",
+			SLF(e->name), (unsigned long long)e->account);
 	else if (err != E_OK)
 		k->err = err;
 	else if (!sl_eq(account_address(&a), e->name))

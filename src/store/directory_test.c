@@ -242,6 +242,51 @@ static void test_removal(void **state)
 	mailbed_free(b);
 }
 
+static enum ec lose_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	const struct cell_id *id = arg;
+	uint64_t version;
+	struct sl head;
+	enum ec e = cell_head(cx, txn_view(t), *id, &version, &head);
+
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, *id, version);
+	change_drop(c);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
+static bool no_cell_of_carol(void *, struct cell_id id, uint64_t, struct sl)
+{
+	assert_true(id.account != 2);
+	return true;
+}
+
+/// A user whose account damage has taken can be removed, with the mailboxes that are left; the name is free for another
+/// account.
+static void test_lost_account(void **state)
+{
+	struct mailbed *b = town();
+	struct cell_id carol = { 2, ACCOUNT_NAME };
+	uint64_t id, inbox = bed_mbox(b, 2, SL("INBOX"));
+	struct mbox_status st;
+
+	(void)state;
+	assert_int_equal(bed_do(b, lose_job, &carol), E_OK);
+	assert_int_equal(bed_try_user(b, SL("carol@example.org"), 0, &id), E_EXISTS);
+	assert_int_equal(bed_do(b, user_remove_job, &SL("carol@example.org")), E_OK);
+	assert_int_equal(verdict_of(b, SL("carol"), SL("example.org")), RCPT_UNKNOWN);
+	struct view *v = bed_view(b);
+	assert_int_equal(mailbox_status(&b->cx, v, (struct mbox_ref){ 2, inbox }, &st), E_NOTFOUND);
+	assert_int_equal(cell_scan_cells(&b->cx, v, (struct cell_id){ 0 }, no_cell_of_carol, NULL), E_OK);
+	view_close(v);
+	bed_mbox(b, 1, SL("INBOX"));
+	bed_mbox(b, 3, SL("INBOX"));
+	assert_int_equal(bed_try_user(b, SL("carol@example.org"), 0, &id), E_OK);
+	assert_int_equal(id, 4);
+	mailbed_free(b);
+}
+
 struct list_check {
 	unsigned n;
 	char text[4096];
@@ -305,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_too_many_targets),
 		cmocka_unit_test(test_removal),
+		cmocka_unit_test(test_lost_account),
 		cmocka_unit_test(test_list),
 #ifdef ENGINE_MEM
 		cmocka_unit_test(test_create_fails_anywhere),

@@ -79,6 +79,11 @@ static bool sum_mbox(void *arg, uint64_t mbox, uint64_t node)
 
 	(void)node;
 	s->err = mbox_head_load(s->cx, s->v, (struct cell_id){ s->account, mbox }, &h);
+	if (s->err == E_NOTFOUND || s->err == E_CORRUPT) {
+		s->err = E_OK; // damage took it: nothing to count, and no reason to refuse mail for the others
+		cx_forget(s->cx);
+		return true;
+	}
 	if (s->err != E_OK)
 		return false;
 	s->used.octets += h.octets;

@@ -74,10 +74,37 @@ static void test_flood(void **state)
 	}
 }
 
+static enum ec drop_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
+{
+	return mailbox_drop(cx, t, *(const struct mbox_ref *)arg);
+}
+
+/// A mailbox that damage took counts nothing, and what the others have can be told.
+static void test_lost_mailbox(void **state)
+{
+	struct mailbed *b = mailbed_new();
+	struct quota_used used;
+
+	(void)state;
+	assert_int_equal(bed_domain(b, SL("example.org"), (struct sl){ 0 }), E_OK);
+	struct mbox_ref m = { .account = bed_user(b, SL("bob@example.org"), 1000) }, lost = m;
+	m.mbox = bed_mbox(b, m.account, SL("INBOX"));
+	lost.mbox = bed_mbox(b, m.account, SL("Trash"));
+	struct flood f = { .op = { .m = m, .quota = b->quota, .now_s = b->now_s }, .msg = { .body = { 1, 360 } } };
+	assert_int_equal(bed_do(b, append_job, &f), E_OK);
+	assert_int_equal(bed_do(b, drop_job, &lost), E_OK);
+	struct view *v = bed_view(b);
+	assert_int_equal(quota_sum(&b->cx, v, m.account, &used), E_OK);
+	assert_true(used.octets == 360 && used.messages == 1);
+	view_close(v);
+	mailbed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_lost_mailbox),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

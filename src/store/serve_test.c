@@ -251,6 +251,52 @@ static void test_quota(void **state)
 	town_end(t);
 }
 
+static enum ec lose_run(struct cx *cx, struct txn *t, struct job *job)
+{
+	const struct cell_id *id = job->arg;
+	uint64_t version;
+	struct sl head;
+	enum ec e = cell_head(cx, txn_view(t), *id, &version, &head);
+
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, *id, version);
+	change_drop(c);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+
+/// A user whose account damage took: the list shows the others and marks it; its mail is for later, not refused.
+static void test_lost_account(void **state)
+{
+	struct town *t = town_new();
+	struct cell_id alice = { login_as(&t->user, SL("alice@example.org")).account, ACCOUNT_NAME };
+	struct req_admin_list list = { .what = LIST_USERS, .out = { 0, 4096 } };
+	struct ans_admin_list listed = { 0 };
+	struct req_resolve res = { .out = { 0, 64 } };
+	struct ans_resolve resolved = { 0 };
+
+	(void)state;
+	must(store_do(&t->b->cx, t->b->s, true, lose_run, &alice), "lose");
+	must(ASK(&t->admin, admin_list, &list, &listed), "admin_list");
+	assert_int_equal(listed.count, 2);
+	const struct pl_entry *first = (const void *)t->admin.arena;
+	const struct pl_entry *second = (const void *)(t->admin.arena + first->size);
+	assert_true(first->lost && first->account == alice.account && memcmp(first->text, "alice", 5) == 0);
+	assert_true(!second->lost && second->imap && memcmp(second->text, "bob", 3) == 0);
+	must(field_set(res.domain, SL("example.org")), "domain");
+	must(field_set(res.local, SL("alice")), "local");
+	assert_int_equal(ASK(&t->user, resolve, &res, &resolved), E_CORRUPT);
+	struct req_alias_add al = { .targets = { 0, 33 } };
+	struct ans_alias_add aliased = { 0 };
+	must(field_set(al.address, SL("both@example.org")), "alias");
+	memcpy(t->admin.arena, "alice@example.org bob@example.org", 33);
+	must(ASK(&t->admin, alias_add, &al, &aliased), "alias_add");
+	must(field_set(res.local, SL("both")), "local");
+	must(ASK(&t->user, resolve, &res, &resolved), "resolve");
+	assert_true(resolved.verdict == RCPT_LOCAL && resolved.count == 1);
+	town_end(t);
+}
+
 // ---- who may ask what
 
 static void test_kinds(void **state)
@@ -733,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_uploads_and_delivery),
 		cmocka_unit_test(test_salts_tell_nothing),
 		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_lost_account),
 		cmocka_unit_test(test_kinds),
 		cmocka_unit_test(test_login_ends),
 		cmocka_unit_test(test_renew),

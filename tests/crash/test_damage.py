@@ -3,7 +3,7 @@
 Each case damages the record of one of alice's messages, in the place where it lies now: a log segment, a bulk segment
 (over 1 MiB), a pack after compaction.
 """
-import mailbox, os, pathlib, poplib, re, shutil, sys
+import json, mailbox, os, pathlib, poplib, re, shutil, smtplib, sys
 
 import pytest
 
@@ -265,6 +265,44 @@ def test_lost_user(fresh, how):
     imap = server.imap("bob")
     assert int(re.search(rb"UIDNEXT (\d+)", imap.status("INBOX", "(UIDNEXT)")[1][0])[1]) == 2 + 65536
     imap.logout()
+
+
+def test_lost_account(fresh):
+    """Damage takes carol's account while the directory still names her, together with the index: the list shows the others
+    and marks her, her mail waits, and she can be removed and added: with another account, in which nothing is."""
+    server = fresh(users=("alice", "carol"))
+    server.run("backup", str(server.folder / "b"))  # a new segment, with an image of the directory
+    found = [r for f in sorted((server.dir / "data" / "log").glob("*.seg")) for r in records.records(f)]
+    (account,) = {u for u in (r.numbers[0] for r in found if r.type == records.COMMIT) if u} - {1, 2}
+    for r in found:
+        if r.type == records.COMMIT and r.numbers[:2] == (account, 0):
+            records.flip(r.file, r.at + records.HEAD + 20)
+    for folder in ("index", "snapshot"):
+        for file in (server.dir / "data" / folder).iterdir():
+            file.unlink()
+    server.start()
+
+    def users():
+        return {u["address"]: u for u in json.loads(server.run("--json", "user", "list"))}
+
+    assert {name: u["lost"] for name, u in users().items() if not name.startswith("postmaster")} == {
+        server.address("alice"): False, server.address("carol"): True}
+    assert re.search(rf"(?m)^{server.address('carol')} +lost to damage", server.run("user", "list"))
+    told = server.run("store", "check", check=False).stdout
+    assert re.search(rf"M1 .*user {server.address('carol')} has no account {account}: remove the user and add it again", told)
+    with smtplib.SMTP("127.0.0.1", server.port("smtp")) as client:
+        with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+            client.sendmail("s@elsewhere.test", [server.address("carol")], "Subject: x\n\nx\n")
+        assert [code for code, _ in refused.value.recipients.values()] == [451]
+    server.run("user", "remove", server.address("carol"))
+    server.add_user("carol")
+    assert not users()[server.address("carol")]["lost"]
+    server.deliver("Subject: x\n\nnew\n", to=("carol",))
+    imap = server.imap("carol")
+    assert imap.select("INBOX")[1] == [b"1"]
+    imap.logout()
+    told = server.run("store", "check", check=False).stdout
+    assert "M1 " not in told and "M12" not in told and "M3" not in told, told
 
 
 def test_lost_name(fresh):
