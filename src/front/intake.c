@@ -138,7 +138,7 @@ FIB static enum ec begin_upload(struct cx *cx, struct intake *b)
 }
 
 /// Sends the chunks. Where uploads have taken their share of the disk, a slow one must go; who finds no room then
-/// either is told to come again.
+/// either is told to come again. So is at once who has taken his own share: no other's place would help him.
 FIB static enum ec add_chunks(struct cx *cx, struct intake *b)
 {
 	struct req_upload_add req = { .upload = b->upload, .body.n = b->n };
@@ -153,6 +153,8 @@ FIB static enum ec add_chunks(struct cx *cx, struct intake *b)
 		if (e == E_LIMIT && fib_sleep(cx, UPLOAD_TRY_MS) != E_OK)
 			break;
 	}
+	if (e == E_QUOTA)
+		return fail(cx, E_LIMIT, "unfinished messages from that address have taken their share of the disk");
 	return e == E_LIMIT ? fail(cx, e, "unfinished messages have taken their share of the disk") : e;
 }
 

@@ -353,6 +353,28 @@ static void test_share_refused(void **)
 	play(&s);
 }
 
+/// The sender has taken his own share: nobody goes for him, however slow, and he is told to come again.
+FIB static void own_share_is_taken(struct cx *cx, struct scene *s)
+{
+	struct io io = { 0 };
+	struct intake b = intake_start(&front, &io, 0);
+	enum ec e = E_OK;
+
+	add_answer = E_QUOTA;
+	for (unsigned i = 0; e == E_OK && i < 20; i++)
+		e = put_chunk(cx, &b);
+	add_answer = E_OK;
+	MUST(e == E_LIMIT && !s->sender[0].body.held.evicted);
+	intake_drop(cx, &b);
+}
+static void test_own_share(void **)
+{
+	struct scene s = { .n = 1, .act = own_share_is_taken };
+
+	s.sender[0] = (struct sender){ .chunks = 5, .age_ms = 1000000 };
+	play(&s);
+}
+
 /// The disk is full: who asks is refused, and the slowest goes so that its octets do.
 FIB static void disk_is_full(struct cx *cx, struct scene *s)
 {
@@ -388,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_uploads_busy),
 		cmocka_unit_test(test_share_taken),
 		cmocka_unit_test(test_share_refused),
+		cmocka_unit_test(test_own_share),
 		cmocka_unit_test(test_disk_full),
 	};
 

@@ -48,15 +48,16 @@ static void upload_end(struct request *r, uint64_t id)
 	body_end(r, &body, true);
 }
 
-/// Whether it may take the disk that it asks for now. The operator's may.
-static bool upload_fits(const struct request *r, const struct req_upload_add *q, const struct body_in *body)
+/// Whether it may take the disk that it asks for now. The operator's may. errors: those of share_take.
+static enum ec upload_fits(const struct request *r, const struct req_upload_add *q, const struct body_in *body)
 {
 	uint64_t octets = 0;
 
 	for (uint32_t i = 0; i < q->body.n; i++)
 		octets += q->body.r[i].len;
-	return r->peer->by.kind == BY_ADMIN ||
-	       share_take(&r->s->share, body->part, octets, store_free_room(r->s->store));
+	return r->peer->by.kind == BY_ADMIN
+	               ? E_OK
+	               : share_take(&r->s->share, body->part, octets, store_free_room(r->s->store));
 }
 
 static void upload_add(struct cx *cx, struct request *r)
@@ -71,9 +72,10 @@ static void upload_add(struct cx *cx, struct request *r)
 			r, e == E_NOTFOUND ? E_TEMP : e); // it ended with the store that had it: the sender tries again
 		return;
 	}
-	if (!upload_fits(r, q, &body)) {
+	e = upload_fits(r, q, &body);
+	if (e != E_OK) {
 		body_end(r, &body, false); // it stays as it was: there may be room soon
-		request_answer(r, E_LIMIT);
+		request_answer(r, e);
 		return;
 	}
 	for (uint32_t i = 0; e == E_OK && i < q->body.n; i++) {

@@ -119,8 +119,8 @@ static void test_unfinished(void **state)
 	uint64_t a = upload_begin(&mx, 1), b = upload_begin(&more, 1), c = upload_begin(&mx, 2),
 		 d = upload_begin(&more, 3);
 	assert_true(upload_piece(&mx, a) == E_OK && upload_piece(&more, b) == E_OK);
-	assert_int_equal(upload_piece(&mx, a), E_LIMIT);
-	assert_int_equal(upload_piece(&more, b), E_LIMIT);
+	assert_int_equal(upload_piece(&mx, a), E_QUOTA);
+	assert_int_equal(upload_piece(&more, b), E_QUOTA);
 	assert_int_equal(upload_piece(&mx, c), E_OK);
 	assert_int_equal(upload_piece(&more, d), E_OK);
 	assert_int_equal(upload_piece(&mx, c), E_LIMIT);

@@ -43,7 +43,7 @@ static bool fits(uint64_t of, uint64_t own, uint64_t octets, uint64_t most)
 	return of == own || (of <= most && octets <= most - of);
 }
 
-bool share_take(struct share *s, struct share_part *p, uint64_t octets, uint64_t room)
+enum ec share_take(struct share *s, struct share_part *p, uint64_t octets, uint64_t room)
 {
 	uint64_t his = 0;
 
@@ -51,11 +51,13 @@ bool share_take(struct share *s, struct share_part *p, uint64_t octets, uint64_t
 	uint64_t all = (room < UINT64_MAX - s->octets ? room + s->octets : UINT64_MAX) / SHARE_ALL;
 	for (const struct share_part *one = s->first; one; one = one->next)
 		his += one->who == p->who ? one->octets : 0;
-	bool take = fits(s->octets, p->octets, octets, all) && fits(his, p->octets, octets, all / SHARE_ONE);
-	if (take) {
+	enum ec e = !fits(his, p->octets, octets, all / SHARE_ONE) ? E_QUOTA
+	            : !fits(s->octets, p->octets, octets, all)     ? E_LIMIT
+	                                                           : E_OK;
+	if (e == E_OK) {
 		p->octets += octets;
 		s->octets += octets;
 	}
 	pthread_mutex_unlock(&s->lock);
-	return take;
+	return e;
 }

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/ec.h"
+
 enum { SHARE_ALL = 4, SHARE_ONE = 2 };
 
 struct share {
@@ -29,4 +31,5 @@ void share_begin(struct share *s, struct share_part *p, uint64_t who);
 /// Accepts one that never began.
 void share_end(struct share *s, struct share_part *p);
 /// Takes so many octets more, or none. in: room — octets free on the disk above its reserve now.
-bool share_take(struct share *s, struct share_part *p, uint64_t octets, uint64_t room);
+/// errors: E_QUOTA — its sender has his part already, whatever others have; E_LIMIT — all together have theirs.
+[[nodiscard]] enum ec share_take(struct share *s, struct share_part *p, uint64_t octets, uint64_t room);

@@ -16,18 +16,19 @@ static void test_shares(void **state)
 	share_begin(&s, &b, 1);
 	share_begin(&s, &c, 2);
 	share_begin(&s, &d, 3);
-	assert_true(share_take(&s, &a, ONE - 1, ROOM));
-	assert_false(share_take(&s, &b, 2, ROOM - (ONE - 1))); // one sender
-	assert_true(share_take(&s, &b, 1, ROOM - (ONE - 1)));
-	assert_false(share_take(&s, &a, 1, ROOM - ONE));
-	assert_true(share_take(&s, &c, ONE, ROOM - ONE));
-	assert_false(share_take(&s, &d, 1, ROOM - 2 * ONE)); // all together
+	assert_int_equal(share_take(&s, &a, ONE - 1, ROOM), E_OK);
+	assert_int_equal(share_take(&s, &b, 2, ROOM - (ONE - 1)), E_QUOTA); // one sender
+	assert_int_equal(share_take(&s, &b, 1, ROOM - (ONE - 1)), E_OK);
+	assert_int_equal(share_take(&s, &a, 1, ROOM - ONE), E_QUOTA);
+	assert_int_equal(share_take(&s, &c, ONE, ROOM - ONE), E_OK);
+	assert_int_equal(share_take(&s, &d, 1, ROOM - 2 * ONE), E_LIMIT); // all together
+	assert_int_equal(share_take(&s, &b, 1, ROOM - 2 * ONE), E_QUOTA); // his own part, too
 	share_end(&s, &a);
 	share_end(&s, &a); // none any more
 	assert_int_equal(s.octets, ONE + 1);
-	assert_true(share_take(&s, &d, ONE - 1, ROOM - ONE - 1));
-	assert_false(share_take(&s, &d, 1, ROOM - 2 * ONE));
-	assert_true(share_take(&s, &d, 0, ROOM - 2 * ONE));
+	assert_int_equal(share_take(&s, &d, ONE - 1, ROOM - ONE - 1), E_OK);
+	assert_int_equal(share_take(&s, &d, 1, ROOM - 2 * ONE), E_LIMIT);
+	assert_int_equal(share_take(&s, &d, 0, ROOM - 2 * ONE), E_OK);
 	share_end(&s, &b);
 	share_end(&s, &c);
 	share_end(&s, &d);
@@ -46,10 +47,10 @@ static void test_alone(void **state)
 	share_begin(&s, &a, 1);
 	share_begin(&s, &b, 2);
 	for (int i = 0; i < 50; i++)
-		assert_true(share_take(&s, &a, 1 << 20, 0));
-	assert_false(share_take(&s, &b, 1, 0));
+		assert_int_equal(share_take(&s, &a, 1 << 20, 0), E_OK);
+	assert_int_equal(share_take(&s, &b, 1, 0), E_LIMIT);
 	share_end(&s, &a);
-	assert_true(share_take(&s, &b, 50 << 20, 0));
+	assert_int_equal(share_take(&s, &b, 50 << 20, 0), E_OK);
 	share_end(&s, &b);
 	share_free(&s);
 }

@@ -51,4 +51,4 @@ def test_share_of_the_disk(tmp_path):
         assert deliver_from(server, "127.0.0.2", LARGE) == {}
         for s in stalled:
             s.close()
-        server.wait_log('why="unfinished messages have taken their share of the disk')
+        server.wait_log('why="unfinished messages from that address have taken their share of the disk')
