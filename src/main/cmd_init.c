@@ -1,5 +1,9 @@
 /// cmd_init — a new installation: folder, certificate authority, configuration, first domain. Never overwrites.
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/num.h"
@@ -223,43 +227,98 @@ static struct sl only_file(struct place *p)
 	return config_file(&p->config, sl_cstr(p->path), l->item[0]);
 }
 
-/// One file of the folder `dir` of an installation.
-static enum ec create_in(
-	struct cx *cx, const struct place *p, const char *dir, struct sl name, unsigned mode, const struct buf *text)
+/// A file that is made in the folder of the certificates.
+struct pem {
+	struct sl name;
+	unsigned mode;
+	struct buf text;
+};
+enum pem_kind { PEM_CA, PEM_CA_KEY, PEM_SERVER, PEMS };
+
+/// The path of one of them; `new`: as it is called until all are made.
+static enum ec pem_path(struct cx *cx, const char *dir, const struct pem *f, bool is_new, char out[4096])
+{
+	int n = snprintf(out, 4096, "%s/%.*s%s", dir, SLF(f->name), is_new ? ".new" : "");
+
+	return n > 0 && n < 4096 ? E_OK : fail(cx, E_TOOBIG, "the path %s is too long", dir);
+}
+
+/// errors: E_EXISTS — one of them is there already, whatever it is; cx names it.
+static enum ec none_is_there(struct cx *cx, const char *dir, const struct pem pem[PEMS])
 {
 	char path[4096];
-	int n = snprintf(path, sizeof path, "%s/%.*s", dir, SLF(name));
+	struct stat st;
+	enum ec e = E_OK;
 
-	if (n < 0 || n >= (int)sizeof path)
-		return fail(cx, E_TOOBIG, "the path %s is too long", dir);
-	enum ec e = file_create(cx, path, mode, buf_sl(text));
+	for (size_t i = 0; e == E_OK && i < PEMS; i++) {
+		e = pem_path(cx, dir, &pem[i], false, path);
+		if (e == E_OK && lstat(path, &st) == 0)
+			e = fail(cx, E_EXISTS, "%s", path);
+	}
+	return e;
+}
+
+/// Writes it under its new name; what a try that was stopped left there goes.
+static enum ec write_new(struct cx *cx, const struct place *p, const char *dir, const struct pem *f)
+{
+	char path[4096];
+	enum ec e = pem_path(cx, dir, f, true, path);
+
+	if (e == E_OK && unlink(path) < 0 && errno != ENOENT)
+		e = fail(cx, file_errno(errno), "%s: %m", path);
+	if (e == E_OK)
+		e = file_create(cx, path, f->mode, buf_sl(&f->text));
 	return e == E_OK ? place_give(cx, p, path) : e;
+}
+
+static enum ec rename_new(struct cx *cx, const char *dir, const struct pem *f)
+{
+	char from[4096], to[4096];
+	enum ec e = pem_path(cx, dir, f, true, from);
+
+	if (e == E_OK)
+		e = pem_path(cx, dir, f, false, to);
+	if (e == E_OK && renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) < 0)
+		e = fail(cx, file_errno(errno), "%s: %m", to);
+	return e;
+}
+
+/// All under new names first: a try that is stopped while it makes them stands in no other's way.
+static enum ec put_pems(struct cx *cx, struct place *p, const char *dir, const struct pem pem[PEMS])
+{
+	bool made = access(dir, F_OK) < 0;
+	enum ec e = file_folder(cx, dir, 0700);
+
+	if (e == E_OK && made)
+		e = place_give(cx, p, dir);
+	if (e == E_OK)
+		e = none_is_there(cx, dir, pem);
+	for (size_t i = 0; e == E_OK && i < PEMS; i++)
+		e = write_new(cx, p, dir, &pem[i]);
+	for (size_t i = 0; e == E_OK && i < PEMS; i++)
+		e = rename_new(cx, dir, &pem[i]);
+	return e;
 }
 
 /// As init does. The domain is the host's name without its first label.
 static enum ec make_again(struct cx *cx, struct place *p, const char *dir, struct sl server_name)
 {
-	struct buf ca = BUF(65536), key = BUF(65536), server = BUF(65536);
+	struct pem pem[PEMS] = {
+		[PEM_CA] = { SL("ca.pem"), 0644, BUF(65536) },
+		[PEM_CA_KEY] = { SL("ca.key"), 0600, BUF(65536) },
+		[PEM_SERVER] = { server_name, 0600, BUF(65536) },
+	};
 	struct sl host = p->config.hostname, domain = sl_from(host, sl_find(host, '.') + 1);
 	struct sl names[] = { host, SL("localhost"), domain };
-	bool made = access(dir, F_OK) < 0;
-	enum ec e = cert_make(cx, names, sl_find(domain, '.') < domain.n ? 3 : 2, &ca, &key, &server);
+	enum ec e = cert_make(cx, names, sl_find(domain, '.') < domain.n ? 3 : 2, &pem[PEM_CA].text,
+		&pem[PEM_CA_KEY].text, &pem[PEM_SERVER].text);
 
 	if (e == E_OK)
-		e = file_folder(cx, dir, 0700);
-	if (e == E_OK && made)
-		e = place_give(cx, p, dir);
-	if (e == E_OK)
-		e = create_in(cx, p, dir, SL("ca.pem"), 0644, &ca);
-	if (e == E_OK)
-		e = create_in(cx, p, dir, SL("ca.key"), 0600, &key);
-	if (e == E_OK)
-		e = create_in(cx, p, dir, server_name, 0600, &server);
-	buf_free(&ca);
-	buf_wipe(&key);
-	buf_free(&key);
-	buf_wipe(&server);
-	buf_free(&server);
+		e = put_pems(cx, p, dir, pem);
+	for (size_t i = 0; i < PEMS; i++) {
+		buf_wipe(&pem[i].text);
+		buf_free(&pem[i].text);
+	}
 	return e;
 }
 
@@ -276,8 +335,10 @@ int cmd_config_certificates(struct cx *cx, struct cli *cli)
 	snprintf(dir, sizeof dir, "%.*s", SLF(sl_head(file, slash)));
 	enum ec e = make_again(cx, &cli->place, dir, sl_from(file, slash + 1));
 	if (e == E_EXISTS)
-		return cli_fail_as(
-			cli, cx, e, "%s holds a certificate or an authority already; nothing is overwritten", dir);
+		return cli_fail_as(cli, cx, e,
+			"%s holds a certificate or an authority already; nothing is overwritten: to make all anew, "
+			"move what is named here away first",
+			dir);
 	if (e != E_OK)
 		return cli_fail_as(cli, cx, e, "the certificates: it %s", cli_words(e));
 	if (cli->json)
