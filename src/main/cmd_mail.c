@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "base/num.h"
 #include "front/login.h"
@@ -253,12 +252,12 @@ static bool begins_as_mbox(struct cx *cx, const char *path)
 	return is;
 }
 
-static bool has_cur(const char *path)
+static bool has_folder(const char *path, const char *name)
 {
-	char cur[4096];
-	int n = snprintf(cur, sizeof cur, "%s/cur", path);
+	char sub[4096];
+	int n = snprintf(sub, sizeof sub, "%s/%s", path, name);
 
-	return n > 0 && n < (int)sizeof cur && access(cur, F_OK) == 0;
+	return n > 0 && n < (int)sizeof sub && access(sub, F_OK) == 0;
 }
 
 /// "link/" would be what the link points to.
@@ -268,20 +267,28 @@ static void cut_slashes(char *path)
 		path[--n] = 0;
 }
 
+/// A link is not followed: its owner, who need not be the operator, may point it at anybody's files.
+static bool is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 FIB static enum ec import_one(struct cx *cx, struct mover *m, char *path)
 {
 	const char *mailbox = cli_get(m->cli, "mailbox");
 	struct stat st;
 
 	cut_slashes(path);
+	if (is_link(path))
+		return fail(cx, E_UNSUPPORTED, text_of("%s is a link; name what it points to"), path);
 	if (lstat(path, &st) < 0)
 		return fail(cx, file_errno(errno), "%s: %m", path);
-	if (S_ISLNK(st.st_mode)) // its owner, who need not be the operator, may point it at anybody's files
-		return fail(cx, E_UNSUPPORTED, text_of("%s is a link; name what it points to"), path);
 	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
 		return fail(cx, E_UNSUPPORTED, text_of("%s is neither a message nor an mbox"), path);
-	if (S_ISDIR(st.st_mode) && !has_cur(path))
-		return fail(cx, E_UNSUPPORTED, text_of("%s is no Maildir: it has no folder cur"), path);
+	if (S_ISDIR(st.st_mode) && !has_folder(path, "cur") && !has_folder(path, "new"))
+		return fail(cx, E_UNSUPPORTED, text_of("%s is no Maildir: it has neither a folder cur nor new"), path);
 	enum ec e = open_mailbox(cx, m, mailbox ? sl_cstr(mailbox) : SL("INBOX"));
 	if (e != E_OK)
 		return wrap(cx, e, "mailbox %s", mailbox ? mailbox : "INBOX");
@@ -392,7 +399,7 @@ static enum ec write_letter(struct cx *cx, struct out_mailbox *o, uint32_t uid, 
 	enum ec e = E_OK;
 
 	if (!o->mbox_file)
-		return maildir_write(cx, o->dir.path, uid, l, o->keyword, LETTER_KEYWORDS);
+		return maildir_write(cx, &o->dir, uid, l, o->keyword, LETTER_KEYWORDS);
 	mbox_print(&b, l);
 	if (b.err || fwrite(b.p, 1, b.n, o->mbox_file) != b.n)
 		e = fail(cx, b.err ? b.err : file_errno(errno), "writing the mbox file: %m");
@@ -400,11 +407,13 @@ static enum ec write_letter(struct cx *cx, struct out_mailbox *o, uint32_t uid, 
 	return e;
 }
 
+/// A damaged message costs itself and nothing else; where it cannot be written, that is the folder's fault.
 FIB static enum ec export_row(struct cx *cx, struct mover *m, struct out_mailbox *o, const struct pl_row *row)
 {
 	struct buf text = BUF((size_t)row->octets + 1);
 	struct letter l = { .flags = row->flags, .date = { row->date_s, row->zone_min } };
 	enum ec e = read_body(cx, m, o->mbox, row, &text);
+	bool unread = e == E_CORRUPT || e == E_NOTFOUND;
 
 	l.text = buf_sl(&text);
 	for (size_t bit = 0; bit < LETTER_KEYWORDS; bit++)
@@ -413,7 +422,7 @@ FIB static enum ec export_row(struct cx *cx, struct mover *m, struct out_mailbox
 	if (e == E_OK)
 		e = write_letter(cx, o, row->uid, &l);
 	buf_free(&text);
-	if (e == E_CORRUPT || e == E_NOTFOUND) { // a damaged message costs itself and nothing else
+	if (unread) {
 		fprintf(stderr, text_of("hongyan export: message %u of %.*s is damaged or gone and was left out\n"),
 			row->uid, SLF(o->name));
 		cx_forget(cx);
@@ -463,14 +472,17 @@ FIB static enum ec export_mailbox(struct cx *cx, struct mover *m, struct out_mai
 	e = read_keywords(cx, m, o);
 	if (e == E_OK && !o->mbox_file)
 		e = maildir_make(cx, dest, o->name, o->mbox, &o->dir);
+	bool made = e == E_OK && !o->mbox_file;
 	if (e == E_OK && o->dir.cut)
 		fprintf(stderr,
 			text_of("hongyan export: the name of mailbox %.*s is too long for a folder's: it is in %s\n"),
 			SLF(o->name), o->dir.path);
-	if (e == E_OK && !o->mbox_file)
-		e = maildir_write_keywords(cx, o->dir.path, o->keyword, LETTER_KEYWORDS);
+	if (e == E_OK && made)
+		e = maildir_write_keywords(cx, &o->dir, o->keyword, LETTER_KEYWORDS);
 	if (e == E_OK)
 		e = export_rows(cx, m, o);
+	if (made)
+		maildir_done(&o->dir);
 	arena_free(&o->memory);
 	return e == E_OK ? E_OK : wrap(cx, e, "mailbox %.*s", SLF(o->name));
 }
@@ -560,6 +572,9 @@ FIB static int export_with(struct cx *cx, struct cli *cli, struct client *store)
 
 	if (e != E_OK)
 		return cli_fail_as(cli, NULL, e, "user %s %s", cli_get(cli, "user"), cli_words(e));
+	cut_slashes(cli->arg[0]);
+	if (is_link(dest))
+		return cli_fail(cli, NULL, "%s is a link; name what it points to", dest);
 	if (sl_ends_ci(sl_cstr(dest), SL(".mbox")))
 		e = export_to_mbox(cx, &m, dest);
 	else if (mailbox)

@@ -108,20 +108,25 @@ static int write_all(int fd, struct sl s)
 	return fsync(fd);
 }
 
-enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text)
+enum ec file_create_in(struct cx *cx, int folder, const char *name, unsigned mode, struct sl text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode_t)mode);
 
 	if (fd < 0)
-		return fail(cx, file_errno(errno), "%s: %m", path);
+		return fail(cx, file_errno(errno), "%s: %m", name);
 	if (write_all(fd, text) < 0 || fchmod(fd, (mode_t)mode) < 0) {
-		enum ec e = fail(cx, file_errno(errno), "writing %s: %m", path);
+		enum ec e = fail(cx, file_errno(errno), "writing %s: %m", name);
 		close(fd);
-		unlink(path);
+		unlinkat(folder, name, 0);
 		return e;
 	}
 	close(fd);
 	return E_OK;
+}
+
+enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text)
+{
+	return file_create_in(cx, AT_FDCWD, path, mode, text);
 }
 
 /// A folder that was made is there after a power cut, too; where the one above may not be read nobody can see to it.
@@ -144,4 +149,21 @@ enum ec file_folder(struct cx *cx, const char *path, unsigned mode)
 	if (mkdir(path, (mode_t)mode) == 0)
 		return flush_parent(cx, path);
 	return errno == EEXIST ? E_OK : fail(cx, file_errno(errno), "%s: %m", path);
+}
+
+enum ec file_folder_in(struct cx *cx, int folder, const char *name, unsigned mode, int *fd)
+{
+	bool made = mkdirat(folder, name, (mode_t)mode) == 0;
+
+	if (!made && errno != EEXIST)
+		return fail(cx, file_errno(errno), "%s: %m", name);
+	if (made && fsync(folder) < 0)
+		return fail(cx, file_errno(errno), "flushing the folder of %s: %m", name);
+	int got = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (got < 0 && (errno == ENOTDIR || errno == ELOOP))
+		return fail(cx, E_UNSUPPORTED, "%s is a link, or no folder", name);
+	if (got < 0)
+		return fail(cx, file_errno(errno), "%s: %m", name);
+	*fd = got;
+	return E_OK;
 }

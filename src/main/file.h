@@ -19,7 +19,12 @@ void file_unmap(struct sl s);
 /// Writes a new file with `mode`, durably: never overwrites. errors: E_EXISTS, E_DENIED, E_FULL, E_IO; on error no
 /// file is left.
 [[nodiscard]] enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl text);
+/// The same in an open folder, where nothing that somebody else puts in the way can lead elsewhere.
+[[nodiscard]] enum ec file_create_in(struct cx *cx, int folder, const char *name, unsigned mode, struct sl text);
 /// Makes a folder with `mode` where there is none, durably. errors: E_DENIED, E_IO.
 [[nodiscard]] enum ec file_folder(struct cx *cx, const char *path, unsigned mode);
+/// The same in an open folder, and opens it: never what a link points to. out: *fd, the caller's.
+/// errors: E_UNSUPPORTED (a link, or no folder), E_NOTFOUND, E_DENIED, E_IO.
+[[nodiscard]] enum ec file_folder_in(struct cx *cx, int folder, const char *name, unsigned mode, int *fd);
 /// errno as an error code.
 enum ec file_errno(int err);

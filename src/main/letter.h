@@ -49,7 +49,8 @@ struct maildir {
 	letter_leave *leave;
 	void *arg;
 };
-/// Reads cur/ and new/ of a folder inside, or of the Maildir itself ("."), in order of names; flags from the names,
+/// Reads cur/ and new/ of a folder inside, or of the Maildir itself ("."), each where it is there (copies often lose
+/// empty folders), in order of names; flags from the names,
 /// keywords by dovecot-keywords, dates from the files.
 /// errors: as mbox_read.
 FIB enum ec maildir_read(struct cx *cx, const struct maildir *m, const char *folder);
@@ -66,14 +67,19 @@ struct maildir_folder {
 	struct cx *cx, const struct maildir *m, struct arena *a, struct maildir_folder **out, size_t *n);
 struct maildir_made {
 	char path[4096];
-	bool cut; // the name was too long for the folder's
+	int folder, cur; // open: what is written goes there, whatever others make of the names meanwhile
+	bool cut;        // the name was too long for the folder's
 };
-/// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. in: id - the mailbox's, for a name
-/// that must be cut. errors: E_EXISTS - the folder is a mailbox already; those of file_folder.
+/// Makes the folder of a mailbox below a Maildir++ root; INBOX is the root itself. The root may be anybody's: no link
+/// in it, nor the one that `root` may name, is followed. in: id - the mailbox's, for a name that must be cut.
+/// out: *out, for maildir_done. errors: E_EXISTS - the folder is a mailbox already; E_UNSUPPORTED - a link, or no
+/// folder, has a name that is needed; those of file_folder.
 [[nodiscard]] enum ec maildir_make(
 	struct cx *cx, const char *root, struct sl mailbox, uint64_t id, struct maildir_made *out);
-/// Writes one message into cur/ of `path`, its file date the message's; keywords as letters in the name, by their
-/// place in `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS.
-[[nodiscard]] enum ec maildir_write(
-	struct cx *cx, const char *path, uint32_t uid, const struct letter *l, const struct sl *table, size_t n_table);
-[[nodiscard]] enum ec maildir_write_keywords(struct cx *cx, const char *path, const struct sl *table, size_t n_table);
+void maildir_done(struct maildir_made *m);
+/// Writes one message into cur/, its file date the message's; keywords as letters in the name, by their place in
+/// `table` (written by maildir_write_keywords). errors: E_FULL, E_IO, E_EXISTS, E_NOTFOUND (the folder was removed).
+[[nodiscard]] enum ec maildir_write(struct cx *cx, const struct maildir_made *m, uint32_t uid, const struct letter *l,
+	const struct sl *table, size_t n_table);
+[[nodiscard]] enum ec maildir_write_keywords(
+	struct cx *cx, const struct maildir_made *m, const struct sl *table, size_t n_table);

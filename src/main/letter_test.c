@@ -187,17 +187,19 @@ static void test_maildir_round_trip(void **state)
 	arena_init(&s.memory, 1 << 20);
 	in_temp(root, "maildir");
 	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), 1, &made), E_OK);
+	maildir_done(&made);
 	assert_int_equal(maildir_make(&cx, root, SL("INBOX"), 1, &made), E_EXISTS);
 	assert_int_equal(maildir_make(&cx, root, SL("\xe6\x96\xb0/2024"), 2, &made), E_OK);
-	assert_int_equal(maildir_write_keywords(&cx, made.path, table, 2), E_OK);
+	assert_int_equal(maildir_write_keywords(&cx, &made, table, 2), E_OK);
 	for (uint32_t i = 0; i < ARRAY_N(letters); i++) {
 		struct letter l = { .text = sl_cstr(letters[i].text),
 			.flags = letters[i].flags,
 			.date = { letters[i].date_s, 0 },
 			.keyword = { SL("home") },
 			.n_keywords = 1 };
-		assert_int_equal(maildir_write(&cx, made.path, i + 1, &l, table, 2), E_OK);
+		assert_int_equal(maildir_write(&cx, &made, i + 1, &l, table, 2), E_OK);
 	}
+	maildir_done(&made);
 	assert_int_equal(maildir_folders(&cx, &dir, &s.memory, &folders, &n), E_OK);
 	assert_int_equal(n, 1);
 	assert_true(sl_eq(folders[0].name, SL("\xe6\x96\xb0/2024")));
@@ -222,6 +224,49 @@ static void test_maildir_round_trip(void **state)
 	assert_int_equal(system(command), 0);
 	arena_free(&s.memory);
 	cx_end(&cx);
+}
+
+/// Whoever owns the folder puts links where export writes: none is followed, nor what he moves away meanwhile.
+static void test_maildir_links(void **state)
+{
+	static const struct {
+		const char *name, *command; // in the root
+		enum ec want;
+	} cases[] = {
+		{ "the folder", "ln -s ../elsewhere .Sent", E_UNSUPPORTED },
+		{ "its cur", "mkdir .Sent; ln -s ../../elsewhere .Sent/cur", E_EXISTS },
+		{ "its new", "mkdir .Sent; ln -s ../../elsewhere .Sent/new", E_UNSUPPORTED },
+		{ "the root", "cd ..; rmdir out; ln -s elsewhere out", E_UNSUPPORTED },
+		{ "no link", "true", E_OK },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_N(cases); i++) {
+		struct letter l = { .text = SL("Subject: x\r\n\r\n"), .keyword = { SL("work") }, .n_keywords = 1 };
+		char top[64], root[80], command[512];
+		struct maildir_made made;
+		struct cx cx = { 0 };
+		in_temp(top, "links");
+		snprintf(root, sizeof root, "%s/out", top);
+		snprintf(command, sizeof command, "mkdir -p %s %s/elsewhere; cd %s; %s", root, top, root,
+			cases[i].command);
+		assert_int_equal(system(command), 0);
+		enum ec e = maildir_make(&cx, root, SL("Sent"), 1, &made);
+		CHECK(e == cases[i].want, cases[i].name);
+		if (e == E_OK) { // a link comes into the way of what is written then
+			snprintf(command, sizeof command, "cd %s; mv .Sent moved; ln -s ../elsewhere .Sent", root);
+			assert_int_equal(system(command), 0);
+			assert_int_equal(maildir_write_keywords(&cx, &made, l.keyword, 1), E_OK);
+			assert_int_equal(maildir_write(&cx, &made, 1, &l, l.keyword, 1), E_OK);
+			snprintf(command, sizeof command, "rm -r %s/moved", root);
+			assert_int_equal(system(command), 0);
+			assert_int_equal(maildir_write(&cx, &made, 2, &l, l.keyword, 1), E_NOTFOUND);
+			maildir_done(&made);
+		}
+		snprintf(command, sizeof command, "rmdir %s/elsewhere && rm -r %s", top, top); // nothing is in there
+		CHECK(system(command) == 0, cases[i].name);
+		cx_end(&cx);
+	}
 }
 
 static void test_not_mbox(void **state)
@@ -249,6 +294,7 @@ int main(void)
 		cmocka_unit_test(test_unquoted_from),
 		cmocka_unit_test(test_from_lines),
 		cmocka_unit_test(test_maildir_round_trip),
+		cmocka_unit_test(test_maildir_links),
 		cmocka_unit_test(test_not_mbox),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

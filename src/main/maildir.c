@@ -192,10 +192,12 @@ static enum ec list_part(struct cx *cx, const struct folder *f, const char *part
 {
 	enum ec e = open_folder(cx, f, part, &r->at);
 
-	if (e == E_UNSUPPORTED) {
+	if (e == E_UNSUPPORTED)
 		leave(cx, r->m, f, part);
+	if (e == E_NOTFOUND)
+		cx_forget(cx);
+	if (e == E_UNSUPPORTED || e == E_NOTFOUND)
 		return E_OK;
-	}
 	return e == E_OK ? list_names(cx, &r->at, false, a, &r->names) : e;
 }
 
@@ -317,17 +319,25 @@ static struct sl folder_mailbox(struct cx *cx, const struct folder *root, struct
 	return out;
 }
 
-/// The folders of `root` that hold a cur/.
+static bool has_part(const struct folder *root, const char *name, const char *part)
+{
+	char path[4096];
+
+	return join(path, name, part) && faccessat(root->fd, path, F_OK, 0) == 0;
+}
+
+/// The folders of `root` that hold a cur/ or new/.
 static enum ec folders_of(struct cx *cx, const struct folder *root, struct arena *a, struct names *out)
 {
 	struct names all;
-	char cur[4096];
 	enum ec e = list_names(cx, root, true, a, &all);
 
 	*out = (struct names){ all.name, 0 };
-	for (size_t i = 0; e == E_OK && i < all.n; i++)
-		if (join(cur, (const char *)all.name[i].p, "cur") && faccessat(root->fd, cur, F_OK, 0) == 0)
+	for (size_t i = 0; e == E_OK && i < all.n; i++) {
+		const char *name = (const char *)all.name[i].p;
+		if (has_part(root, name, "cur") || has_part(root, name, "new"))
 			out->name[out->n++] = all.name[i];
+	}
 	return e;
 }
 
@@ -358,37 +368,73 @@ enum ec maildir_folders(struct cx *cx, const struct maildir *m, struct arena *a,
 	return e;
 }
 
-/// Makes the folders of `path`, where no mailbox is yet.
-static enum ec make_parts(struct cx *cx, const char *path)
+void maildir_done(struct maildir_made *m)
 {
-	static const char *const parts[] = { "cur", "new", "tmp" };
-	char sub[4096];
-	enum ec e = join(sub, path, "cur") ? E_OK : fail(cx, E_TOOBIG, "path too long: %s", path);
+	if (m->folder >= 0)
+		close(m->folder);
+	if (m->cur >= 0)
+		close(m->cur);
+	m->folder = m->cur = -1;
+}
 
-	if (e == E_OK && access(sub, F_OK) == 0)
-		return fail(cx, E_EXISTS, "%s is there already", sub);
-	e = e == E_OK ? file_folder(cx, path, 0700) : e;
-	for (size_t i = 0; e == E_OK && i < ARRAY_N(parts); i++)
-		e = join(sub, path, parts[i]) ? file_folder(cx, sub, 0700) : E_TOOBIG;
-	return e;
+/// Makes the folders of m->folder, where no mailbox is yet.
+static enum ec make_parts(struct cx *cx, struct maildir_made *m)
+{
+	static const char *const others[] = { "new", "tmp" };
+	struct stat st;
+	int fd;
+
+	if (fstatat(m->folder, "cur", &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return fail(cx, E_EXISTS, "%s/cur is there already", m->path);
+	enum ec e = file_folder_in(cx, m->folder, "cur", 0700, &m->cur);
+	for (size_t i = 0; e == E_OK && i < ARRAY_N(others); i++) {
+		e = file_folder_in(cx, m->folder, others[i], 0700, &fd);
+		if (e == E_OK)
+			close(fd);
+	}
+	return e == E_OK ? E_OK : wrap(cx, e, "making the folders of %s", m->path);
+}
+
+/// Opens the folder of that name, or of the root itself where it has none, and makes it where it is missing.
+static enum ec make_folder(struct cx *cx, const char *root, const char *name, struct maildir_made *m)
+{
+	struct folder top;
+	int n = snprintf(m->path, sizeof m->path, "%s%s%s", root, *name ? "/" : "", name);
+
+	if (n <= 0 || n > 4000)
+		return fail(cx, E_TOOBIG, "path too long: %s", root);
+	enum ec e = file_folder(cx, root, 0700);
+	if (e == E_OK)
+		e = open_folder(cx, NULL, root, &top);
+	if (e != E_OK || !*name) {
+		m->folder = e == E_OK ? top.fd : -1;
+		return e;
+	}
+	e = file_folder_in(cx, top.fd, name, 0700, &m->folder);
+	close(top.fd);
+	return e == E_OK ? E_OK : wrap(cx, e, "in %s", root);
 }
 
 enum ec maildir_make(struct cx *cx, const char *root, struct sl mailbox, uint64_t id, struct maildir_made *out)
 {
 	struct buf name = BUF(4096);
-	char file[4096];
-	enum ec e = file_folder(cx, root, 0700);
+	enum ec e = E_OK;
 
 	out->cut = false;
-	if (e == E_OK && !sl_eq_ci(mailbox, SL("INBOX")))
+	out->folder = out->cur = -1;
+	if (!sl_eq_ci(mailbox, SL("INBOX")))
 		e = maildir_name_print(mailbox, id, &name, &out->cut);
-	int n = snprintf(out->path, sizeof out->path, "%s%s%.*s", root, name.n ? "/" : "", SLF(buf_sl(&name)));
-	if (e == E_OK && (n <= 0 || n > 4000))
-		e = fail(cx, E_TOOBIG, "path too long: %s", root);
+	buf_addc(&name, 0);
 	if (e == E_OK)
-		e = make_parts(cx, out->path);
-	if (e == E_OK && out->cut && join(file, out->path, NAME_FILE))
-		e = file_create(cx, file, 0600, mailbox);
+		e = name.err;
+	if (e == E_OK)
+		e = make_folder(cx, root, (const char *)name.p, out);
+	if (e == E_OK)
+		e = make_parts(cx, out);
+	if (e == E_OK && out->cut)
+		e = file_create_in(cx, out->folder, NAME_FILE, 0600, mailbox);
+	if (e != E_OK)
+		maildir_done(out);
 	buf_free(&name);
 	return e;
 }
@@ -416,36 +462,35 @@ static void print_lf(struct buf *b, struct sl text)
 	}
 }
 
-enum ec maildir_write(
-	struct cx *cx, const char *path, uint32_t uid, const struct letter *l, const struct sl *table, size_t n_table)
+enum ec maildir_write(struct cx *cx, const struct maildir_made *m, uint32_t uid, const struct letter *l,
+	const struct sl *table, size_t n_table)
 {
 	struct buf name = BUF(4096), text = BUF(EML_OCTETS_MAX);
 	struct timespec times[2] = { { .tv_sec = l->date.unix_s }, { .tv_sec = l->date.unix_s } };
 
-	buf_printf(&name, "%s/cur/%lld.U%u.hongyan:2,", path, (long long)l->date.unix_s, uid);
+	buf_printf(&name, "%lld.U%u.hongyan:2,", (long long)l->date.unix_s, uid);
 	print_info(&name, l, table, n_table);
 	buf_addc(&name, 0);
 	print_lf(&text, l->text);
 	enum ec e = name.err ? name.err : text.err;
 	if (e == E_OK)
-		e = file_create(cx, (const char *)name.p, 0600, buf_sl(&text));
-	if (e == E_OK && utimensat(AT_FDCWD, (const char *)name.p, times, 0) < 0)
-		e = fail(cx, E_IO, "setting the date of %s: %m", (const char *)name.p);
+		e = file_create_in(cx, m->cur, (const char *)name.p, 0600, buf_sl(&text));
+	if (e == E_OK && utimensat(m->cur, (const char *)name.p, times, AT_SYMLINK_NOFOLLOW) < 0)
+		e = fail(cx, file_errno(errno), "setting the date of %s: %m", (const char *)name.p);
 	buf_free(&name);
 	buf_free(&text);
-	return e;
+	return e == E_OK ? E_OK : wrap(cx, e, "in %s/cur", m->path);
 }
 
-enum ec maildir_write_keywords(struct cx *cx, const char *path, const struct sl *table, size_t n_table)
+enum ec maildir_write_keywords(struct cx *cx, const struct maildir_made *m, const struct sl *table, size_t n_table)
 {
 	struct buf b = BUF(65536);
-	char file[4096];
 	enum ec e = E_OK;
 
 	for (size_t i = 0; i < n_table && i < 26; i++)
 		buf_printf(&b, "%zu %.*s\n", i, SLF(table[i]));
-	if (b.n && join(file, path, "dovecot-keywords"))
-		e = file_create(cx, file, 0600, buf_sl(&b));
+	if (b.n)
+		e = file_create_in(cx, m->folder, "dovecot-keywords", 0600, buf_sl(&b));
 	buf_free(&b);
 	return e;
 }

@@ -1,5 +1,5 @@
 """The contract of the command line and of a running server, line by line: what scripts and operators rely on."""
-import base64, fcntl, hashlib, imaplib, json, mailbox, os, pathlib, poplib, re, signal, smtplib, socket, ssl, subprocess, threading, time
+import base64, fcntl, hashlib, imaplib, json, mailbox, os, pathlib, poplib, re, shutil, signal, smtplib, socket, ssl, subprocess, threading, time
 
 import pytest
 
@@ -295,6 +295,63 @@ def test_export_goes_on(server, tmp_path):
     assert json.loads(done.stdout) == {"messages": 2, "left_out": 0, "mailboxes_left_out": 1}, done
     assert done.returncode == 1 and "mailbox B was left out: it exists already" in done.stderr, done
     assert sorted(p.parent.parent.name for p in out.glob(".*/cur/*")) == [".A", ".C"]
+
+
+def test_export_follows_no_link(server, tmp_path):
+    """The folder may be anybody's, who can put links there: nothing is written where they point."""
+    server.add_user("linked")
+    client = server.imap("linked")
+    for name in ("INBOX", "Sent", "Other"):
+        client.create(name)
+        client.append(name, "", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
+    client.logout()
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
+    elsewhere.mkdir()
+    out.mkdir()
+    (out / ".Sent").symlink_to(elsewhere)
+    done = server.run("--json", "export", str(out), "--user", server.address("linked"), check=False)
+    assert done.returncode == 1 and json.loads(done.stdout)["mailboxes_left_out"] == 1, done
+    assert "mailbox Sent was left out" in done.stderr and not list(elsewhere.iterdir()), done
+    assert len(list(out.rglob("cur/*"))) == 2
+    (tmp_path / "link").symlink_to(elsewhere)
+    for path in (tmp_path / "link", f"{tmp_path}/link/"):
+        done = server.run("export", str(path), "--user", server.address("linked"), check=False)
+        assert done.returncode == 1 and "link; name what it points to" in done.stderr, done
+    assert not list(elsewhere.iterdir())
+
+
+def test_export_folder_that_goes_away(server, tmp_path):
+    """What cannot be written is told so, and is not called damaged."""
+    server.add_user("goner")
+    box = tmp_path / "in.mbox"
+    box.write_text("".join(f"From a@b Mon Jan  1 00:00:00 2024\nFrom: a@b.test\nSubject: {n}\n\nx\n\n" for n in range(3000)))
+    server.run("import", str(box), "--user", server.address("goner"))
+    out = tmp_path / "out"
+    started = subprocess.Popen([PROGRAM, "-c", str(server.conf), "export", str(out), "--user", server.address("goner")],
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (out / "cur").exists() and started.poll() is None:
+        time.sleep(0.001)
+    shutil.rmtree(out / "cur", ignore_errors=True)
+    while (out / "cur").exists() and started.poll() is None:
+        shutil.rmtree(out / "cur", ignore_errors=True)
+    told = started.communicate()[1]
+    assert started.returncode == 1 and "mailbox INBOX was left out: it does not exist" in told, told
+    assert "damaged or gone" not in told, told
+
+
+@pytest.mark.parametrize("missing", ["new", "cur"])
+def test_import_without_empty_folders(server, tmp_path, missing):
+    """Copies of a Maildir often lose them."""
+    user = f"half{missing}"
+    server.add_user(user)
+    for name in ("", ".Sub"):
+        box = tmp_path / "from" / name
+        mailbox.Maildir(box, create=True)
+        (box / {"new": "cur", "cur": "new"}[missing] / "1:2,").write_text("Subject: x\n\nx\n")
+        (box / missing).rmdir()
+        (box / "tmp").rmdir()
+    server.run("import", str(tmp_path / "from"), "--user", server.address(user))
+    assert len(letters_of(server, user)) == len(letters_of(server, user, "Sub")) == 1
 
 
 def test_export_to_mbox_is_of_all(server, tmp_path):
