@@ -1,11 +1,17 @@
 /// Tests of base: slices, buffers, arenas, cursors, numbers, UTF-8, hashes, civil time, stories.
 #include "base/check.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/cur.h"
 #include "base/cx.h"
+#include "base/folder.h"
 #include "base/hash.h"
 #include "base/num.h"
 #include "base/utf8.h"
@@ -263,11 +269,30 @@ static void test_bits(void **state)
 	}
 }
 
+static void test_folder(void **state)
+{
+	(void)state;
+	char dir[] = "/tmp/hongyan-base-XXXXXX", path[64];
+	struct stat st;
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof path, "%s/one/two", dir);
+	assert_int_equal(folder_make(path, 0700), -ENOENT);
+	snprintf(path, sizeof path, "%s/one", dir);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(folder_make(path, i ? 0755 : 0700), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 0700);
+	rmdir(path);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_slices),
+		cmocka_unit_test(test_folder),
 		cmocka_unit_test(test_buf_limit),
 		cmocka_unit_test(test_buf_wipe),
 		cmocka_unit_test(test_arena_budget),

@@ -7,17 +7,18 @@
 #include "main/commands.h"
 #include "main/text.h"
 #include "store/backup.h"
+#include "store/restore.h"
 
 enum { HOLD_EVERY_S = 10, BUSY_MS = 500, AWAY_S = 60, LIST_TRIES = 5 };
 
-static int say_copied(struct cli *cli, const struct backup *b, const char *fmt)
+static int say_copied(struct cli *cli, const struct copy_count *c, uint64_t kept, uint64_t damaged, const char *fmt)
 {
 	if (cli->json)
-		json_puts(json_pack("{s:I, s:I, s:I, s:I, s:I}", "octets", (json_int_t)b->total, "copied_files",
-			(json_int_t)b->copied, "copied_octets", (json_int_t)b->copied_octets, "kept",
-			(json_int_t)b->kept, "damaged", (json_int_t)b->damaged));
+		json_puts(json_pack("{s:I, s:I, s:I, s:I, s:I}", "octets", (json_int_t)c->total, "copied_files",
+			(json_int_t)c->files, "copied_octets", (json_int_t)c->octets, "kept", (json_int_t)kept,
+			"damaged", (json_int_t)damaged));
 	else
-		cli_say(fmt, (double)b->total / (1024 * 1024), (double)b->copied_octets / (1024 * 1024));
+		cli_say(fmt, (double)c->total / (1024 * 1024), (double)c->octets / (1024 * 1024));
 	return CLI_OK;
 }
 
@@ -70,7 +71,7 @@ FIB static enum ec copy_all(struct cx *cx, struct cli *cli, struct client *store
 
 	while (e == E_OK && more) {
 		e = backup_step(cx, b, &more);
-		cli_progress_step(&bar, b->done, b->total);
+		cli_progress_step(&bar, b->count.done, b->count.total);
 		if (e == E_OK && clock_steady_s() >= hold_at_s) {
 			e = hold_on(cx, cli, store, files);
 			hold_at_s = clock_steady_s() + HOLD_EVERY_S;
@@ -113,17 +114,17 @@ FIB static enum ec list_and_copy(struct cx *cx, struct copying *c, struct cli *c
 /// A backup that is all that can be had and yet not what it should be: which files, and what that means.
 static int say_doubts(const struct cli *cli, const struct backup *b)
 {
-	if (b->kept)
+	if (b->kept.n)
 		cli_fail_as(cli, NULL, E_CORRUPT,
 			"%llu segment(s) are lost or damaged in the store; what %s has of them is good and stays there "
 			"(`hongyan store check` tells more):%.*s",
-			(unsigned long long)b->kept, cli->arg[0], SLF(buf_sl(&b->kept_names)));
-	if (b->damaged)
+			(unsigned long long)b->kept.n, cli->arg[0], SLF(buf_sl(&b->kept.text)));
+	if (b->damaged.n)
 		cli_fail_as(cli, NULL, E_CORRUPT,
 			"%llu segment(s) of the backup were damaged in the store already (`hongyan store check` tells "
 			"whose mail it is):%.*s",
-			(unsigned long long)b->damaged, SLF(buf_sl(&b->damaged_names)));
-	return b->kept || b->damaged ? CLI_FAILED : CLI_OK;
+			(unsigned long long)b->damaged.n, SLF(buf_sl(&b->damaged.text)));
+	return b->kept.n || b->damaged.n ? CLI_FAILED : CLI_OK;
 }
 
 static int say_failed(const struct cli *cli, const struct cx *cx, enum ec e)
@@ -164,12 +165,13 @@ FIB static int backup(struct cx *cx, struct cli *cli, struct client *store)
 	if (copied != E_OK)
 		return c.listed ? say_failed(cli, cx, copied) : say_refused(cli, cx, copied);
 	// the configuration goes along, for whoever has to set the server up again
-	e = backup_put(cx, &c.backup, "hongyan.conf", buf_sl(&cli->place.text));
+	e = copy_put(cx, &c.backup.to, "hongyan.conf", buf_sl(&cli->place.text));
 	if (e == E_OK)
 		e = backup_finish(cx, &c.backup);
-	int code = e == E_OK
-	                   ? say_copied(cli, &c.backup, "%.1f MiB are in the backup now; %.1f MiB of them were new.\n")
-	                   : say_failed(cli, cx, e);
+	const struct backup *b = &c.backup;
+	int code = e == E_OK ? say_copied(cli, &b->count, b->kept.n, b->damaged.n,
+				       "%.1f MiB are in the backup now; %.1f MiB of them were new.\n")
+	                     : say_failed(cli, cx, e);
 	if (e == E_OK)
 		code = say_doubts(cli, &c.backup);
 	backup_end(&c.backup);
@@ -189,15 +191,15 @@ int cmd_backup(struct cx *cx, struct cli *cli)
 
 // ---- restore
 
-static enum ec copy_back(struct cx *cx, struct cli *cli, struct backup *b)
+static enum ec copy_back(struct cx *cx, struct cli *cli, struct restore *r)
 {
 	struct cli_progress bar = cli_progress_begin(cli, "copying");
 	bool more = true;
 	enum ec e = E_OK;
 
 	while (e == E_OK && more) {
-		e = backup_step(cx, b, &more);
-		cli_progress_step(&bar, b->done, b->total);
+		e = restore_step(cx, r, &more);
+		cli_progress_step(&bar, r->count.done, r->count.total);
 	}
 	cli_progress_end(&bar);
 	return e;
@@ -229,21 +231,21 @@ static int say_not_restored(struct cli *cli, struct cx *cx, enum ec e, const cha
 }
 
 /// What is still to be done: words to a person, no failure.
-static void say_hints(struct cx *cx, struct cli *cli, const struct backup *b)
+static void say_hints(struct cx *cx, struct cli *cli, const struct restore *r)
 {
 	if (cli->json)
 		return;
-	if (b->damaged)
+	if (r->damaged.n)
 		cli_say("%llu file(s) of the backup are damaged, %llu of them wholly:%.*s\n",
-			(unsigned long long)b->damaged, (unsigned long long)b->left_out,
-			SLF(buf_sl(&b->damaged_names)));
+			(unsigned long long)r->damaged.n, (unsigned long long)r->left_out,
+			SLF(buf_sl(&r->damaged.text)));
 	if (place_certificates(cx, &cli->place) != E_OK)
 		cli_say("The certificates that the configuration names cannot be used here; they are in no backup. "
 			"Copy them from where they were, or have new ones made with `hongyan config certificates`.\n");
 	cx_forget(cx);
 }
 
-static enum ec begin(struct cx *cx, struct cli *cli, char data[4096], struct backup *b)
+static enum ec begin(struct cx *cx, struct cli *cli, char data[4096], struct restore *r)
 {
 	int fd = -1;
 	enum ec e = place_data_path(cx, &cli->place, data);
@@ -252,31 +254,31 @@ static enum ec begin(struct cx *cx, struct cli *cli, char data[4096], struct bac
 		e = place_data_fd(cx, &cli->place, false, &fd);
 	if (fd >= 0)
 		close(fd);
-	return e == E_OK ? restore_begin(cx, cli->arg[0], data, cli_get(cli, "damaged"), b) : e;
+	return e == E_OK ? restore_begin(cx, cli->arg[0], data, cli_get(cli, "damaged"), r) : e;
 }
 
 int cmd_restore(struct cx *cx, struct cli *cli)
 {
 	char data[4096];
-	struct backup b;
+	struct restore r;
 
-	enum ec e = begin(cx, cli, data, &b);
+	enum ec e = begin(cx, cli, data, &r);
 	if (e != E_OK)
 		return say_not_restored(cli, cx, e, data);
-	e = copy_back(cx, cli, &b);
+	e = copy_back(cx, cli, &r);
 	if (e == E_OK)
-		e = restore_finish(cx, &b);
+		e = restore_finish(cx, &r);
 	if (e != E_OK)
-		restore_undo(&b);
+		restore_undo(&r);
 	if (e == E_OK)
 		e = place_give_data(cx, &cli->place);
-	int code = e == E_OK ? say_copied(cli, &b, "%.1f MiB restored.\n")
+	int code = e == E_OK ? say_copied(cli, &r.count, 0, r.damaged.n, "%.1f MiB restored.\n")
 	                     : say_not_restored(cli, cx, e == E_EXISTS ? E_IO : e, data);
 	if (code == CLI_OK) {
-		say_hints(cx, cli, &b);
+		say_hints(cx, cli, &r);
 		code = cli_store(cx, cli, say_restored);
 	}
-	backup_end(&b);
+	restore_end(&r);
 	return code;
 }
 

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/folder.h"
 #include "base/num.h"
 
 enum ec file_errno(int err)
@@ -129,26 +131,11 @@ enum ec file_create(struct cx *cx, const char *path, unsigned mode, struct sl te
 	return file_create_in(cx, AT_FDCWD, path, mode, text);
 }
 
-/// A folder that was made is there after a power cut, too; where the one above may not be read nobody can see to it.
-static enum ec flush_parent(struct cx *cx, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int up = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool bad = up < 0 ? errno != EACCES : fsync(up) < 0;
-	enum ec e = bad ? fail(cx, file_errno(errno), "flushing the folder of %s: %m", path) : E_OK;
-
-	if (up >= 0)
-		close(up);
-	if (fd >= 0)
-		close(fd);
-	return e;
-}
-
 enum ec file_folder(struct cx *cx, const char *path, unsigned mode)
 {
-	if (mkdir(path, (mode_t)mode) == 0)
-		return flush_parent(cx, path);
-	return errno == EEXIST ? E_OK : fail(cx, file_errno(errno), "%s: %m", path);
+	int rc = folder_make(path, (mode_t)mode);
+
+	return rc == 0 ? E_OK : fail(cx, file_errno(-rc), "%s: %s", path, strerrordesc_np(-rc));
 }
 
 enum ec file_folder_in(struct cx *cx, int folder, const char *name, unsigned mode, int *fd)

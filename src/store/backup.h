@@ -1,5 +1,5 @@
 #pragma once
-/// backup — copying the log of a store into another folder, and back.
+/// backup — copying the log of a store into another folder; restore.h brings it back.
 ///
 ///   DIR/log/%08x.seg   the segments as they are
 ///   DIR/manifest       what is in the backup: manifest.h
@@ -21,36 +21,25 @@
 /// than before the listing, what was copied is no backup.
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
-#include "base/buf.h"
 #include "base/cx.h"
+#include "store/copy.h"
 #include "store/inventory.h"
 #include "store/manifest.h"
 
 struct backup {
-	int from, to;                         // folders with *.seg; `to` for writing
-	int dir;                              // that the manifest is in
-	struct manifest list;                 // of the new backup; restore: of the one there is
-	struct inventory stock;               // the store's segments
-	size_t next;                          // file to be looked at
-	uint64_t done, total;                 // octets, of all files
-	uint64_t copied, copied_octets;       // what was not there yet
-	uint64_t kept;                        // B1
-	uint64_t damaged;                     // B4; restore: files that are not what was backed up
-	uint64_t left_out;                    // restore: of them, those of which nothing can be read
-	struct buf kept_names, damaged_names; // with a blank before each
-	uint64_t at;                          // in the file under way
-	int in, out;
-	uint32_t crc;
-	bool differs;     // in what never changes
-	uint32_t segment; // what is begun from here on is left out
-	bool verify;      // compare what is there already, too
-	bool restoring;
-	bool anyway; // restore: what is damaged, too
-	bool give;   // started by root in somebody's folder: files are his
-	uid_t uid;
-	gid_t gid;
+	int from;                      // *.seg of the store
+	struct copy_target to;         // DIR
+	struct manifest list;          // of the new backup
+	struct inventory stock;        // the store's segments
+	size_t next;                   // file to be looked at
+	struct copy_count count;       // of the files, and of their octets
+	struct manifest_names kept;    // B1
+	struct manifest_names damaged; // B4
+	struct copy file;              // under way; comparing: `out` is the backup's
+	bool differs;                  // in what never changes
+	uint32_t segment;              // what is begun from here on is left out
+	bool verify;                   // compare what is there already, too
 };
 
 /// Looks at what is to be copied. in: data — a store's folder; dir — the backup's; segment — as store_hold said: log
@@ -59,20 +48,9 @@ struct backup {
 /// nothing is known of what is there), E_IO, E_TEMP. Nothing in DIR has changed then.
 [[nodiscard]] enum ec backup_begin(
 	struct cx *cx, const char *data, const char *dir, uint32_t segment, bool verify, struct backup *out);
-/// Looks at a backup that is to be brought back into a folder without segments.
-/// in: anyway — with `damaged` files, as far as they can be read.
-/// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CORRUPT (the manifest), E_IO,
-/// E_TEMP.
-[[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, bool anyway, struct backup *out);
 /// Copies some of it. out: *more — false once all is there. errors: E_FULL, E_IO, E_NOTFOUND (a file went meanwhile),
-/// E_CORRUPT (a file has become shorter; restore: one is not what the manifest says).
+/// E_CORRUPT (a file has become shorter).
 [[nodiscard]] enum ec backup_step(struct cx *cx, struct backup *b, bool *more);
-/// Writes a small file into the backup, durably and as a whole. errors: E_FULL, E_IO.
-[[nodiscard]] enum ec backup_put(struct cx *cx, const struct backup *b, const char *name, struct sl text);
 /// After the last step: writes the manifest and removes what packs stand for.
 [[nodiscard]] enum ec backup_finish(struct cx *cx, struct backup *b);
-/// After the last step: the files get their names, and the next start raises what clients may have seen since (mend.h).
-[[nodiscard]] enum ec restore_finish(struct cx *cx, struct backup *b);
-/// Takes a restore back that did not come to its end.
-void restore_undo(struct backup *b);
 void backup_end(struct backup *b);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "store/compact_bed.h"
+#include "store/restore.h"
 
 enum { UPLOADS = 18, OCTETS = 1200000 }; // more than are kept for the next ones: some of their files go
 
@@ -83,32 +84,51 @@ static enum ec count_segment(struct cx *cx, void *arg, const char *name)
 	return E_OK;
 }
 
+static void count_files(int dir, const struct manifest *list)
+{
+	size_t files = 0;
+
+	assert_int_equal(disk_each_name(NULL, dir, count_segment, &files), E_OK);
+	assert_int_equal(files, manifest_count(list));
+}
+
 /// Nothing that is there was lost in the store, or is damaged, or too much.
-static void finish(struct cx *cx, struct backup *b, bool restore)
+static void finish(struct cx *cx, struct backup *b)
 {
 	bool more = true;
-	size_t files = 0;
 
 	while (more)
 		assert_int_equal(backup_step(cx, b, &more), E_OK);
-	assert_int_equal(b->done, b->total);
-	assert_int_equal(restore ? restore_finish(cx, b) : backup_finish(cx, b), E_OK);
-	assert_int_equal(b->kept, 0);
-	assert_int_equal(b->damaged, 0);
-	assert_int_equal(disk_each_name(cx, b->to, count_segment, &files), E_OK);
-	assert_int_equal(files, manifest_count(&b->list));
+	assert_int_equal(b->count.done, b->count.total);
+	assert_int_equal(backup_finish(cx, b), E_OK);
+	assert_int_equal(b->kept.n, 0);
+	assert_int_equal(b->damaged.n, 0);
+	count_files(b->to.log, &b->list);
 	backup_end(b);
+}
+
+static void bring_back(struct sending *s)
+{
+	struct restore r;
+	bool more = true;
+
+	assert_int_equal(restore_begin(&s->cx, s->dir, s->back, false, &r), E_OK);
+	while (more)
+		assert_int_equal(restore_step(&s->cx, &r, &more), E_OK);
+	assert_int_equal(r.count.done, r.count.total);
+	assert_int_equal(restore_finish(&s->cx, &r), E_OK);
+	assert_int_equal(r.damaged.n, 0);
+	count_files(r.to.log, &r.list);
+	restore_end(&r);
 }
 
 /// The backup is complete and holds all mail.
 static void check(struct sending *s)
 {
 	struct store_conf conf = s->t->bed.conf;
-	struct backup b;
 
-	finish(&s->cx, &s->backup, false);
-	assert_int_equal(restore_begin(&s->cx, s->dir, s->back, false, &b), E_OK);
-	finish(&s->cx, &b, true);
+	finish(&s->cx, &s->backup);
+	bring_back(s);
 	store_close(s->t->s);
 	conf.dir = sl_cstr(s->back);
 	assert_int_equal(store_open(NULL, &conf, &s->t->s), E_OK);
@@ -153,7 +173,7 @@ static void test_given_up_between(void **state)
 	struct sending s = { 0 };
 
 	begin(&s);
-	finish(&s.cx, &s.backup, false);
+	finish(&s.cx, &s.backup);
 	give_up(&s);
 	list(&s, false);
 	check(&s);
@@ -167,7 +187,7 @@ static void test_begun_since(void **state)
 
 	open_town(&s);
 	list(&s, true);
-	finish(&s.cx, &s.backup, false);
+	finish(&s.cx, &s.backup);
 	give_up(&s);
 	town_restart(s.t, false);
 	for (unsigned i = 0; i < UPLOADS; i++)
@@ -191,7 +211,7 @@ static void test_packed(void **state)
 		if (i % 20 < 19)
 			continue;
 		list(&s, false);
-		finish(&s.cx, &s.backup, false);
+		finish(&s.cx, &s.backup);
 		assert_int_equal(compact_run(&s.cx, s.t->s, &any_dead, &r), E_OK);
 		assert_true(r.segments > 0);
 	}
@@ -206,7 +226,7 @@ static struct backup_file *copy_grown(struct sending *s)
 
 	open_town(s);
 	list(s, false);
-	finish(&s->cx, &s->backup, false);
+	finish(&s->cx, &s->backup);
 	assert_int_equal(town_put(s->t, 0, 1, 1200000), E_OK);
 	list(s, false);
 	for (size_t i = 0; i < manifest_count(&s->backup.list); i++) {

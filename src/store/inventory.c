@@ -9,8 +9,7 @@
 
 enum { SEGMENTS_MAX = 1 << 20, SECTIONS_MAX = 1 << 20 };
 
-/// Damage says that a file is not whole; it is no error of who looks.
-static bool is_damage(enum ec e)
+bool inventory_is_damage(enum ec e)
 {
 	return e == E_CORRUPT || e == E_RANGE || e == E_NOTFOUND || e == E_UNSUPPORTED;
 }
@@ -26,7 +25,7 @@ static enum ec read_one(struct cx *cx, void *arg, const char *name)
 	if (!seg_name_parse(name, &id))
 		return E_OK;
 	enum ec e = segfile_open(cx, v->dir, id, &f);
-	if (is_damage(e)) {
+	if (inventory_is_damage(e)) {
 		cx_forget(cx);
 		return E_OK;
 	}
@@ -168,7 +167,7 @@ static enum ec walk_bulk(struct cx *cx, struct segfile *f, bool bodies, uint64_t
 		e = segfile_rec(cx, f, *at, &r);
 		if (e == E_OK && (r.type != REC_BLOB || r.octets > f->size - *at - REC_HEAD))
 			e = E_CORRUPT;
-		if (is_damage(e)) // a body under way has no header yet
+		if (inventory_is_damage(e)) // a body under way has no header yet
 			return E_OK;
 		if (e == E_OK && bodies)
 			e = segfile_body(cx, f, &r);
@@ -230,7 +229,7 @@ enum ec inventory_vouch(struct cx *cx, const struct inventory *v, int dir, uint3
 		}
 		segfile_close(&f);
 	}
-	if (e && !is_damage(e))
+	if (e && !inventory_is_damage(e))
 		return e;
 	if (e)
 		cx_forget(cx);

@@ -10,8 +10,6 @@
 
 #include "base/num.h"
 
-enum { MANIFEST_MAX = 64 << 20 };
-
 size_t manifest_count(const struct manifest *m)
 {
 	return m->files.n / sizeof(struct backup_file);
@@ -53,6 +51,14 @@ struct backup_file *manifest_find(const struct manifest *m, const char *name)
 
 	memcpy(key.name, name, SEG_NAME - 4);
 	return m->files.n ? bsearch(&key, m->files.p, manifest_count(m), sizeof key, by_name) : NULL;
+}
+
+uint32_t manifest_id(const struct backup_file *f)
+{
+	uint32_t id = 0;
+
+	(void)seg_name_parse(f->name, &id);
+	return id;
 }
 
 /// "00000001.seg 4096 1700000000000000000 0a1b2c3d", perhaps with " damaged"
@@ -127,7 +133,7 @@ static enum ec read_text(struct cx *cx, int fd, struct buf *text)
 
 enum ec manifest_read(struct cx *cx, int dir, struct manifest *out)
 {
-	struct buf text = BUF(MANIFEST_MAX);
+	struct buf text = BUF(MANIFEST_OCTETS_MAX);
 	int fd = openat(dir, "manifest", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	if (fd < 0)
@@ -151,4 +157,10 @@ void manifest_print(const struct manifest *m, struct buf *b)
 			f->damaged ? " damaged" : "");
 	}
 	buf_printf(b, "end %zu\n", manifest_count(m));
+}
+
+void manifest_note(struct manifest_names *names, const char *name)
+{
+	names->n++;
+	buf_printf(&names->text, " %s", name);
 }

@@ -35,6 +35,8 @@ struct backup_file {
 	uint64_t fixed; // TODO_COMPARE: octets from the beginning that never change
 };
 
+enum { MANIFEST_OCTETS_MAX = 64 << 20 };
+
 struct manifest {
 	uint64_t store;   // 0 = unknown
 	struct buf files; // struct backup_file
@@ -50,7 +52,18 @@ void manifest_leave_out(struct manifest *m, size_t i);
 void manifest_sort(struct manifest *m);
 /// In a sorted one; NULL where it is not listed. in: name — with its NUL.
 struct backup_file *manifest_find(const struct manifest *m, const char *name);
+/// The id of a listed segment.
+uint32_t manifest_id(const struct backup_file *f);
 /// Reads a folder's manifest. in: *out — MANIFEST_NEW. errors: E_NOTFOUND, E_CORRUPT, E_IO, E_TEMP.
 [[nodiscard]] enum ec manifest_read(struct cx *cx, int dir, struct manifest *out);
 /// Appends the text. b->err tells where there was no memory.
 void manifest_print(const struct manifest *m, struct buf *b);
+
+/// Files that are to be told of.
+struct manifest_names {
+	uint64_t n;
+	struct buf text; // their names, a blank before each; what does not fit is counted
+};
+
+#define MANIFEST_NAMES_NEW ((struct manifest_names){ .text = BUF(1 << 20) })
+void manifest_note(struct manifest_names *names, const char *name);
