@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "store/disk.h"
+#include "store/standin.h"
 
 // ---- what is to be done
 
@@ -65,6 +66,21 @@ static enum ec head_there(struct cx *cx, const struct backup *b, uint32_t id, st
 	return E_OK;
 }
 
+/// How many sections were taken out of a pack's copy by an earlier backup (spare_pack). in: still — they still are.
+static enum ec find_spared(struct cx *cx, struct backup *b, const struct backup_file *f, bool still, size_t *n)
+{
+	struct segfile there;
+	enum ec e = segfile_open(cx, b->to.log, manifest_id(f), &there);
+
+	if (e)
+		return e;
+	*n = inventory_others(&b->stock, manifest_id(f), &there.map, still);
+	segfile_close(&there);
+	if (*n && still && !b->verify) // comparing will tell
+		manifest_note(&b->kept, f->name);
+	return E_OK;
+}
+
 /// What is to be done about a segment of the store. in: o — what the last backup says of it, or NULL.
 static enum ec judge(struct cx *cx, struct backup *b, struct backup_file *f, const struct backup_file *o)
 {
@@ -80,6 +96,11 @@ static enum ec judge(struct cx *cx, struct backup *b, struct backup_file *f, con
 	if (e || !o || copy_size(b->to.log, f->name) < o->octets || (o->damaged && o->changed_ns != f->changed_ns))
 		return E_OK; // TODO_COPY
 	bool same = o->octets == f->octets && o->changed_ns == f->changed_ns;
+	size_t spared = 0;
+	if (there.kind == SEG_PACK)
+		e = find_spared(cx, b, f, same, &spared);
+	if (e || (spared && !same))
+		return e; // TODO_COPY: it may be whole now
 	f->crc = o->crc;
 	f->damaged = o->damaged;
 	f->todo = same && !b->verify ? TODO_THERE : TODO_COMPARE;
@@ -139,10 +160,20 @@ static bool is_empty_bulk(struct cx *cx, const struct backup *b, uint32_t id)
 	return empty;
 }
 
+/// Lists a file of the last backup that is better than what the store has.
+static enum ec keep(struct cx *cx, struct backup *b, const struct backup_file *o)
+{
+	struct backup_file f = *o;
+
+	f.todo = TODO_KEEP;
+	manifest_note(&b->kept, f.name);
+	b->count.total += f.octets;
+	return manifest_add(cx, &b->list, &f);
+}
+
 /// A file of the last backup that the store has no more.
 static enum ec keep_lost(struct cx *cx, struct backup *b, const struct backup_file *o)
 {
-	struct backup_file f = *o;
 	struct seg_head head;
 	bool explained = false;
 	enum ec e = head_there(cx, b, manifest_id(o), &head);
@@ -151,12 +182,14 @@ static enum ec keep_lost(struct cx *cx, struct backup *b, const struct backup_fi
 		return fail(cx, E_EXISTS, "%s there is newer than all that the store has", o->name);
 	cx_forget(cx);
 	e = is_explained(cx, b, manifest_id(o), false, &explained);
-	if (e || explained || is_empty_bulk(cx, b, manifest_id(o)) || copy_size(b->to.log, o->name) < o->octets)
+	if (e || is_empty_bulk(cx, b, manifest_id(o)))
 		return e;
-	f.todo = TODO_KEEP;
-	manifest_note(&b->kept, f.name);
-	b->count.total += f.octets;
-	return manifest_add(cx, &b->list, &f);
+	if (copy_size(b->to.log, o->name) < o->octets) {
+		b->holes = true;
+		return E_OK;
+	}
+	e = manifest_add(cx, &b->gone, o);
+	return e || explained ? e : keep(cx, b, o);
 }
 
 /// Compares what the store has with what an earlier backup brought here. Changes nothing.
@@ -183,6 +216,7 @@ static enum ec plan(struct cx *cx, struct backup *b)
 			e = keep_lost(cx, b, manifest_at(&old, i));
 	}
 	manifest_sort(&b->list);
+	manifest_sort(&b->gone);
 	b->list.store = b->stock.store;
 	buf_free(&old.files);
 	return e;
@@ -224,6 +258,7 @@ enum ec backup_begin(
 		.from = -1,
 		.to = COPY_TARGET_NEW,
 		.list = MANIFEST_NEW,
+		.gone = MANIFEST_NEW,
 		.kept = MANIFEST_NAMES_NEW,
 		.damaged = MANIFEST_NAMES_NEW,
 		.file = COPY_NEW,
@@ -264,19 +299,53 @@ static enum ec begin_file(struct cx *cx, struct backup *b, const struct backup_f
 	return b->file.out < 0 ? disk_error(cx, -errno, f->name) : E_OK;
 }
 
+/// Where a pack is damaged in the store and the last backup has whole what it stands for: its copy leaves that alone.
+/// out: *none — nothing is left of it.
+static enum ec spare_pack(struct cx *cx, struct backup *b, const struct backup_file *f, bool *none)
+{
+	const struct seg_head *h = inventory_find(&b->stock, manifest_id(f));
+	struct inventory there;
+	bool whole = true;
+	size_t taken = 0, left = 1;
+
+	*none = false;
+	if (!h || h->kind != SEG_PACK || b->holes || manifest_count(&b->gone) == 0)
+		return E_OK;
+	enum ec e = inventory_vouch(cx, &b->stock, b->from, h->id, &whole);
+	if (e || whole)
+		return e;
+	e = inventory_read_listed(cx, b->to.log, &b->gone, &there);
+	if (e)
+		return e;
+	e = standin_take(cx, &b->stock, &there, h->id, b->file.out, &taken, &left);
+	inventory_free(&there);
+	if (e == E_OK && taken)
+		manifest_note(&b->kept, f->name);
+	*none = e == E_OK && left == 0;
+	return e == E_OK && taken && left ? copy_read_again(cx, &b->file) : e;
+}
+
 static enum ec end_copy(struct cx *cx, struct backup *b, struct backup_file *f)
 {
 	char name[COPY_NEW_NAME];
-	bool whole = true;
+	bool whole = true, none = false;
+	enum ec e = spare_pack(cx, b, f, &none);
 
 	copy_new_name(f->name, name);
+	if (e == E_OK && none) {
+		copy_close(&b->file);
+		(void)unlinkat(b->to.log, name, 0);
+		f->todo = TODO_LEAVE_OUT;
+	}
+	if (e || none)
+		return e;
 	if (fsync(b->file.out) || renameat(b->to.log, name, b->to.log, f->name))
 		return disk_error(cx, -errno, f->name);
 	copy_close(&b->file);
 	b->count.files++;
 	b->count.octets += f->octets;
 	f->crc = b->file.crc;
-	enum ec e = inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &whole);
+	e = inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &whole);
 	f->damaged = !whole;
 	return e;
 }
@@ -375,7 +444,7 @@ static enum ec one_step(struct cx *cx, struct backup *b, struct backup_file *f, 
 	return e;
 }
 
-/// A bulk segment goes where the only body in it was given up.
+/// A bulk segment goes where the only body in it was given up; a pack, where nothing of it is left.
 static void leave_out(struct cx *cx, struct backup *b, const struct backup_file *f)
 {
 	cx_forget(cx);
@@ -395,6 +464,11 @@ enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 		return E_OK;
 	struct backup_file *f = manifest_at(&b->list, b->next);
 	enum ec e = one_step(cx, b, f, &over);
+	if (e == E_OK && f->todo == TODO_LEAVE_OUT) {
+		b->count.done -= f->octets;
+		leave_out(cx, b, f);
+		return E_OK;
+	}
 	if (e == E_NOTFOUND && f->bulk && f->fixed <= SEG_DATA) {
 		leave_out(cx, b, f);
 		return E_OK;
@@ -404,6 +478,26 @@ enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 }
 
 // ---- the end
+
+/// B1: lists what no pack stands for after all.
+static enum ec keep_spared(struct cx *cx, struct backup *b)
+{
+	size_t n = manifest_count(&b->gone);
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < n; i++) {
+		struct backup_file *o = manifest_at(&b->gone, i);
+		bool explained = manifest_find(&b->list, o->name) != NULL;
+		if (!explained)
+			e = is_explained(cx, b, manifest_id(o), false, &explained);
+		o->todo = explained ? TODO_THERE : TODO_KEEP;
+	}
+	for (size_t i = 0; e == E_OK && i < n; i++)
+		if (manifest_at(&b->gone, i)->todo == TODO_KEEP)
+			e = keep(cx, b, manifest_at(&b->gone, i));
+	manifest_sort(&b->list);
+	return e;
+}
 
 /// B2: a file that the backup does not list.
 static enum ec remove_unlisted(struct cx *cx, void *arg, const char *name)
@@ -423,12 +517,15 @@ static enum ec remove_unlisted(struct cx *cx, void *arg, const char *name)
 enum ec backup_finish(struct cx *cx, struct backup *b)
 {
 	struct buf text = BUF(MANIFEST_OCTETS_MAX);
+	enum ec e = keep_spared(cx, b);
 
+	if (e)
+		return e;
 	for (size_t i = 0; i < manifest_count(&b->list); i++)
 		if (manifest_at(&b->list, i)->damaged)
 			manifest_note(&b->damaged, manifest_at(&b->list, i)->name);
 	manifest_print(&b->list, &text);
-	enum ec e = text.err ? fail(cx, E_TEMP, "no memory for the manifest") : E_OK;
+	e = text.err ? fail(cx, E_TEMP, "no memory for the manifest") : E_OK;
 	if (e == E_OK && fsync(b->to.log))
 		e = disk_error(cx, -errno, "flush of the backup's folder");
 	if (e == E_OK)
@@ -444,6 +541,7 @@ void backup_end(struct backup *b)
 	if (b->from >= 0)
 		close(b->from);
 	buf_free(&b->list.files);
+	buf_free(&b->gone.files);
 	buf_free(&b->kept.text);
 	buf_free(&b->damaged.text);
 	inventory_free(&b->stock);

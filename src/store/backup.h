@@ -10,7 +10,8 @@
 ///
 /// B1 A backup never makes the one before it worse. What the store has lost, set aside, or has otherwise than it was,
 ///    stays in DIR as it is, and is told (`kept`). Behind its finished bodies a bulk segment may grow or be cut off;
-///    one without any may go.
+///    one without any may go. Where a section of a pack is damaged in the store, what it stands for stays instead of it,
+///    if DIR has all of that (standin.h).
 /// B2 A file is removed from DIR only behind the new manifest, and only where packs that are whole stand for it.
 /// B3 Another store's segments, or another life's of the same one, are never mixed with those in DIR: it is refused.
 /// B4 What comes into DIR is read and verified there; what was damaged already is told, by each backup (`damaged`).
@@ -31,6 +32,8 @@ struct backup {
 	int from;                      // *.seg of the store
 	struct copy_target to;         // DIR
 	struct manifest list;          // of the new backup
+	struct manifest gone;          // of the last one: what the store has no more
+	bool holes;                    // some of that is nowhere
 	struct inventory stock;        // the store's segments
 	size_t next;                   // file to be looked at
 	struct copy_count count;       // of the files, and of their octets

@@ -40,7 +40,7 @@ enum ec copy_make(struct cx *cx, const struct copy_target *t, int dir, const cha
 {
 	if (unlinkat(dir, name, 0) && errno != ENOENT)
 		return disk_error(cx, -errno, name);
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return disk_error(cx, -errno, name);
 	enum ec e = copy_give(cx, t, fd);
@@ -111,6 +111,22 @@ enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end)
 	if (e == E_OK) {
 		c->crc = crc32c(c->crc, (struct sl){ room, n });
 		c->at += n;
+	}
+	free(room);
+	return e;
+}
+
+enum ec copy_read_again(struct cx *cx, struct copy *c)
+{
+	uint8_t *room = malloc(COPY_STEP_OCTETS);
+	enum ec e = room ? E_OK : fail(cx, E_TEMP, "no memory to read a copy");
+
+	c->crc = 0;
+	for (uint64_t at = 0; e == E_OK && at < c->at; at += COPY_STEP_OCTETS) {
+		size_t n = c->at - at < COPY_STEP_OCTETS ? (size_t)(c->at - at) : COPY_STEP_OCTETS;
+		struct iovec iov = { room, n };
+		e = disk_read(cx, c->out, &iov, 1, at);
+		c->crc = crc32c(c->crc, (struct sl){ room, n });
 	}
 	free(room);
 	return e;

@@ -38,7 +38,7 @@ struct copy {
 /// Opens a folder, or one in it (`sub`, which is no link; NULL for none). in: make — it is made where there is none.
 /// errors: E_NOTFOUND, E_TOOBIG, E_FULL, E_IO.
 [[nodiscard]] enum ec copy_folder(struct cx *cx, const char *path, const char *sub, bool make, int *out);
-/// Makes a file for writing in one of the target's folders. errors: E_FULL, E_IO.
+/// Makes a file, also for reading, in one of the target's folders. errors: E_FULL, E_IO.
 [[nodiscard]] enum ec copy_make(struct cx *cx, const struct copy_target *t, int dir, const char *name, int *out);
 /// What root writes into somebody's folder is his. errors: E_IO.
 [[nodiscard]] enum ec copy_give(struct cx *cx, const struct copy_target *t, int fd);
@@ -52,4 +52,6 @@ void copy_new_name(const char *name, char out[static COPY_NEW_NAME]);
 uint64_t copy_size(int dir, const char *name);
 /// Copies the next octets, up to `end`. errors: E_RANGE (the file ends before), E_FULL, E_IO, E_TEMP.
 [[nodiscard]] enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end);
+/// Makes c->crc anew from what was written. errors: E_IO, E_TEMP.
+[[nodiscard]] enum ec copy_read_again(struct cx *cx, struct copy *c);
 void copy_close(struct copy *c);

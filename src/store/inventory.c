@@ -60,13 +60,33 @@ static int by_id(const void *a, const void *b)
 	return x->id < y->id ? -1 : x->id > y->id;
 }
 
-enum ec inventory_read(struct cx *cx, int dir, struct inventory *out)
+static struct inventory fresh(int dir)
 {
-	struct inventory v = {
+	return (struct inventory){
 		.dir = dir,
 		.heads = BUF((size_t)SEGMENTS_MAX * sizeof(struct seg_head)),
 		.sections = BUF((size_t)SECTIONS_MAX * sizeof(struct pack_section)),
 	};
+}
+
+enum ec inventory_read_listed(struct cx *cx, int dir, const struct manifest *files, struct inventory *out)
+{
+	struct inventory v = fresh(dir);
+	enum ec e = E_OK;
+
+	for (size_t i = 0; e == E_OK && i < manifest_count(files); i++)
+		if (!manifest_at(files, i)->damaged)
+			e = read_one(cx, &v, manifest_at(files, i)->name);
+	if (e == E_OK)
+		*out = v;
+	else
+		inventory_free(&v);
+	return e;
+}
+
+enum ec inventory_read(struct cx *cx, int dir, struct inventory *out)
+{
+	struct inventory v = fresh(dir);
 	size_t n;
 	enum ec e = disk_each_name(cx, dir, read_one, &v);
 
@@ -114,6 +134,33 @@ uint32_t inventory_pack(const struct inventory *v, enum seg_kind kind, uint32_t 
 		if (stands_for(&s[i], kind, oldest, id) && s[i].entries > newest)
 			newest = s[i].entries;
 	return newest;
+}
+
+void inventory_drop(struct inventory *v, uint32_t pack, const struct seg_head *section)
+{
+	struct pack_section *s = (struct pack_section *)(void *)v->sections.p;
+	size_t n = v->sections.n / sizeof *s, kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (s[i].entries != pack || s[i].head.id != section->id || s[i].head.kind != section->kind)
+			s[kept++] = s[i];
+	buf_cut(&v->sections, kept * sizeof *s);
+}
+
+size_t inventory_others(struct inventory *v, uint32_t pack, const struct pack_map *map, bool drop)
+{
+	size_t n, others = 0;
+	const struct pack_section *s = sections(v, &n);
+
+	for (size_t i = n; i-- > 0;) {
+		const struct seg_head section = s[i].head;
+		if (s[i].entries != pack || pack_map_section(map, section.id))
+			continue;
+		others++;
+		if (drop)
+			inventory_drop(v, pack, &section);
+	}
+	return others;
 }
 
 // ---- vouching
@@ -198,20 +245,37 @@ static enum ec vouch_entry(struct cx *cx, struct segfile *f, uint64_t at)
 	return e ? e : body_check(cx, &place, (struct body_ref){ r.arg[BLOB_BIRTH], (uint32_t)r.arg[BLOB_OCTETS] });
 }
 
+static enum ec vouch_section(struct cx *cx, struct segfile *f, const struct pack_section *s)
+{
+	struct walk w = { .f = f, .limit = s->to };
+	uint64_t bad = 0;
+	enum ec e = walk_records(cx, &w, s->from, s->to, 0, no_more, NULL, &bad);
+
+	if (e == E_OK && bad)
+		e = E_CORRUPT;
+	for (uint32_t i = 0; e == E_OK && i < s->entries; i++)
+		e = vouch_entry(cx, f, f->map.entries_at + ((uint64_t)s->first + i) * ENTRY_OCTETS);
+	return e;
+}
+
+enum ec inventory_vouch_section(struct cx *cx, struct segfile *f, const struct pack_section *s, bool *whole)
+{
+	enum ec e = vouch_section(cx, f, s);
+
+	if (e && !inventory_is_damage(e))
+		return e;
+	if (e)
+		cx_forget(cx);
+	*whole = e == E_OK;
+	return E_OK;
+}
+
 static enum ec vouch_pack(struct cx *cx, struct segfile *f)
 {
 	enum ec e = E_OK;
 
-	for (size_t i = 0; e == E_OK && i < f->map.n; i++) {
-		const struct pack_section *s = &f->map.sections[i];
-		struct walk w = { .f = f, .limit = s->to };
-		uint64_t bad = 0;
-		e = walk_records(cx, &w, s->from, s->to, 0, no_more, NULL, &bad);
-		if (e == E_OK && bad)
-			e = E_CORRUPT;
-	}
-	for (uint32_t i = 0; e == E_OK && i < f->map.entries; i++)
-		e = vouch_entry(cx, f, f->map.entries_at + (uint64_t)i * ENTRY_OCTETS);
+	for (size_t i = 0; e == E_OK && i < f->map.n; i++)
+		e = vouch_section(cx, f, &f->map.sections[i]);
 	return e;
 }
 

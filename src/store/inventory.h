@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/cx.h"
+#include "store/manifest.h"
 #include "store/segfile.h"
 
 struct inventory {
@@ -21,14 +22,25 @@ struct inventory {
 bool inventory_is_damage(enum ec e);
 /// Reads the headers of all segments in `dir`. errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec inventory_read(struct cx *cx, int dir, struct inventory *out);
+/// Reads the headers of these segments alone. in: files — sorted; those that are damaged are passed over.
+[[nodiscard]] enum ec inventory_read_listed(
+	struct cx *cx, int dir, const struct manifest *files, struct inventory *out);
 void inventory_free(struct inventory *v);
 /// The header of a segment's file; NULL where there is no file, or none that can be read.
 const struct seg_head *inventory_find(const struct inventory *v, uint32_t id);
 /// The newest pack of which one section stands for all segments of this kind from `oldest` to `id`; 0 = none does.
 uint32_t inventory_pack(const struct inventory *v, enum seg_kind kind, uint32_t oldest, uint32_t id);
 
+/// Forgets that a pack has the section with this header.
+void inventory_drop(struct inventory *v, uint32_t pack, const struct seg_head *section);
+/// How many sections of a pack are not in this map of it. in: drop — forgets that the pack has them.
+size_t inventory_others(struct inventory *v, uint32_t pack, const struct pack_map *map, bool drop);
+
 /// Whether a file is whole: header, records, bodies. What is behind the end of a log segment does not count.
 /// in: v — of the folder that the file is from; dir — where the file is. errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec inventory_vouch(struct cx *cx, const struct inventory *v, int dir, uint32_t id, bool *whole);
+/// Whether a section of a pack is whole. errors: E_IO, E_TEMP.
+[[nodiscard]] enum ec inventory_vouch_section(
+	struct cx *cx, struct segfile *f, const struct pack_section *s, bool *whole);
 /// How much of a bulk segment is finished: whole records. errors: E_CORRUPT (no header), E_NOTFOUND, E_IO, E_TEMP.
 [[nodiscard]] enum ec inventory_finished(struct cx *cx, int dir, uint32_t id, uint64_t *octets);

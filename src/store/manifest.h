@@ -21,6 +21,7 @@ enum backup_todo {
 	TODO_THERE,   // it is in the backup as it is in the store
 	TODO_COMPARE, // it should not have changed: which of the two is good?
 	TODO_KEEP,    // what is in the backup is better than what the store has
+	TODO_LEAVE_OUT,
 };
 
 struct backup_file {

@@ -1,5 +1,5 @@
 """Backups that cannot hurt: what a backup holds never gets worse, and a restore is whole, told, or leaves nothing."""
-import os, pathlib, re, shutil, subprocess, sys
+import os, pathlib, re, shutil, struct, subprocess, sys
 
 import pytest
 
@@ -324,6 +324,66 @@ def test_segments_stay_until_their_pack_is_whole(town, tmp_path):
     town.run("backup", str(b))
     assert not gone & set(look(b))
     assert set(look(b)) == listed(b)
+
+
+def compact(town):
+    """The pack that the letters are in then."""
+    town.start()
+    imap = town.imap()
+    imap.select("INBOX")
+    town.run("store", "compact")
+    imap.logout()
+    town.stop()
+    (pack,) = [f for f in town.segments.glob("*.seg") if f.read_bytes()[16] == 3]
+    return pack
+
+
+def sections(pack):
+    """Where the map's copies stand, and {segment: where its records are} as the map says."""
+    octets = pack.read_bytes()
+    maps = struct.unpack_from("<QQ", octets, 48)
+    count = struct.unpack_from("<Q", octets, maps[0] + 32)[0]
+    found = [struct.unpack_from("<I68xQQ", octets, maps[0] + 80 + 88 * i) for i in range(count)]
+    return maps, {segment: (begin, end) for segment, begin, end in found}
+
+
+SPOTS = {
+    "a letter": lambda maps, parts, first: [maps[0] - 4000],
+    "a record of the last backup's": lambda maps, parts, first: [parts[first][0] + 200],
+    "a record that is in no backup": lambda maps, parts, first: [parts[max(parts)][0] + 200],
+    "both maps": lambda maps, parts, first: [at + 100 for at in maps],
+}
+
+
+@pytest.mark.parametrize("spot", SPOTS)
+def test_pack_that_is_damaged_in_the_store(town, tmp_path, spot):
+    """Before its first backup: what the last one had whole is served by a restore of the next, and the one after that."""
+    b = tmp_path / "b"
+    town.run("backup", str(b))
+    first = listed(b)
+    pack = compact(town)
+    good = pack.read_bytes()
+    maps, parts = sections(pack)
+    kept = max(int(name[:8], 16) for name in first) in parts and not spot.endswith("no backup")
+    for at in SPOTS[spot](maps, parts, max(int(name[:8], 16) for name in first)):
+        flip(pack, at)
+    for options in ([], [], ["--verify"]):
+        told = town.refused("backup", *options, str(b))
+        assert ("good and stays there" in told) == kept
+        assert (first <= listed(b)) == kept
+        assert listed(b) <= set(look(b)) and first <= set(look(b))
+        (town.dir / "data").rename(tmp_path / "data")
+        town.run("restore", str(b))
+        if kept:
+            assert town.letters() == town.readable() == 20
+        if kept and spot != "both maps":
+            assert "in order" in town.run("store", "check")
+        shutil.rmtree(town.dir / "data")
+        (tmp_path / "data").rename(town.dir / "data")
+    if spot != "both maps":  # a start has set that one aside
+        pack.write_bytes(good)
+        town.run("backup", str(b))
+        assert listed(b) == set(look(b)) and not first & listed(b)
 
 
 def test_refused_restore_leaves_nothing(town, tmp_path):
