@@ -239,6 +239,11 @@ static void say_hints(struct cx *cx, struct cli *cli, const struct restore *r)
 		cli_say("%llu file(s) of the backup are damaged, %llu of them wholly:%.*s\n",
 			(unsigned long long)r->damaged.n, (unsigned long long)r->left_out,
 			SLF(buf_sl(&r->damaged.text)));
+	if (r->before.n)
+		cli_say("%llu segment(s) were damaged in the store already when they were backed up (`hongyan store "
+		        "check` "
+			"tells whose mail it is):%.*s\n",
+			(unsigned long long)r->before.n, SLF(buf_sl(&r->before.text)));
 	if (place_certificates(cx, &cli->place) != E_OK)
 		cli_say("The certificates that the configuration names cannot be used here; they are in no backup. "
 			"Copy them from where they were, or have new ones made with `hongyan config certificates`.\n");
@@ -272,7 +277,7 @@ int cmd_restore(struct cx *cx, struct cli *cli)
 		restore_undo(&r);
 	if (e == E_OK)
 		e = place_give_data(cx, &cli->place);
-	int code = e == E_OK ? say_copied(cli, &r.count, 0, r.damaged.n, "%.1f MiB restored.\n")
+	int code = e == E_OK ? say_copied(cli, &r.count, 0, r.damaged.n + r.before.n, "%.1f MiB restored.\n")
 	                     : say_not_restored(cli, cx, e == E_EXISTS ? E_IO : e, data);
 	if (code == CLI_OK) {
 		say_hints(cx, cli, &r);

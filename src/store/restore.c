@@ -51,6 +51,7 @@ enum ec restore_begin(struct cx *cx, const char *dir, const char *data, bool any
 		.to = COPY_TARGET_NEW,
 		.list = MANIFEST_NEW,
 		.damaged = MANIFEST_NAMES_NEW,
+		.before = MANIFEST_NAMES_NEW,
 		.file = COPY_NEW,
 		.anyway = anyway,
 	};
@@ -92,6 +93,8 @@ static enum ec begin_file(struct cx *cx, struct restore *r, struct backup_file *
 	char name[COPY_NEW_NAME];
 
 	copy_new_name(f->name, name);
+	if (f->damaged)
+		manifest_note(&r->before, f->name);
 	f->damaged = false; // from here on: whether it is what was backed up
 	r->file = COPY_NEW;
 	r->file.in = openat(r->from, f->name, O_RDONLY | O_CLOEXEC);
@@ -201,4 +204,5 @@ void restore_end(struct restore *r)
 		close(r->from);
 	buf_free(&r->list.files);
 	buf_free(&r->damaged.text);
+	buf_free(&r->before.text);
 }

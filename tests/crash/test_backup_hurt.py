@@ -1,5 +1,5 @@
 """Backups that cannot hurt: what a backup holds never gets worse, and a restore is whole, told, or leaves nothing."""
-import os, pathlib, re, shutil, struct, subprocess, sys
+import json, os, pathlib, re, shutil, struct, subprocess, sys
 
 import pytest
 
@@ -284,9 +284,16 @@ def test_damage_is_told_by_each_backup(town, tmp_path):
     for _ in range(2):
         told = town.refused("backup", str(b))
         assert "damaged in the store already" in told and town.largest().name in told
+    victim = town.largest().name
     shutil.rmtree(town.dir / "data")
-    assert "MiB restored" in town.run("restore", str(b))  # what is in it is what was there
+    told = town.run("restore", str(b))
+    assert "MiB restored" in told  # what is in it is what was there
+    assert re.search(f"1 segment.s. were damaged in the store already .*: {victim}\n", told)
     assert town.readable() == 19
+    shutil.rmtree(town.dir / "data")
+    assert json.loads(town.run("--json", "restore", str(b)))["damaged"] == 1
+    shutil.rmtree(town.dir / "data")
+    assert "damaged" not in town.run("restore", str(tmp_path / "first"))
 
 
 def test_rot_in_the_backup_is_found_and_mended(town, tmp_path):
