@@ -220,6 +220,8 @@ static int say_not_restored(struct cli *cli, struct cx *cx, enum ec e, const cha
 {
 	if (e == E_EXISTS)
 		return cli_fail_as(cli, NULL, e, "%s already holds mail; stop the server and move it away first", data);
+	if (e == E_CONFLICT)
+		return cli_fail_as(cli, NULL, e, "another restore into %s is under way", data);
 	if (e == E_NOTFOUND)
 		return cli_fail_as(cli, cx, e, "%s holds no complete backup", cli->arg[0]);
 	if (e == E_CORRUPT)
@@ -241,7 +243,7 @@ static void say_hints(struct cx *cx, struct cli *cli, const struct restore *r)
 			SLF(buf_sl(&r->damaged.text)));
 	if (r->before.n)
 		cli_say("%llu segment(s) were damaged in the store already when they were backed up (`hongyan store "
-		        "check` "
+			"check` "
 			"tells whose mail it is):%.*s\n",
 			(unsigned long long)r->before.n, SLF(buf_sl(&r->before.text)));
 	if (place_certificates(cx, &cli->place) != E_OK)

@@ -29,12 +29,15 @@ static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 		return E_OK;
 	const struct seg_head *known = inventory_find(&b->stock, id);
 	memcpy(f.name, name, SEG_NAME - 4);
-	int fd = openat(b->from, name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
-		return E_OK; // a body that was given up; or others went too, and store_hold tells
-	if (fd < 0)
-		return disk_error(cx, -errno, name);
-	enum ec e = fstat(fd, &st) < 0 ? disk_error(cx, -errno, name) : disk_read(cx, fd, &iov, 1, 0);
+	int fd = -1;
+	enum ec e = copy_open(cx, b->from, name, &fd);
+	if (e == E_NOTFOUND || e == E_CORRUPT) { // a body that was given up; or others went too, and store_hold tells
+		cx_forget(cx);
+		return E_OK;
+	}
+	if (e)
+		return e;
+	e = fstat(fd, &st) < 0 ? disk_error(cx, -errno, name) : disk_read(cx, fd, &iov, 1, 0);
 	close(fd);
 	if (e == E_RANGE)
 		return E_OK; // just being made
@@ -290,13 +293,12 @@ static enum ec begin_file(struct cx *cx, struct backup *b, const struct backup_f
 	copy_new_name(f->name, name);
 	b->file = COPY_NEW;
 	b->differs = false;
-	b->file.in = openat(b->from, f->name, O_RDONLY | O_CLOEXEC);
-	if (b->file.in < 0)
-		return disk_error(cx, -errno, f->name);
+	enum ec e = copy_open(cx, b->from, f->name, &b->file.in);
+	if (e)
+		return e;
 	if (f->todo != TODO_COMPARE)
 		return copy_make(cx, &b->to, b->to.log, name, &b->file.out);
-	b->file.out = openat(b->to.log, f->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	return b->file.out < 0 ? disk_error(cx, -errno, f->name) : E_OK;
+	return copy_open(cx, b->to.log, f->name, &b->file.out);
 }
 
 /// Where a pack is damaged in the store and the last backup has whole what it stands for: its copy leaves that alone.

@@ -138,6 +138,31 @@ static void check(struct sending *s)
 	cx_end(&s->cx);
 }
 
+/// A second restore does not take away what the first is bringing.
+static void test_two_restores(void **state)
+{
+	(void)state;
+	struct sending s = { 0 };
+	struct restore one, two;
+	bool more = true;
+
+	open_town(&s);
+	list(&s, false);
+	finish(&s.cx, &s.backup);
+	assert_int_equal(restore_begin(&s.cx, s.dir, s.back, false, &one), E_OK);
+	while (more) {
+		assert_int_equal(restore_begin(&s.cx, s.dir, s.back, false, &two), E_CONFLICT);
+		assert_int_equal(restore_step(&s.cx, &one, &more), E_OK);
+	}
+	assert_int_equal(restore_finish(&s.cx, &one), E_OK);
+	assert_int_equal(restore_begin(&s.cx, s.dir, s.back, false, &two), E_CONFLICT);
+	count_files(one.to.log, &one.list);
+	restore_end(&one);
+	assert_int_equal(restore_begin(&s.cx, s.dir, s.back, false, &two), E_EXISTS);
+	town_free(s.t);
+	cx_end(&s.cx);
+}
+
 /// Between listing and copying.
 static void test_given_up_before(void **state)
 {
@@ -277,6 +302,7 @@ int main(void)
 		cmocka_unit_test(test_begun_since),
 		cmocka_unit_test(test_packed),
 		cmocka_unit_test(test_lost_amid),
+		cmocka_unit_test(test_two_restores),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,23 @@ uint64_t copy_size(int dir, const char *name)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+enum ec copy_open(struct cx *cx, int dir, const char *name, int *out)
+{
+	struct stat st;
+	int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return disk_error(cx, -errno, name);
+	enum ec e = fstat(fd, &st) < 0 ? disk_error(cx, -errno, name) : E_OK;
+	if (e == E_OK && !S_ISREG(st.st_mode))
+		e = fail(cx, E_CORRUPT, "%s is no file", name);
+	if (e == E_OK)
+		*out = fd;
+	else
+		close(fd);
+	return e;
+}
+
 enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end)
 {
 	size_t n = end - c->at < COPY_STEP_OCTETS ? (size_t)(end - c->at) : COPY_STEP_OCTETS;

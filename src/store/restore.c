@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "store/disk.h"
@@ -18,11 +19,13 @@ static enum ec refuse_segment(struct cx *cx, void *arg, const char *name)
 	return !seg_name_parse(name, &id) ? E_OK : fail(cx, E_EXISTS, "there is %s", name);
 }
 
-/// Opens the folder that a backup is to be brought back to. What a restore left there that was killed goes.
+/// Opens the folder that a backup is to be brought back to, for this restore alone. What a restore left there that was killed goes.
 static enum ec open_emptied(struct cx *cx, const char *data, struct restore *r)
 {
 	enum ec e = copy_folder(cx, data, NULL, true, &r->to.dir);
 
+	if (e == E_OK && flock(r->to.dir, LOCK_EX | LOCK_NB))
+		e = errno == EWOULDBLOCK ? fail(cx, E_CONFLICT, "another restore") : disk_error(cx, -errno, "flock");
 	if (e == E_OK)
 		e = copy_folder(cx, data, "log", true, &r->to.log);
 	if (e == E_OK && faccessat(r->to.dir, "restoring", F_OK, 0) == 0)
@@ -97,10 +100,11 @@ static enum ec begin_file(struct cx *cx, struct restore *r, struct backup_file *
 		manifest_note(&r->before, f->name);
 	f->damaged = false; // from here on: whether it is what was backed up
 	r->file = COPY_NEW;
-	r->file.in = openat(r->from, f->name, O_RDONLY | O_CLOEXEC);
-	if (r->file.in < 0 && errno != ENOENT)
-		return disk_error(cx, -errno, f->name);
-	enum ec e = take_what_is(cx, r, f);
+	enum ec e = copy_open(cx, r->from, f->name, &r->file.in);
+	if (e && e != E_NOTFOUND && e != E_CORRUPT)
+		return e;
+	cx_forget(cx);
+	e = take_what_is(cx, r, f);
 	return e ? e : copy_make(cx, &r->to, r->to.log, name, &r->file.out);
 }
 

@@ -48,14 +48,18 @@ enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out)
 {
 	char name[SEG_NAME];
 	struct seg_head one = { 0 }, two = { 0 };
-	struct stat st;
+	struct stat st = { 0 };
 
 	seg_name(id, name);
-	int fd = disk_real.open(NULL, dir, name, O_RDONLY);
+	int fd = disk_real.open(NULL, dir, name, O_RDONLY | O_NONBLOCK); // a FIFO would keep who opens it
 	if (fd == -ENOENT)
 		return E_NOTFOUND;
 	if (fd < 0)
 		return disk_error(cx, fd, name);
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode)) {
+		close(fd);
+		return fail(cx, E_CORRUPT, "segment %s is no file", name);
+	}
 	enum ec e1 = read_head(cx, fd, 0, &one), e2 = read_head(cx, fd, SEG_SECOND, &two);
 	enum ec e = e1 == E_CORRUPT || e1 == E_IO ? e2 : e1; // a bad sector is damage like any other
 	const struct seg_head *h = e1 ? &two : &one;

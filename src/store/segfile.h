@@ -29,7 +29,7 @@ void seg_name(uint32_t id, char out[static SEG_NAME]);
 bool seg_name_parse(const char *name, uint32_t *id);
 /// Opens segment `id` in the folder `dir` and reads its header, the second copy where the first is damaged or cannot be
 /// read, and the map of a pack.
-/// errors: E_NOTFOUND, E_CORRUPT (both copies damaged), E_UNSUPPORTED, E_TEMP, E_IO.
+/// errors: E_NOTFOUND, E_CORRUPT (both copies damaged, or no regular file), E_UNSUPPORTED, E_TEMP, E_IO.
 [[nodiscard]] enum ec segfile_open(struct cx *cx, int dir, uint32_t id, struct segfile *out);
 void segfile_close(struct segfile *f);
 /// Octets [at, at + n), borrowed until the next call. errors: E_RANGE (the file ends before), E_TEMP, E_IO.

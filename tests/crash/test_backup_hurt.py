@@ -1,5 +1,5 @@
 """Backups that cannot hurt: what a backup holds never gets worse, and a restore is whole, told, or leaves nothing."""
-import json, os, pathlib, re, shutil, struct, subprocess, sys
+import fcntl, json, os, pathlib, re, shutil, struct, subprocess, sys
 
 import pytest
 
@@ -275,6 +275,39 @@ def test_links_are_not_followed(town, tmp_path):
         town.refused("backup", str(b))
         assert manifest.is_symlink() or manifest.is_fifo()
         manifest.unlink()
+
+
+def test_files_that_are_none_keep_nobody_waiting(town, tmp_path):
+    """Who owns DIR may put a FIFO where a segment is to be, or was."""
+    b = tmp_path / "b"
+    (b / "log").mkdir(parents=True, mode=0o700)
+    for n in range(1, 9):
+        os.mkfifo(b / "log" / f"{n:08x}.seg")
+    for _ in range(2):
+        town.run("backup", str(b))
+        assert all((b / "log" / name).is_file() for name in listed(b))
+        victim = b / "log" / town_letters(b)
+        victim.unlink()
+        os.mkfifo(victim)
+    shutil.rmtree(town.dir / "data")
+    assert "is not there" in town.refused("restore", str(b))
+    assert victim.name in town.run("restore", "--damaged", str(b))
+
+
+def test_second_restore_is_refused(town, tmp_path):
+    b = tmp_path / "b"
+    town.run("backup", str(b))
+    for f in town.segments.glob("*.seg"):
+        f.unlink()
+    data = os.open(town.dir / "data", os.O_RDONLY)
+    fcntl.flock(data, fcntl.LOCK_EX)
+    (town.dir / "data" / "restoring").write_text("")  # as the first one has it
+    (town.segments / "00000001.seg.new").write_text("half")
+    assert "another restore" in town.refused("restore", str(b))
+    assert (town.segments / "00000001.seg.new").exists()
+    os.close(data)
+    town.run("restore", str(b))
+    assert town.letters() == 20
 
 
 def test_damage_is_told_by_each_backup(town, tmp_path):
