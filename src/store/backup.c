@@ -31,6 +31,8 @@ static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 	memcpy(f.name, name, SEG_NAME - 4);
 	int fd = -1;
 	enum ec e = copy_open(cx, b->from, name, &fd);
+	if (e == E_CORRUPT)
+		manifest_note(&b->damaged, name);
 	if (e == E_NOTFOUND || e == E_CORRUPT) { // a body that was given up; or others went too, and store_hold tells
 		cx_forget(cx);
 		return E_OK;
@@ -43,6 +45,8 @@ static enum ec take_segment(struct cx *cx, void *arg, const char *name)
 		return E_OK; // just being made
 	if (e == E_OK)
 		e = seg_decode(NULL, (struct sl){ octets, sizeof octets }, &head);
+	if (e == E_IO)
+		e = E_CORRUPT;
 	if (e == E_CORRUPT && known) // the second copy is good
 		head = *known;
 	if (e == E_CORRUPT) // where it is not either, restore and start will see
@@ -294,8 +298,9 @@ static enum ec begin_file(struct cx *cx, struct backup *b, const struct backup_f
 	b->file = COPY_NEW;
 	b->differs = false;
 	enum ec e = copy_open(cx, b->from, f->name, &b->file.in);
-	if (e)
+	if (e && e != E_CORRUPT)
 		return e;
+	cx_forget(cx);
 	if (f->todo != TODO_COMPARE)
 		return copy_make(cx, &b->to, b->to.log, name, &b->file.out);
 	return copy_open(cx, b->to.log, f->name, &b->file.out);
@@ -348,7 +353,7 @@ static enum ec end_copy(struct cx *cx, struct backup *b, struct backup_file *f)
 	b->count.octets += f->octets;
 	f->crc = b->file.crc;
 	e = inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &whole);
-	f->damaged = !whole;
+	f->damaged = !whole || (f->bulk && b->file.unread > 0); // a body under way seems to be where zeros are
 	return e;
 }
 
@@ -420,7 +425,7 @@ static enum ec shorten(struct cx *cx, struct backup *b, struct backup_file *f)
 /// The next octets of the file under way.
 static enum ec copy_more(struct cx *cx, struct backup *b, struct backup_file *f)
 {
-	enum ec e = f->bulk ? shorten(cx, b, f) : E_OK;
+	enum ec e = f->bulk && b->file.in >= 0 ? shorten(cx, b, f) : E_OK;
 	uint64_t at = b->file.at;
 
 	if (e == E_OK && at < f->octets)

@@ -1,11 +1,36 @@
 /// Tests of backup: what is sent meanwhile, and given up, spoils none; what packs stand for is no loss.
 #include "store/backup.h"
 
+#include <errno.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "store/compact_bed.h"
 #include "store/restore.h"
+
+/// Octets of one file that the disk does not give.
+static struct {
+	bool on;
+	dev_t dev;
+	ino_t ino;
+	uint64_t from, to;
+} bad;
+
+ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at)
+{
+	struct stat st;
+	uint64_t end = (uint64_t)at;
+
+	for (int i = 0; i < n; i++)
+		end += iov[i].iov_len;
+	if (bad.on && (uint64_t)at < bad.to && end > bad.from && fstat(fd, &st) == 0 && st.st_dev == bad.dev &&
+		st.st_ino == bad.ino) {
+		errno = EIO;
+		return -1;
+	}
+	return syscall(SYS_preadv, fd, iov, n, at, 0L);
+}
 
 enum { UPLOADS = 18, OCTETS = 1200000 }; // more than are kept for the next ones: some of their files go
 
@@ -92,8 +117,7 @@ static void count_files(int dir, const struct manifest *list)
 	assert_int_equal(files, manifest_count(list));
 }
 
-/// Nothing that is there was lost in the store, or is damaged, or too much.
-static void finish(struct cx *cx, struct backup *b)
+static void finish_with(struct cx *cx, struct backup *b, uint64_t kept, uint64_t damaged)
 {
 	bool more = true;
 
@@ -101,41 +125,141 @@ static void finish(struct cx *cx, struct backup *b)
 		assert_int_equal(backup_step(cx, b, &more), E_OK);
 	assert_int_equal(b->count.done, b->count.total);
 	assert_int_equal(backup_finish(cx, b), E_OK);
-	assert_int_equal(b->kept.n, 0);
-	assert_int_equal(b->damaged.n, 0);
+	assert_int_equal(b->kept.n, kept);
+	assert_int_equal(b->damaged.n, damaged);
 	count_files(b->to.log, &b->list);
 	backup_end(b);
 }
 
-static void bring_back(struct sending *s)
+/// Nothing that is there was lost in the store, or is damaged, or too much.
+static void finish(struct cx *cx, struct backup *b)
+{
+	finish_with(cx, b, 0, 0);
+}
+
+static void bring_back(struct sending *s, bool anyway, uint64_t damaged)
 {
 	struct restore r;
 	bool more = true;
 
-	assert_int_equal(restore_begin(&s->cx, s->dir, s->back, false, &r), E_OK);
+	assert_int_equal(restore_begin(&s->cx, s->dir, s->back, anyway, &r), E_OK);
 	while (more)
 		assert_int_equal(restore_step(&s->cx, &r, &more), E_OK);
 	assert_int_equal(r.count.done, r.count.total);
 	assert_int_equal(restore_finish(&s->cx, &r), E_OK);
-	assert_int_equal(r.damaged.n, 0);
+	assert_int_equal(r.damaged.n, damaged);
 	count_files(r.to.log, &r.list);
 	restore_end(&r);
+}
+
+/// From here on the store is the one that was brought back.
+static void move_in(struct sending *s)
+{
+	struct store_conf conf = s->t->bed.conf;
+
+	store_close(s->t->s);
+	conf.dir = sl_cstr(s->back);
+	assert_int_equal(store_open(NULL, &conf, &s->t->s), E_OK);
+	assert_int_equal(s->t->s->damaged_batches, 0);
+}
+
+static void end(struct sending *s)
+{
+	town_same(s->t);
+	town_free(s->t);
+	cx_end(&s->cx);
 }
 
 /// The backup is complete and holds all mail.
 static void check(struct sending *s)
 {
-	struct store_conf conf = s->t->bed.conf;
-
 	finish(&s->cx, &s->backup);
-	bring_back(s);
-	store_close(s->t->s);
-	conf.dir = sl_cstr(s->back);
-	assert_int_equal(store_open(NULL, &conf, &s->t->s), E_OK);
-	assert_int_equal(s->t->s->damaged_batches, 0);
-	town_same(s->t);
-	town_free(s->t);
-	cx_end(&s->cx);
+	bring_back(s, false, 0);
+	move_in(s);
+	end(s);
+}
+
+/// A sector goes bad below the body in the bulk segment, in the store or in the backup.
+static void spoil(struct sending *s, const char *dir)
+{
+	uint32_t id = (uint32_t)(s->t->rows[0][0].ref.at >> 32), at = (uint32_t)s->t->rows[0][0].ref.at;
+	char name[SEG_NAME], path[160];
+	struct stat st;
+
+	seg_name(id, name);
+	snprintf(path, sizeof path, "%s/log/%s", dir, name);
+	assert_int_equal(stat(path, &st), 0);
+	bad.dev = st.st_dev;
+	bad.ino = st.st_ino;
+	bad.from = at + 500000;
+	bad.to = bad.from + 1;
+	bad.on = true;
+	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0); // the file is looked at again
+}
+
+/// The body with the bad sector cannot be read; without it all is as it was.
+static void check_but_one(struct sending *s)
+{
+	const struct town_row *row = &s->t->rows[0][0];
+	struct sl want = town_octets(row);
+
+	assert_int_equal(bed_same_body(s->t->s, row->ref, want), E_CORRUPT);
+	sl_free(want);
+	assert_int_equal(town_put(s->t, 0, 0, 0), E_OK);
+	end(s);
+}
+
+/// What the disk does not give in the store: the rest is backed up, and told; the copy that is there stays.
+static void test_bad_sector_in_the_store(void **state)
+{
+	(void)state;
+	for (int first = 0; first < 2; first++) {
+		struct sending s = { 0 };
+		open_town(&s);
+		list(&s, false);
+		if (first) {
+			finish(&s.cx, &s.backup);
+			spoil(&s, s.t->bed.dir);
+			list(&s, false);
+			finish_with(&s.cx, &s.backup, 1, 0);
+			bring_back(&s, false, 0);
+			bad.on = false;
+			move_in(&s);
+			end(&s);
+		} else {
+			spoil(&s, s.t->bed.dir);
+			finish_with(&s.cx, &s.backup, 0, 1);
+			bring_back(&s, false, 0);
+			bad.on = false;
+			move_in(&s);
+			check_but_one(&s);
+		}
+	}
+}
+
+/// In the backup: it is no whole backup, and what can be read of it comes back.
+static void test_bad_sector_in_the_backup(void **state)
+{
+	(void)state;
+	struct sending s = { 0 };
+	struct restore r;
+	bool more = true;
+	enum ec e = E_OK;
+
+	open_town(&s);
+	list(&s, false);
+	finish(&s.cx, &s.backup);
+	spoil(&s, s.dir);
+	assert_int_equal(restore_begin(&s.cx, s.dir, s.back, false, &r), E_OK);
+	while (e == E_OK && more)
+		e = restore_step(&s.cx, &r, &more);
+	assert_int_equal(e, E_CORRUPT);
+	restore_undo(&r);
+	restore_end(&r);
+	bring_back(&s, true, 1);
+	bad.on = false;
+	move_in(&s);
+	check_but_one(&s);
 }
 
 /// A second restore does not take away what the first is bringing.
@@ -303,6 +427,8 @@ int main(void)
 		cmocka_unit_test(test_packed),
 		cmocka_unit_test(test_lost_amid),
 		cmocka_unit_test(test_two_restores),
+		cmocka_unit_test(test_bad_sector_in_the_store),
+		cmocka_unit_test(test_bad_sector_in_the_backup),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,12 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/folder.h"
 #include "base/num.h"
 #include "store/disk.h"
+
+enum { SECTOR_OCTETS = 4096 };
 
 // ---- the target
 
@@ -102,6 +105,8 @@ enum ec copy_open(struct cx *cx, int dir, const char *name, int *out)
 	struct stat st;
 	int fd = openat(dir, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 
+	if (fd < 0 && errno == EIO)
+		return fail(cx, E_CORRUPT, "%s cannot be read", name);
 	if (fd < 0)
 		return disk_error(cx, -errno, name);
 	enum ec e = fstat(fd, &st) < 0 ? disk_error(cx, -errno, name) : E_OK;
@@ -114,6 +119,25 @@ enum ec copy_open(struct cx *cx, int dir, const char *name, int *out)
 	return e;
 }
 
+/// The octets of a file, but for those that the disk does not give. errors: E_RANGE, E_TEMP.
+static enum ec read_sectors(struct cx *cx, struct copy *c, uint8_t *room, size_t n)
+{
+	enum ec e = E_OK;
+
+	for (size_t k = 0; e == E_OK && k < n; k += SECTOR_OCTETS) {
+		struct iovec in = { room + k, min_size(n - k, SECTOR_OCTETS) };
+		size_t octets = in.iov_len;
+		e = disk_read(cx, c->in, &in, 1, c->at + k);
+		if (e != E_IO)
+			continue;
+		cx_forget(cx);
+		memset(room + k, 0, octets);
+		c->unread += octets;
+		e = E_OK;
+	}
+	return e;
+}
+
 enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end)
 {
 	size_t n = end - c->at < COPY_STEP_OCTETS ? (size_t)(end - c->at) : COPY_STEP_OCTETS;
@@ -123,6 +147,10 @@ enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end)
 		return fail(cx, E_TEMP, "no memory to copy");
 	struct iovec in = { room, n }, out = { room, n };
 	enum ec e = disk_read(cx, c->in, &in, 1, c->at);
+	if (e == E_IO) {
+		cx_forget(cx);
+		e = read_sectors(cx, c, room, n);
+	}
 	if (e == E_OK)
 		e = disk_write(cx, &disk_real, c->out, &out, 1, c->at);
 	if (e == E_OK) {

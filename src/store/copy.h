@@ -30,6 +30,7 @@ struct copy {
 	int in, out;
 	uint64_t at;
 	uint32_t crc;
+	uint64_t unread; // octets that the disk does not give: zeros stand in their place
 };
 
 #define COPY_TARGET_NEW ((struct copy_target){ .dir = -1, .log = -1 })
@@ -50,9 +51,11 @@ void copy_target_end(struct copy_target *t);
 void copy_new_name(const char *name, char out[static COPY_NEW_NAME]);
 /// The octets of a file; 0 where there is none.
 uint64_t copy_size(int dir, const char *name);
-/// Opens a file for reading; `dir` may be somebody else's. errors: E_NOTFOUND, E_CORRUPT (no regular file), E_IO, E_TEMP.
+/// Opens a file for reading; `dir` may be somebody else's. errors: E_NOTFOUND, E_CORRUPT (no regular file, or the
+/// disk does not give it), E_IO, E_TEMP.
 [[nodiscard]] enum ec copy_open(struct cx *cx, int dir, const char *name, int *out);
-/// Copies the next octets, up to `end`. errors: E_RANGE (the file ends before), E_FULL, E_IO, E_TEMP.
+/// Copies the next octets, up to `end`; where a sector cannot be read, or no file is open to read, zeros.
+/// errors: E_RANGE (the file ends before), E_FULL, E_IO (of writing), E_TEMP.
 [[nodiscard]] enum ec copy_some(struct cx *cx, struct copy *c, uint64_t end);
 /// Makes c->crc anew from what was written. errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec copy_read_again(struct cx *cx, struct copy *c);

@@ -11,7 +11,7 @@ enum { SEGMENTS_MAX = 1 << 20, SECTIONS_MAX = 1 << 20 };
 
 bool inventory_is_damage(enum ec e)
 {
-	return e == E_CORRUPT || e == E_RANGE || e == E_NOTFOUND || e == E_UNSUPPORTED;
+	return e == E_CORRUPT || e == E_RANGE || e == E_NOTFOUND || e == E_UNSUPPORTED || e == E_IO;
 }
 
 // ---- reading

@@ -18,7 +18,7 @@ struct inventory {
 	struct buf sections; // struct pack_section of all packs, with the pack's id in `entries`
 };
 
-/// Whether what reading a file yields says that the file is damaged: no error of who looks.
+/// Whether what reading a file yields says that the file is damaged, or its disk: no error of who looks.
 bool inventory_is_damage(enum ec e);
 /// Reads the headers of all segments in `dir`. errors: E_IO, E_TEMP.
 [[nodiscard]] enum ec inventory_read(struct cx *cx, int dir, struct inventory *out);
