@@ -199,6 +199,24 @@ static enum ec keep_lost(struct cx *cx, struct backup *b, const struct backup_fi
 	return e || explained ? e : keep(cx, b, o);
 }
 
+/// Bulk segments that are new here: what of the log may name bodies in them is read, though it is here already.
+static void read_namers(struct backup *b)
+{
+	uint32_t least = 0;
+
+	for (size_t i = 0; i < manifest_count(&b->list); i++) {
+		const struct backup_file *f = manifest_at(&b->list, i);
+		if (f->bulk && f->todo == TODO_COPY && (!least || manifest_id(f) < least))
+			least = manifest_id(f);
+	}
+	uint32_t from = inventory_log_before(&b->stock, least);
+	for (size_t i = 0; least && i < manifest_count(&b->list); i++) {
+		struct backup_file *f = manifest_at(&b->list, i);
+		if (!f->bulk && f->todo == TODO_THERE && manifest_id(f) >= from)
+			f->todo = TODO_READ;
+	}
+}
+
 /// Compares what the store has with what an earlier backup brought here. Changes nothing.
 static enum ec plan(struct cx *cx, struct backup *b)
 {
@@ -224,6 +242,7 @@ static enum ec plan(struct cx *cx, struct backup *b)
 	}
 	manifest_sort(&b->list);
 	manifest_sort(&b->gone);
+	read_namers(b);
 	b->list.store = b->stock.store;
 	buf_free(&old.files);
 	return e;
@@ -312,14 +331,14 @@ static enum ec spare_pack(struct cx *cx, struct backup *b, const struct backup_f
 {
 	const struct seg_head *h = inventory_find(&b->stock, manifest_id(f));
 	struct inventory there;
-	bool whole = true;
+	struct vouched v = { .whole = true };
 	size_t taken = 0, left = 1;
 
 	*none = false;
 	if (!h || h->kind != SEG_PACK || b->holes || manifest_count(&b->gone) == 0)
 		return E_OK;
-	enum ec e = inventory_vouch(cx, &b->stock, b->from, h->id, &whole);
-	if (e || whole)
+	enum ec e = inventory_vouch(cx, &b->stock, b->from, h->id, &v);
+	if (e || v.whole)
 		return e;
 	e = inventory_read_listed(cx, b->to.log, &b->gone, &there);
 	if (e)
@@ -335,7 +354,8 @@ static enum ec spare_pack(struct cx *cx, struct backup *b, const struct backup_f
 static enum ec end_copy(struct cx *cx, struct backup *b, struct backup_file *f)
 {
 	char name[COPY_NEW_NAME];
-	bool whole = true, none = false;
+	struct vouched v = { .whole = true };
+	bool none = false;
 	enum ec e = spare_pack(cx, b, f, &none);
 
 	copy_new_name(f->name, name);
@@ -352,8 +372,9 @@ static enum ec end_copy(struct cx *cx, struct backup *b, struct backup_file *f)
 	b->count.files++;
 	b->count.octets += f->octets;
 	f->crc = b->file.crc;
-	e = inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &whole);
-	f->damaged = !whole || (f->bulk && b->file.unread > 0); // a body under way seems to be where zeros are
+	e = inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &v);
+	f->damaged = !v.whole;
+	f->end = v.end;
 	return e;
 }
 
@@ -470,6 +491,11 @@ enum ec backup_step(struct cx *cx, struct backup *b, bool *more)
 	if (!*more)
 		return E_OK;
 	struct backup_file *f = manifest_at(&b->list, b->next);
+	if (f->todo == TODO_READ) {
+		struct vouched v;
+		f->todo = TODO_THERE;
+		return inventory_vouch(cx, &b->stock, b->to.log, manifest_id(f), &v);
+	}
 	enum ec e = one_step(cx, b, f, &over);
 	if (e == E_OK && f->todo == TODO_LEAVE_OUT) {
 		b->count.done -= f->octets;
@@ -528,9 +554,13 @@ enum ec backup_finish(struct cx *cx, struct backup *b)
 
 	if (e)
 		return e;
-	for (size_t i = 0; i < manifest_count(&b->list); i++)
-		if (manifest_at(&b->list, i)->damaged)
-			manifest_note(&b->damaged, manifest_at(&b->list, i)->name);
+	for (size_t i = 0; i < manifest_count(&b->list); i++) {
+		struct backup_file *f = manifest_at(&b->list, i);
+		if (f->bulk && f->todo == TODO_COPY) // the log names what the copy does not have
+			f->damaged |= inventory_names_more(&b->stock, manifest_id(f), f->end);
+		if (f->damaged)
+			manifest_note(&b->damaged, f->name);
+	}
 	manifest_print(&b->list, &text);
 	e = text.err ? fail(cx, E_TEMP, "no memory for the manifest") : E_OK;
 	if (e == E_OK && fsync(b->to.log))

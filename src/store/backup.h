@@ -14,8 +14,9 @@
 ///    if DIR has all of that (standin.h).
 /// B2 A file is removed from DIR only behind the new manifest, and only where packs that are whole stand for it.
 /// B3 Another store's segments, or another life's of the same one, are never mixed with those in DIR: it is refused.
-/// B4 What comes into DIR is read and verified there; what was damaged already is told, by each backup (`damaged`).
-///    Where the store's disk does not give all of a file, zeros stand for the rest.
+/// B4 What comes into DIR is read and verified there, bulk segments also against what the log names in them; what was
+///    damaged already is told, by each backup (`damaged`). Where the store's disk does not give all of a file, zeros
+///    stand for the rest.
 /// B5 A restore that fails leaves no segments behind.
 /// B6 Nothing is written through a link in DIR, and nothing into a folder that others than its owner may write to.
 ///

@@ -237,6 +237,40 @@ static void test_bad_sector_in_the_store(void **state)
 	}
 }
 
+/// A body in a bulk segment whose header is damaged seems to be under way, but the log names it.
+static void test_header_of_a_body(void **state)
+{
+	(void)state;
+	for (int way = 0; way < 4; way++) { // zeros or another octet; with the log copied now, or there already
+		struct sending s = { 0 };
+		uint8_t head[REC_HEAD] = { 0 };
+		char live[160], there[160], name[SEG_NAME];
+		open_town(&s);
+		list(&s, false);
+		seg_name((uint32_t)(s.t->rows[0][0].ref.at >> 32), name);
+		snprintf(live, sizeof live, "%s/log/%s", s.t->bed.dir, name);
+		snprintf(there, sizeof there, "%s/log/%s", s.dir, name);
+		if (way >= 2) {
+			finish(&s.cx, &s.backup);
+			assert_int_equal(unlink(there), 0);
+		}
+		int fd = open(live, O_RDWR);
+		off_t at = (off_t)(uint32_t)s.t->rows[0][0].ref.at;
+		assert_int_equal(pread(fd, head, way % 2 ? sizeof head : 0, at), way % 2 ? sizeof head : 0);
+		head[40] ^= (uint8_t)(way % 2);
+		assert_int_equal(pwrite(fd, head, sizeof head, at), sizeof head);
+		close(fd);
+		for (int night = way >= 2; night < 3; night++) {
+			if (night)
+				list(&s, false);
+			finish_with(&s.cx, &s.backup, 0, 1);
+		}
+		bring_back(&s, false, 0);
+		move_in(&s);
+		check_but_one(&s);
+	}
+}
+
 /// In the backup: it is no whole backup, and what can be read of it comes back.
 static void test_bad_sector_in_the_backup(void **state)
 {
@@ -429,6 +463,7 @@ int main(void)
 		cmocka_unit_test(test_two_restores),
 		cmocka_unit_test(test_bad_sector_in_the_store),
 		cmocka_unit_test(test_bad_sector_in_the_backup),
+		cmocka_unit_test(test_header_of_a_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

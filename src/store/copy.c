@@ -120,7 +120,7 @@ enum ec copy_open(struct cx *cx, int dir, const char *name, int *out)
 }
 
 /// The octets of a file, but for those that the disk does not give. errors: E_RANGE, E_TEMP.
-static enum ec read_sectors(struct cx *cx, struct copy *c, uint8_t *room, size_t n)
+static enum ec read_sectors(struct cx *cx, const struct copy *c, uint8_t *room, size_t n)
 {
 	enum ec e = E_OK;
 
@@ -132,7 +132,6 @@ static enum ec read_sectors(struct cx *cx, struct copy *c, uint8_t *room, size_t
 			continue;
 		cx_forget(cx);
 		memset(room + k, 0, octets);
-		c->unread += octets;
 		e = E_OK;
 	}
 	return e;

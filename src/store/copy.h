@@ -30,7 +30,6 @@ struct copy {
 	int in, out;
 	uint64_t at;
 	uint32_t crc;
-	uint64_t unread; // octets that the disk does not give: zeros stand in their place
 };
 
 #define COPY_TARGET_NEW ((struct copy_target){ .dir = -1, .log = -1 })

@@ -7,7 +7,7 @@
 #include "store/body.h"
 #include "store/walk.h"
 
-enum { SEGMENTS_MAX = 1 << 20, SECTIONS_MAX = 1 << 20 };
+enum { SEGMENTS_MAX = 1 << 20, SECTIONS_MAX = 1 << 20, NAMED_MAX = 1 << 24 };
 
 bool inventory_is_damage(enum ec e)
 {
@@ -66,6 +66,7 @@ static struct inventory fresh(int dir)
 		.dir = dir,
 		.heads = BUF((size_t)SEGMENTS_MAX * sizeof(struct seg_head)),
 		.sections = BUF((size_t)SECTIONS_MAX * sizeof(struct pack_section)),
+		.named = BUF((size_t)NAMED_MAX * sizeof(uint64_t)),
 	};
 }
 
@@ -107,6 +108,7 @@ void inventory_free(struct inventory *v)
 {
 	buf_free(&v->heads);
 	buf_free(&v->sections);
+	buf_free(&v->named);
 }
 
 const struct seg_head *inventory_find(const struct inventory *v, uint32_t id)
@@ -184,7 +186,36 @@ static uint64_t find_end(const struct inventory *v, uint32_t id)
 	return end;
 }
 
-static enum ec vouch_log(struct cx *cx, struct segfile *f, uint64_t end)
+/// Takes note of the bodies in bulk segments that a log names: of several in a row, of the last.
+static enum ec note_named(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
+{
+	struct buf *named = arg;
+	uint64_t at = r->arg[BULK_AT], *last = named->n ? (uint64_t *)(void *)(named->p + named->n) - 1 : NULL;
+
+	(void)payload;
+	if (r->type != REC_BULK)
+		return E_OK;
+	if (last && *last >> 32 == at >> 32)
+		*last = at > *last ? at : *last;
+	else
+		buf_add(named, (struct sl){ (const uint8_t *)&at, sizeof at });
+	return named->err ? fail(cx, E_TEMP, "no memory for what the log names") : E_OK;
+}
+
+static enum ec note_batch(struct cx *cx, struct buf *named, struct segfile *f, uint64_t from, uint64_t to)
+{
+	struct rec r = { 0 };
+	enum ec e = E_OK;
+
+	for (uint64_t at = from; e == E_OK && at < to; at += REC_HEAD + (uint64_t)r.octets) {
+		e = segfile_rec(cx, f, at, &r);
+		if (e == E_OK)
+			e = note_named(cx, named, &r, SL(""));
+	}
+	return e;
+}
+
+static enum ec vouch_log(struct cx *cx, struct segfile *f, uint64_t end, struct buf *named)
 {
 	struct walk w = {
 		.f = f,
@@ -198,6 +229,8 @@ static enum ec vouch_log(struct cx *cx, struct segfile *f, uint64_t end)
 		return E_OK; // left behind after a failed write: nobody reads it
 	while (e == E_OK && w.pos.at < end) {
 		e = walk_batch(cx, &w, &next);
+		if (e == E_OK)
+			e = note_batch(cx, named, f, w.pos.at, next.at);
 		if (e == E_OK)
 			w.pos = next;
 	}
@@ -224,12 +257,6 @@ static enum ec walk_bulk(struct cx *cx, struct segfile *f, bool bodies, uint64_t
 	return e;
 }
 
-static enum ec no_more(struct cx *cx, void *arg, const struct rec *r, struct sl payload)
-{
-	(void)cx, (void)arg, (void)r, (void)payload;
-	return E_OK;
-}
-
 static enum ec vouch_entry(struct cx *cx, struct segfile *f, uint64_t at)
 {
 	uint8_t entry[ENTRY_OCTETS];
@@ -245,11 +272,11 @@ static enum ec vouch_entry(struct cx *cx, struct segfile *f, uint64_t at)
 	return e ? e : body_check(cx, &place, (struct body_ref){ r.arg[BLOB_BIRTH], (uint32_t)r.arg[BLOB_OCTETS] });
 }
 
-static enum ec vouch_section(struct cx *cx, struct segfile *f, const struct pack_section *s)
+static enum ec vouch_section(struct cx *cx, struct segfile *f, const struct pack_section *s, struct buf *named)
 {
 	struct walk w = { .f = f, .limit = s->to };
 	uint64_t bad = 0;
-	enum ec e = walk_records(cx, &w, s->from, s->to, 0, no_more, NULL, &bad);
+	enum ec e = walk_records(cx, &w, s->from, s->to, 0, note_named, named, &bad);
 
 	if (e == E_OK && bad)
 		e = E_CORRUPT;
@@ -260,8 +287,10 @@ static enum ec vouch_section(struct cx *cx, struct segfile *f, const struct pack
 
 enum ec inventory_vouch_section(struct cx *cx, struct segfile *f, const struct pack_section *s, bool *whole)
 {
-	enum ec e = vouch_section(cx, f, s);
+	struct buf named = BUF((size_t)NAMED_MAX * sizeof(uint64_t));
+	enum ec e = vouch_section(cx, f, s, &named);
 
+	buf_free(&named);
 	if (e && !inventory_is_damage(e))
 		return e;
 	if (e)
@@ -270,26 +299,27 @@ enum ec inventory_vouch_section(struct cx *cx, struct segfile *f, const struct p
 	return E_OK;
 }
 
-static enum ec vouch_pack(struct cx *cx, struct segfile *f)
+static enum ec vouch_pack(struct cx *cx, struct segfile *f, struct buf *named)
 {
 	enum ec e = E_OK;
 
 	for (size_t i = 0; e == E_OK && i < f->map.n; i++)
-		e = vouch_section(cx, f, &f->map.sections[i]);
+		e = vouch_section(cx, f, &f->map.sections[i], named);
 	return e;
 }
 
-enum ec inventory_vouch(struct cx *cx, const struct inventory *v, int dir, uint32_t id, bool *whole)
+enum ec inventory_vouch(struct cx *cx, struct inventory *v, int dir, uint32_t id, struct vouched *out)
 {
 	struct segfile f;
-	uint64_t at;
+	uint64_t at = 0;
 	enum ec e = segfile_open(cx, dir, id, &f);
 
+	v->sorted = false;
 	if (e == E_OK) {
 		switch (f.head.kind) {
-		case SEG_LOG: e = vouch_log(cx, &f, find_end(v, id)); break;
+		case SEG_LOG: e = vouch_log(cx, &f, find_end(v, id), &v->named); break;
 		case SEG_BULK: e = walk_bulk(cx, &f, true, &at); break;
-		case SEG_PACK: e = vouch_pack(cx, &f); break;
+		case SEG_PACK: e = vouch_pack(cx, &f, &v->named); break;
 		}
 		segfile_close(&f);
 	}
@@ -297,8 +327,48 @@ enum ec inventory_vouch(struct cx *cx, const struct inventory *v, int dir, uint3
 		return e;
 	if (e)
 		cx_forget(cx);
-	*whole = e == E_OK;
+	*out = (struct vouched){ e == E_OK, at };
 	return E_OK;
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+bool inventory_names_more(struct inventory *v, uint32_t id, uint64_t end)
+{
+	const uint64_t *at = (const uint64_t *)(const void *)v->named.p;
+	size_t lo = 0, hi = v->named.n / sizeof *at;
+
+	if (!v->sorted && hi)
+		qsort(v->named.p, hi, sizeof *at, by_number);
+	v->sorted = true;
+	while (lo < hi) { // the first that is of a later segment
+		size_t mid = lo + (hi - lo) / 2;
+		if (at[mid] >> 32 <= id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && at[lo - 1] >> 32 == id && (uint32_t)at[lo - 1] >= end;
+}
+
+uint32_t inventory_log_before(const struct inventory *v, uint32_t id)
+{
+	uint32_t newest = 0;
+	size_t n, k;
+	const struct seg_head *h = heads(v, &n);
+	const struct pack_section *s = sections(v, &k);
+
+	for (size_t i = 0; i < n + k; i++) {
+		const struct seg_head *one = i < n ? &h[i] : &s[i - n].head;
+		if (one->kind == SEG_LOG && one->id < id && one->id > newest)
+			newest = one->id;
+	}
+	return newest;
 }
 
 enum ec inventory_finished(struct cx *cx, int dir, uint32_t id, uint64_t *octets)

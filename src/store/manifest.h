@@ -20,6 +20,7 @@ enum backup_todo {
 	TODO_COPY,
 	TODO_THERE,   // it is in the backup as it is in the store
 	TODO_COMPARE, // it should not have changed: which of the two is good?
+	TODO_READ,    // as TODO_THERE; what it names is compared with bulk segments that are copied
 	TODO_KEEP,    // what is in the backup is better than what the store has
 	TODO_LEAVE_OUT,
 };
@@ -33,6 +34,7 @@ struct backup_file {
 	enum backup_todo todo;
 	uint64_t old_octets, old_changed_ns; // TODO_COMPARE: as the last backup had it
 	uint32_t old_crc;
+	uint64_t end;   // bulk: behind the last body of the copy
 	uint64_t fixed; // TODO_COMPARE: octets from the beginning that never change
 };
 
