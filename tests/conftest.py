@@ -1,5 +1,5 @@
 """Fixtures for the tests against the whole program."""
-import pathlib, resource, sys
+import pathlib, resource, shutil, sys
 
 import pytest
 
@@ -15,6 +15,13 @@ def server():
     """A running server with alice and bob, for the tests of one file."""
     with Server() as running:
         yield running
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    """Removed after the test: the folder of an empty server takes 768 MiB."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)
 
 
 @pytest.fixture
