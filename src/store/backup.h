@@ -10,8 +10,8 @@
 ///
 /// B1 A backup never makes the one before it worse. What the store has lost, set aside, or has otherwise than it was,
 ///    stays in DIR as it is, and is told (`kept`). Behind its finished bodies a bulk segment may grow or be cut off;
-///    one without any may go. Where a section of a pack is damaged in the store, what it stands for stays instead of it,
-///    if DIR has all of that (standin.h).
+///    one without any may go. Where a section of a pack is damaged in the store, what it stands for stays instead of
+///    it, if DIR has all of that (standin.h).
 /// B2 A file is removed from DIR only behind the new manifest, and only where packs that are whole stand for it.
 /// B3 Another store's segments, or another life's of the same one, are never mixed with those in DIR: it is refused.
 /// B4 What comes into DIR is read and verified there, bulk segments also against what the log names in them; what was

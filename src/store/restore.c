@@ -19,7 +19,8 @@ static enum ec refuse_segment(struct cx *cx, void *arg, const char *name)
 	return !seg_name_parse(name, &id) ? E_OK : fail(cx, E_EXISTS, "there is %s", name);
 }
 
-/// Opens the folder that a backup is to be brought back to, for this restore alone. What a restore left there that was killed goes.
+/// Opens the folder that a backup is to be brought back to, for this restore alone. What a restore left there
+/// that was killed goes.
 static enum ec open_emptied(struct cx *cx, const char *data, struct restore *r)
 {
 	enum ec e = copy_folder(cx, data, NULL, true, &r->to.dir);

@@ -2,7 +2,8 @@
 /// restore — bringing a backup (backup.h) back into a folder without segments.
 ///
 /// The files that the manifest lists are copied under other names, compared with its checksums, and named at the end;
-/// no program opens the store before, and no other restore begins. B5 (backup.h): a restore that fails leaves no segments behind.
+/// no program opens the store before, and no other restore begins. B5 (backup.h): a restore that fails leaves no
+/// segments behind.
 ///
 /// Blocking; files only.
 #include <stdbool.h>
@@ -27,8 +28,8 @@ struct restore {
 
 /// Looks at a backup that is to be brought back into a folder without segments.
 /// in: anyway — with `damaged` files, as far as they can be read.
-/// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CONFLICT (another restore into it
-/// is under way), E_CORRUPT (the manifest), E_IO, E_TEMP.
+/// errors: E_NOTFOUND (no complete backup there), E_EXISTS (the folder has segments), E_CONFLICT (another restore into
+/// it is under way), E_CORRUPT (the manifest), E_IO, E_TEMP.
 [[nodiscard]] enum ec restore_begin(struct cx *cx, const char *dir, const char *data, bool anyway, struct restore *out);
 /// Copies some of it. out: *more — false once all is there. errors: E_FULL, E_IO, E_CORRUPT (a file is not what the
 /// manifest says).

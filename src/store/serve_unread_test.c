@@ -1,6 +1,5 @@
 /// Tests of reading messages whose octets cannot be had: lost is told as damage, a shortage as one, expunged as gone;
-/// when a message goes;
-/// and nobody else's octets are withheld for it.
+/// when a message goes; and nobody else's octets are withheld for it.
 #include <errno.h>
 #include <semaphore.h>
 #include <sys/resource.h>

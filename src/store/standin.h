@@ -1,8 +1,8 @@
 #pragma once
 /// standin — what the last backup has whole stands in for what of a pack is damaged in the store.
 ///
-/// A pack's sections are damaged one by one. Those of which the backup still has the segments are taken out of the map of
-/// the pack's copy, so that a start reads the segments; the rest of the copy is as it was. Files only.
+/// A pack's sections are damaged one by one. Those of which the backup still has the segments are taken out of the map
+/// of the pack's copy, so that a start reads the segments; the rest of the copy is as it was. Files only.
 #include <stdbool.h>
 #include <stdint.h>
 
