@@ -53,6 +53,16 @@ static const struct pack_section *sections(const struct inventory *v, size_t *n)
 	return (const struct pack_section *)(const void *)v->sections.p;
 }
 
+/// Of all files, then of all sections; NULL behind the last.
+static const struct seg_head *any_head(const struct inventory *v, size_t i)
+{
+	size_t n, k;
+	const struct seg_head *h = heads(v, &n);
+	const struct pack_section *s = sections(v, &k);
+
+	return i < n ? &h[i] : i - n < k ? &s[i - n].head : NULL;
+}
+
 static int by_id(const void *a, const void *b)
 {
 	const struct seg_head *x = a, *y = b;
@@ -172,12 +182,9 @@ static uint64_t find_end(const struct inventory *v, uint32_t id)
 {
 	uint32_t newest = 0;
 	uint64_t end = 0;
-	size_t n, k;
-	const struct seg_head *h = heads(v, &n);
-	const struct pack_section *s = sections(v, &k);
+	const struct seg_head *next;
 
-	for (size_t i = 0; i < n + k; i++) {
-		const struct seg_head *next = i < n ? &h[i] : &s[i - n].head;
+	for (size_t i = 0; (next = any_head(v, i)); i++) {
 		if (next->kind != SEG_LOG || next->prev != id || next->id < newest)
 			continue;
 		newest = next->id;
@@ -359,12 +366,9 @@ bool inventory_names_more(struct inventory *v, uint32_t id, uint64_t end)
 uint32_t inventory_log_before(const struct inventory *v, uint32_t id)
 {
 	uint32_t newest = 0;
-	size_t n, k;
-	const struct seg_head *h = heads(v, &n);
-	const struct pack_section *s = sections(v, &k);
+	const struct seg_head *one;
 
-	for (size_t i = 0; i < n + k; i++) {
-		const struct seg_head *one = i < n ? &h[i] : &s[i - n].head;
+	for (size_t i = 0; (one = any_head(v, i)); i++) {
 		if (one->kind == SEG_LOG && one->id < id && one->id > newest)
 			newest = one->id;
 	}
