@@ -1,57 +1,23 @@
 /// Tests of sectors that the disk cannot read any more (EIO), which is how most damage shows: what is beside them is
 /// read, a start goes on, and compaction leaves such a segment alone, and no other.
-#include <errno.h>
-#include <sys/syscall.h>
-
+#include "store/bad_sector.h"
 #include "store/compact_bed.h"
 
 static const struct compact_conf any_dead = { .dead_percent = 1 };
-
-/// The bad sector; its test's threads only read it.
-static struct {
-	bool is;
-	dev_t dev;
-	ino_t file;
-	uint64_t from, to;
-} bad;
-
-ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at);
-
-/// In the place of the C library's.
-ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at)
-{
-	struct stat st;
-	uint64_t end = (uint64_t)at;
-
-	for (int i = 0; i < n; i++)
-		end += iov[i].iov_len;
-	if (bad.is && (uint64_t)at < bad.to && end > bad.from && fstat(fd, &st) == 0 && st.st_ino == bad.file &&
-		st.st_dev == bad.dev) {
-		errno = EIO;
-		return -1;
-	}
-	return syscall(SYS_preadv, fd, iov, (long)n, at, 0L);
-}
 
 /// Nobody reads the sector with this place of a segment any more.
 static void spoil(const struct town *t, uint32_t segment, uint64_t at, uint64_t octets)
 {
 	char path[128], name[SEG_NAME];
-	struct stat st;
 
 	seg_name(segment, name);
 	snprintf(path, sizeof path, "%s/log/%s", t->bed.dir, name);
-	assert_int_equal(stat(path, &st), 0);
-	bad.dev = st.st_dev;
-	bad.file = st.st_ino;
-	bad.from = at;
-	bad.to = at + octets;
-	bad.is = true;
+	bad_sector_at(path, at, octets);
 }
 
 static void heal(void)
 {
-	bad.is = false;
+	bad_sector.is = false;
 }
 
 /// Letters of 60 KB in cells 0 and 1, four to a segment.
@@ -146,10 +112,10 @@ static void test_compaction(void **state)
 	}
 }
 
-/// Both copies of the header that stood at `bad.from` can be read until rows are looked at.
+/// Both copies of the header that stood at `bad_sector.from` can be read until rows are looked at.
 static void late_bodies(struct cell_id id, struct sl key, struct sl value, int64_t now_s, body_each *each, void *arg)
 {
-	bad.is = true;
+	bad_sector.is = true;
 	town_bodies(id, key, value, now_s, each, arg);
 }
 

@@ -3,32 +3,13 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "store/bad_sector.h"
 #include "store/engine.h"
 #include "store/mbox_rows.h"
 #include "store/serve_town.h"
-
-static struct {
-	uint64_t from, to; // octets of every file that cannot be read
-} bad_sector;
-
-/// In the place of the C library's.
-ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at)
-{
-	uint64_t end = (uint64_t)at;
-
-	for (int i = 0; i < n; i++)
-		end += iov[i].iov_len;
-	if ((uint64_t)at < bad_sector.to && end > bad_sector.from) {
-		errno = EIO;
-		return -1;
-	}
-	return syscall(SYS_preadv, fd, iov, n, at, 0);
-}
 
 /// One message, read so far by nobody, and its body's segment.
 struct letter {
@@ -234,10 +215,9 @@ static void test_bad_sector(void **state)
 	assert_int_equal(
 		mailbox_row(&l.t->b->cx, v, (struct mbox_ref){ l.h.account, l.inbox }, 2, clock_now_s(), &row), E_OK);
 	view_close(v);
-	bad_sector.from = (uint32_t)row.body;
-	bad_sector.to = bad_sector.from + 1;
+	bad_sector_at(l.file, (uint32_t)row.body, 1);
 	enum ec e = ASK(&l.t->user, mbox_read, &q, &a);
-	bad_sector.from = bad_sector.to = 0;
+	bad_sector.is = false;
 	assert_int_equal(e, E_OK);
 	assert_true(a.got[0] == 6 && a.got[1] == READ_DAMAGED && a.got[2] == 5);
 	assert_memory_equal(l.t->user.arena, "octets", 6);
