@@ -1,36 +1,12 @@
 /// Tests of backup: what is sent meanwhile, and given up, spoils none; what packs stand for is no loss.
 #include "store/backup.h"
 
-#include <errno.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "store/bad_sector.h"
 #include "store/compact_bed.h"
 #include "store/restore.h"
-
-/// Octets of one file that the disk does not give.
-static struct {
-	bool on;
-	dev_t dev;
-	ino_t ino;
-	uint64_t from, to;
-} bad;
-
-ssize_t preadv(int fd, const struct iovec *iov, int n, off_t at)
-{
-	struct stat st;
-	uint64_t end = (uint64_t)at;
-
-	for (int i = 0; i < n; i++)
-		end += iov[i].iov_len;
-	if (bad.on && (uint64_t)at < bad.to && end > bad.from && fstat(fd, &st) == 0 && st.st_dev == bad.dev &&
-		st.st_ino == bad.ino) {
-		errno = EIO;
-		return -1;
-	}
-	return syscall(SYS_preadv, fd, iov, n, at, 0L);
-}
 
 enum { UPLOADS = 18, OCTETS = 1200000 }; // more than are kept for the next ones: some of their files go
 
@@ -185,16 +161,10 @@ static void spoil(struct sending *s, const char *dir)
 {
 	uint32_t id = (uint32_t)(s->t->rows[0][0].ref.at >> 32), at = (uint32_t)s->t->rows[0][0].ref.at;
 	char name[SEG_NAME], path[160];
-	struct stat st;
 
 	seg_name(id, name);
 	snprintf(path, sizeof path, "%s/log/%s", dir, name);
-	assert_int_equal(stat(path, &st), 0);
-	bad.dev = st.st_dev;
-	bad.ino = st.st_ino;
-	bad.from = at + 500000;
-	bad.to = bad.from + 1;
-	bad.on = true;
+	bad_sector_at(path, at + 500000, 1);
 	assert_int_equal(utimensat(AT_FDCWD, path, NULL, 0), 0); // the file is looked at again
 }
 
@@ -224,14 +194,14 @@ static void test_bad_sector_in_the_store(void **state)
 			list(&s, false);
 			finish_with(&s.cx, &s.backup, 1, 0);
 			bring_back(&s, false, 0);
-			bad.on = false;
+			bad_sector.is = false;
 			move_in(&s);
 			end(&s);
 		} else {
 			spoil(&s, s.t->bed.dir);
 			finish_with(&s.cx, &s.backup, 0, 1);
 			bring_back(&s, false, 0);
-			bad.on = false;
+			bad_sector.is = false;
 			move_in(&s);
 			check_but_one(&s);
 		}
@@ -318,6 +288,37 @@ static void test_damaged_pack(void **state)
 	}
 }
 
+/// Where the segment behind a log segment is in a pack, that says how far the log segment goes: damage in it is told.
+static void test_log_before_a_pack(void **state)
+{
+	(void)state;
+	const struct compact_conf any_dead = { .dead_percent = 1 };
+	struct sending s = { 0 };
+	char path[160], name[SEG_NAME];
+
+	open_town(&s);
+	roll(s.t);
+	assert_int_equal(town_put(s.t, 0, 1, 30000), E_OK);
+	uint64_t at = s.t->rows[0][1].ref.at;
+	for (int i = 0; i < 4; i++) { // segments of which the most is dead
+		roll(s.t);
+		assert_int_equal(town_put(s.t, 0, 2, 30000), E_OK);
+	}
+	roll(s.t);
+	seg_name((uint32_t)(at >> 32), name);
+	snprintf(path, sizeof path, "%s/log/%s", s.t->bed.dir, name);
+	bad_sector_at(path, (uint32_t)at + 500, 1);
+	assert_int_equal(town_compact(s.t, &any_dead).packs, 1);
+	assert_int_equal(access(path, F_OK), 0);
+	seg_name((uint32_t)(at >> 32) + 1, name);
+	snprintf(path, sizeof path, "%s/log/%s", s.t->bed.dir, name);
+	assert_int_equal(access(path, F_OK), -1); // it is in the pack
+	list(&s, false);
+	finish_with(&s.cx, &s.backup, 0, 1);
+	bad_sector.is = false;
+	end(&s);
+}
+
 /// A body in a bulk segment whose header is damaged seems to be under way, but the log names it.
 static void test_header_of_a_body(void **state)
 {
@@ -372,7 +373,7 @@ static void test_bad_sector_in_the_backup(void **state)
 	restore_undo(&r);
 	restore_end(&r);
 	bring_back(&s, true, 1);
-	bad.on = false;
+	bad_sector.is = false;
 	move_in(&s);
 	check_but_one(&s);
 }
@@ -545,6 +546,7 @@ int main(void)
 		cmocka_unit_test(test_bad_sector_in_the_store),
 		cmocka_unit_test(test_bad_sector_in_the_backup),
 		cmocka_unit_test(test_damaged_pack),
+		cmocka_unit_test(test_log_before_a_pack),
 		cmocka_unit_test(test_header_of_a_body),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
