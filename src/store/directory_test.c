@@ -242,20 +242,6 @@ static void test_removal(void **state)
 	mailbed_free(b);
 }
 
-static enum ec lose_job(struct mailbed *, struct cx *cx, struct txn *t, void *arg)
-{
-	const struct cell_id *id = arg;
-	uint64_t version;
-	struct sl head;
-	enum ec e = cell_head(cx, txn_view(t), *id, &version, &head);
-
-	if (e != E_OK)
-		return e;
-	struct change *c = change_begin(t, *id, version);
-	change_drop(c);
-	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-}
-
 static bool no_cell_of_carol(void *, struct cell_id id, uint64_t, struct sl)
 {
 	assert_true(id.account != 2);
@@ -267,12 +253,11 @@ static bool no_cell_of_carol(void *, struct cell_id id, uint64_t, struct sl)
 static void test_lost_account(void **state)
 {
 	struct mailbed *b = town();
-	struct cell_id carol = { 2, ACCOUNT_NAME };
 	uint64_t id, inbox = bed_mbox(b, 2, SL("INBOX"));
 	struct mbox_status st;
 
 	(void)state;
-	assert_int_equal(bed_do(b, lose_job, &carol), E_OK);
+	bed_lose(b, (struct cell_id){ 2, ACCOUNT_NAME });
 	assert_int_equal(bed_try_user(b, SL("carol@example.org"), 0, &id), E_EXISTS);
 	assert_int_equal(bed_do(b, user_remove_job, &SL("carol@example.org")), E_OK);
 	assert_int_equal(verdict_of(b, SL("carol"), SL("example.org")), RCPT_UNKNOWN);

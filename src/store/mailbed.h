@@ -195,6 +195,26 @@ static inline void bed_delete(struct mailbed *b, struct mbox_ref m, int64_t now_
 	assert_int_equal(bed_do(b, bed_delete_job, &d), E_OK);
 }
 
+/// Takes a cell as damage does: what names it stays.
+static inline enum ec bed_lose_job(struct mailbed *b, struct cx *cx, struct txn *t, void *arg)
+{
+	const struct cell_id *id = arg;
+	uint64_t version;
+	struct sl head;
+	enum ec e = cell_head(cx, txn_view(t), *id, &version, &head);
+
+	(void)b;
+	if (e != E_OK)
+		return e;
+	struct change *c = change_begin(t, *id, version);
+	change_drop(c);
+	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
+}
+static inline void bed_lose(struct mailbed *b, struct cell_id id)
+{
+	assert_int_equal(bed_do(b, bed_lose_job, &id), E_OK);
+}
+
 // ---- messages
 
 struct bed_append {

@@ -118,6 +118,21 @@ static void test_restored(void **state)
 	mailbed_free(b);
 }
 
+static void each_record(const struct mailbed *b, uint32_t segment, walk_each *each, void *arg)
+{
+	struct segfile f;
+	char path[128];
+	uint64_t bad = 0;
+
+	snprintf(path, sizeof path, "%s/log", b->dir);
+	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(segfile_open(NULL, dir, segment, &f), E_OK);
+	struct walk w = { .f = &f, .limit = f.size };
+	assert_int_equal(walk_records(NULL, &w, SEG_DATA, f.size, 0, each, arg, &bad), E_OK);
+	segfile_close(&f);
+	close(dir);
+}
+
 struct commits {
 	uint64_t account, at[64];
 	uint32_t n;
@@ -136,17 +151,8 @@ static enum ec note_commit(struct cx *, void *arg, const struct rec *r, struct s
 static void damage_commits(const struct mailbed *b, uint32_t segment, uint64_t but, bool headers)
 {
 	struct commits c = { .account = but };
-	struct segfile f;
-	char path[128];
-	uint64_t bad = 0;
 
-	snprintf(path, sizeof path, "%s/log", b->dir);
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(segfile_open(NULL, dir, segment, &f), E_OK);
-	struct walk w = { .f = &f, .limit = f.size };
-	assert_int_equal(walk_records(NULL, &w, SEG_DATA, f.size, 0, note_commit, &c, &bad), E_OK);
-	segfile_close(&f);
-	close(dir);
+	each_record(b, segment, note_commit, &c);
 	assert_true(c.n > 0);
 	for (uint32_t i = 0; i < c.n; i++)
 		damage(b, segment, c.at[i] + (headers ? 40 : REC_HEAD));
@@ -256,17 +262,8 @@ static enum ec note_newest(struct cx *, void *arg, const struct rec *r, struct s
 static void damage_newest(const struct mailbed *b, uint32_t segment, uint64_t account)
 {
 	struct newest_commit c = { .account = account };
-	struct segfile f;
-	char path[128];
-	uint64_t bad = 0;
 
-	snprintf(path, sizeof path, "%s/log", b->dir);
-	int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_int_equal(segfile_open(NULL, dir, segment, &f), E_OK);
-	struct walk w = { .f = &f, .limit = f.size };
-	assert_int_equal(walk_records(NULL, &w, SEG_DATA, f.size, 0, note_newest, &c, &bad), E_OK);
-	segfile_close(&f);
-	close(dir);
+	each_record(b, segment, note_newest, &c);
 	assert_true(c.at > 0);
 	damage(b, segment, c.at + REC_HEAD);
 }

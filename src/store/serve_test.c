@@ -251,20 +251,6 @@ static void test_quota(void **state)
 	town_end(t);
 }
 
-static enum ec lose_run(struct cx *cx, struct txn *t, struct job *job)
-{
-	const struct cell_id *id = job->arg;
-	uint64_t version;
-	struct sl head;
-	enum ec e = cell_head(cx, txn_view(t), *id, &version, &head);
-
-	if (e != E_OK)
-		return e;
-	struct change *c = change_begin(t, *id, version);
-	change_drop(c);
-	return change_commit(cx, c, NULL, (struct sl){ 0 }, &version);
-}
-
 /// A user whose account damage took: the list shows the others and marks it; its mail is for later, not refused.
 static void test_lost_account(void **state)
 {
@@ -276,7 +262,7 @@ static void test_lost_account(void **state)
 	struct ans_resolve resolved = { 0 };
 
 	(void)state;
-	must(store_do(&t->b->cx, t->b->s, true, lose_run, &alice), "lose");
+	bed_lose(t->b, alice);
 	must(ASK(&t->admin, admin_list, &list, &listed), "admin_list");
 	assert_int_equal(listed.count, 2);
 	const struct pl_entry *first = (const void *)t->admin.arena;

@@ -280,14 +280,19 @@ def test_export_whatever_the_names(server, tmp_path):
         assert letters_of(server, "reader", coded(name)) == [letter % i], name
 
 
-def test_export_goes_on(server, tmp_path):
-    """What cannot be written costs its mailbox and nothing else, and nothing is overwritten."""
-    server.add_user("goer")
-    client = server.imap("goer")
-    for name in ("A", "B", "C"):
+def add_filled(server, user, *names):
+    """A user with a letter in each of these mailboxes."""
+    server.add_user(user)
+    client = server.imap(user)
+    for name in names:
         client.create(name)
         client.append(name, "", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
     client.logout()
+
+
+def test_export_goes_on(server, tmp_path):
+    """What cannot be written costs its mailbox and nothing else, and nothing is overwritten."""
+    add_filled(server, "goer", "A", "B", "C")
     out = tmp_path / "out"
     out.mkdir()
     mailbox.Maildir(out / ".B", create=True)
@@ -299,12 +304,7 @@ def test_export_goes_on(server, tmp_path):
 
 def test_export_follows_no_link(server, tmp_path):
     """The folder may be anybody's, who can put links there: nothing is written where they point."""
-    server.add_user("linked")
-    client = server.imap("linked")
-    for name in ("INBOX", "Sent", "Other"):
-        client.create(name)
-        client.append(name, "", None, f"Subject: {name}\r\n\r\nx\r\n".encode())
-    client.logout()
+    add_filled(server, "linked", "INBOX", "Sent", "Other")
     elsewhere, out = tmp_path / "elsewhere", tmp_path / "out"
     elsewhere.mkdir()
     out.mkdir()

@@ -343,29 +343,6 @@ def test_rot_in_the_backup_is_found_and_mended(town, tmp_path):
     assert look(b)[rotten.name] == good[rotten.name]
 
 
-def test_segments_stay_until_their_pack_is_whole(town, tmp_path):
-    b = tmp_path / "b"
-    town.run("backup", str(b))
-    before = look(b)
-    town.start()
-    imap = town.imap()
-    imap.select("INBOX")
-    town.run("store", "compact")
-    imap.logout()
-    town.stop()
-    gone = set(before) - {f.name for f in town.segments.iterdir()}
-    assert gone
-    (pack,) = [f for f in town.segments.glob("*.seg") if f.read_bytes()[16] == 3]
-    good = pack.read_bytes()
-    flip(pack, 8192 + 200)
-    assert pack.name in town.refused("backup", str(b))
-    assert {name: look(b).get(name) for name in gone} == {name: before[name] for name in gone}
-    pack.write_bytes(good)
-    town.run("backup", str(b))
-    assert not gone & set(look(b))
-    assert set(look(b)) == listed(b)
-
-
 def compact(town):
     """The pack that the letters are in then."""
     town.start()
@@ -376,6 +353,23 @@ def compact(town):
     town.stop()
     (pack,) = [f for f in town.segments.glob("*.seg") if f.read_bytes()[16] == 3]
     return pack
+
+
+def test_segments_stay_until_their_pack_is_whole(town, tmp_path):
+    b = tmp_path / "b"
+    town.run("backup", str(b))
+    before = look(b)
+    pack = compact(town)
+    gone = set(before) - {f.name for f in town.segments.iterdir()}
+    assert gone
+    good = pack.read_bytes()
+    flip(pack, 8192 + 200)
+    assert pack.name in town.refused("backup", str(b))
+    assert {name: look(b).get(name) for name in gone} == {name: before[name] for name in gone}
+    pack.write_bytes(good)
+    town.run("backup", str(b))
+    assert not gone & set(look(b))
+    assert set(look(b)) == listed(b)
 
 
 def sections(pack):
